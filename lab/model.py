@@ -1,0 +1,220 @@
+"""The words of the lab as frozen data classes and closed enumerations: standard library only, no I/O.
+
+Terms follow RFC 6973 (observer, participant), RFC 7624 (inference, disclosure) and the lesson files.
+Every other module speaks in these types; nothing here knows how a thing is measured or shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    """How the message service is run."""
+
+    PLAINTEXT = "plaintext"
+    TLS = "tls"
+    E2EE = "e2ee"
+
+
+class Observer(StrEnum):
+    """Who reads at a vantage point."""
+
+    NETWORK = "network"
+    """On the path between participants and service, without any key."""
+    SERVER = "server"
+    """After TLS ends: the operator's own view of each request and response."""
+    DATABASE = "database"
+    """The operator's storage at rest: database file, write-ahead log, log file."""
+
+
+class SecretName(StrEnum):
+    """What a lesson can ask about."""
+
+    BODY = "body"
+    ATTACHMENT = "attachment"
+    SENDER = "sender"
+    RECIPIENT = "recipient"
+    PASSWORD = "password"  # noqa: S105 - the name of a secret, not one
+    SERVICE = "service"
+    SIZE = "size"
+    TIME = "time"
+
+
+INFERRED_ONLY = frozenset({SecretName.SIZE, SecretName.TIME})
+"""Facts of a conversation that nobody types: they are never `exposed`, at most `inferred`."""
+
+
+class Exposure(StrEnum):
+    """The verdict on one secret at one observer. The word "secure" is never one."""
+
+    EXPOSED = "exposed"
+    INFERRED = "inferred"
+    HIDDEN = "hidden"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Direction(StrEnum):
+    """Which way an observation travelled."""
+
+    TO_SERVICE = "to service"
+    TO_CLIENT = "to client"
+    AT_REST = "at rest"
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A value planted by the lab, with values drawn in the same way that were planted nowhere.
+
+    `value` and every decoy are bytes as the application would hold them (text in UTF-8).
+    """
+
+    name: SecretName
+    value: bytes
+    decoys: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One immutable thing an observer got.
+
+    `connection` numbers the observer's own connections ("1", "2", …; "" at rest); `exchange` numbers the request
+    within the connection where the observer can tell requests apart, else it is 0. `time` is in seconds since the
+    epoch, by the observer's clock.
+    """
+
+    observer: Observer
+    place: str
+    connection: str
+    direction: Direction
+    time: float
+    data: bytes
+    exchange: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Secret `secret` is readable in `data` at `spans` once it is decoded by `decoders`, in this order.
+
+    `spans` are half-open [start, end) offsets into the bytes of the stream or observation searched (`source`,
+    an index into the searched sequence). Where a decoder does not keep positions (compression), the span is
+    that of the whole encoded piece.
+    """
+
+    secret: SecretName
+    source: int
+    place: str
+    spans: tuple[tuple[int, int], ...]
+    decoders: tuple[str, ...]
+    excerpt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A finding with the observation it stands in, as reports show it."""
+
+    place: str
+    connection: str
+    direction: Direction
+    spans: tuple[tuple[int, int], ...]
+    decoders: tuple[str, ...]
+    excerpt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """Something derived, not read: the observer's `estimate` beside the `truth`, in `unit`.
+
+    `guess_error` is the error of the best answer without the record (the guess is named in `guess`); the inference
+    holds when the estimate is within `tolerance` of the truth and its error is smaller than the guess's.
+    """
+
+    observer: Observer
+    secret: SecretName
+    estimate: float
+    truth: float
+    tolerance: float
+    guess_error: float
+    unit: str
+    guess: str
+
+    @property
+    def holds(self) -> bool:
+        error = abs(self.estimate - self.truth)
+        return error <= self.tolerance and error < self.guess_error
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One check that must pass before `hidden` may be said.
+
+    `observer` None: it concerns all observers; `secret` None: it concerns all secrets.
+    """
+
+    name: str
+    observer: Observer | None
+    secret: SecretName | None
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a lesson says that an observer can read: one cell of its table. `line` is 1-based in the lesson file."""
+
+    secret: SecretName
+    observer: Observer
+    exposure: Exposure
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The verdict on one secret at one observer, with what earned it."""
+
+    secret: SecretName
+    observer: Observer
+    exposure: Exposure
+    reason: str
+    evidence: tuple[Evidence, ...] = ()
+    claimed: Exposure | None = None
+
+    @property
+    def failed(self) -> bool:
+        """True if the lesson claims something else and the measurement did say something."""
+        return self.claimed is not None and self.exposure not in (self.claimed, Exposure.INCONCLUSIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class LeakMatrix:
+    """Secrets × observers → exposure, for one scenario in one mode."""
+
+    scenario: str
+    title: str
+    mode: Mode
+    cells: tuple[Cell, ...]
+    inferences: tuple[Inference, ...] = ()
+    controls: tuple[Control, ...] = ()
+    secrets: Mapping[SecretName, str] = field(default_factory=dict)
+    """What was planted, as text for the screen."""
+
+    def cell(self, secret: SecretName, observer: Observer) -> Cell:
+        """The cell of one secret at one observer; KeyError where there is none."""
+        for cell in self.cells:
+            if cell.secret is secret and cell.observer is observer:
+                return cell
+        raise KeyError(f"{secret} at {observer}")
+
+    @property
+    def rows(self) -> tuple[SecretName, ...]:
+        return tuple(dict.fromkeys(cell.secret for cell in self.cells))
+
+    @property
+    def columns(self) -> tuple[Observer, ...]:
+        return tuple(dict.fromkeys(cell.observer for cell in self.cells))
+
+
+class LabError(Exception):
+    """Bad input or a missing condition: one line saying what, where and what to do. Faces exit with status 2."""
