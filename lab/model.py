@@ -109,6 +109,8 @@ class Finding:
     spans: tuple[tuple[int, int], ...]
     decoders: tuple[str, ...]
     excerpt: str
+    decoy: bool = False
+    """The value found is one of the secret's decoys, which were planted nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +216,101 @@ class LeakMatrix:
     @property
     def columns(self) -> tuple[Observer, ...]:
         return tuple(dict.fromkeys(cell.observer for cell in self.cells))
+
+
+class Event(StrEnum):
+    """What a tap notes about its own record, beside the observations."""
+
+    OPENED = "opened"
+    """A connection began; the detail is the peer's address, "host:port"."""
+    CLOSED = "closed"
+    """A connection ended in good order."""
+    BROKEN = "broken"
+    """A connection ended with an error, which the detail names."""
+    SEGMENT = "segment"
+    """The tap was told that the conversation is over, and all its connections had ended."""
+    FAILED = "failed"
+    """The tap itself failed; the detail says how. Nothing after it can be relied on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One thing an observer says about its own record."""
+
+    observer: Observer
+    event: Event
+    time: float
+    connection: str = ""
+    detail: str = ""
+
+
+class Deed(StrEnum):
+    """What a participant can say that it did."""
+
+    CONNECTED = "connected"
+    LOGGED_IN = "logged in"
+    SENT = "sent"
+    READ = "read"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One line of the transcript: what a participant itself did, which is the ground truth.
+
+    `who` is the participant's name in the lesson, `account` the name on the service. `peer` is the other account
+    (for `read`, the sender as the app shows it). `size` is the content in bytes, text and file together.
+    `address` is the local "host:port" of a new connection, `host` the name that it was made to.
+    """
+
+    who: str
+    deed: Deed
+    time: float
+    account: str = ""
+    peer: str = ""
+    message: str = ""
+    text: str = ""
+    file_name: str = ""
+    file: bytes = b""
+    size: int = 0
+    password: str = ""
+    host: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Something that the record lacks, in words; `observer` None: it concerns them all."""
+
+    what: str
+    observer: Observer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What a session was about: the head of a capture. `started` is in seconds since the epoch."""
+
+    scenario: str
+    title: str
+    mode: Mode
+    observers: tuple[Observer, ...]
+    started: float
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """Everything that was recorded in one session, to be judged now or later.
+
+    `missing` is empty when the record is whole.
+    """
+
+    story: Story
+    secrets: tuple[Secret, ...] = ()
+    facts: tuple[SecretName, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    statements: tuple[Statement, ...] = ()
+    observations: tuple[Observation, ...] = ()
+    notes: tuple[Note, ...] = ()
+    missing: tuple[Missing, ...] = ()
 
 
 class LabError(Exception):

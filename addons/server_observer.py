@@ -1,0 +1,116 @@
+"""The server observer: the operator's own front end, which ends TLS and reads each request and response.
+
+    mitmdump -s addons/server_observer.py --mode reverse:http://127.0.0.1:PORT --certs '*=KEY_AND_CERT.pem' \\
+             --set keep_host_header=true --listen-port 8443
+
+PORT is where the service itself listens; clients connect to 8443, with TLS or without. Without --certs the
+certificate comes from mitmproxy's own CA. `mitmproxy` and `mitmweb` take the same arguments.
+
+    --set lab_record=FILE          also write every request and response into the new FILE (JSON lines)
+    --set lab_secret=body=VALUE    mark and comment flows in which VALUE can be read, however it is encoded
+
+Only for traffic that is your own.
+"""
+
+import time
+from collections.abc import Iterable
+
+from mitmproxy import connection, http
+
+from lab.model import Direction, Observation, Observer
+from lab.stage.tap_side import Tap, recorded
+
+EXCHANGE = "lab_exchange"
+PIECES = "lab_pieces"
+
+
+class ServerObserver(Tap):
+    def __init__(self) -> None:
+        super().__init__(Observer.SERVER)
+        self._exchanges = 0
+
+    @recorded
+    def client_connected(self, client: connection.Client) -> None:
+        host, port = (client.peername or ("", 0))[:2]
+        self.recorder.opened(client.id, f"{host}:{port}")
+
+    @recorded
+    def client_disconnected(self, client: connection.Client) -> None:
+        self.recorder.ended(client.id)
+
+    @recorded
+    def request(self, flow: http.HTTPFlow) -> None:
+        self._exchanges += 1
+        flow.metadata[EXCHANGE] = self._exchanges
+        request = flow.request
+        line = f"{request.method} {request.path} {request.http_version}".encode()
+        self._keep(flow, Direction.TO_SERVICE, request.timestamp_start, "http.request_line", line, request)
+
+    @recorded
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        # A response that never ends (server-sent events) must be passed on piece by piece, as a front end does.
+        if flow.response and flow.response.headers.get("content-type", "").startswith("text/event-stream"):
+            self._keep_answer(flow)
+            flow.response.stream = lambda piece: self._piece(flow, piece)
+
+    @recorded
+    def response(self, flow: http.HTTPFlow) -> None:
+        if flow.response and not flow.response.stream:
+            self._keep_answer(flow)
+
+    @recorded
+    def websocket_message(self, flow: http.HTTPFlow) -> None:
+        if flow.websocket:
+            message = flow.websocket.messages[-1]
+            direction = Direction.TO_SERVICE if message.from_client else Direction.TO_CLIENT
+            self._got(flow, "websocket.message", direction, message.timestamp, message.content)
+
+    @recorded
+    def error(self, flow: http.HTTPFlow) -> None:
+        # A client that closes a running event stream is its ordinary end.
+        if not (flow.response and flow.response.stream):
+            self.recorder.broken(flow.client_conn.id, str(flow.error))
+
+    def _keep_answer(self, flow: http.HTTPFlow) -> None:
+        answer = flow.response
+        if answer:
+            line = f"{answer.http_version} {answer.status_code} {answer.reason}".encode()
+            self._keep(flow, Direction.TO_CLIENT, answer.timestamp_start, "http.status_line", line, answer)
+
+    def _keep(
+        self, flow: http.HTTPFlow, direction: Direction, moment: float, place: str, line: bytes, message: http.Message
+    ) -> None:
+        parts = [(place, line), ("http.header", _header_block(message.headers))]
+        if message.raw_content:
+            parts.append(("http.body", message.raw_content))
+        if message.trailers:
+            parts.append(("http.trailer", _header_block(message.trailers)))
+        for name, data in parts:
+            self._got(flow, name, direction, moment, data)
+        self._mark(flow)
+
+    @recorded
+    def _piece(self, flow: http.HTTPFlow, piece: bytes) -> bytes:
+        if piece:
+            self._got(flow, "http.body", Direction.TO_CLIENT, time.time(), piece)
+            self._mark(flow)
+        return piece
+
+    def _got(self, flow: http.HTTPFlow, place: str, direction: Direction, moment: float, data: bytes) -> None:
+        exchange = flow.metadata.get(EXCHANGE, 0)
+        self.recorder.got(flow.client_conn.id, place, direction, moment, data, exchange)
+        if self.interactive:
+            flow.metadata.setdefault(PIECES, []).append(
+                Observation(Observer.SERVER, place, "", direction, moment, data, exchange)
+            )
+
+    def _mark(self, flow: http.HTTPFlow) -> None:
+        pieces: Iterable[Observation] = flow.metadata.get(PIECES, ())
+        self.mark(flow, list(pieces))
+
+
+def _header_block(headers: http.Headers) -> bytes:
+    return b"".join(name + b": " + value + b"\r\n" for name, value in headers.fields)
+
+
+addons = [ServerObserver()]

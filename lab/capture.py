@@ -1,0 +1,230 @@
+"""The capture file: an append-only, versioned record of one session, one JSON object a line.
+
+The first line is the head, the last one counts the lines before it, so that a record cut short is known as such.
+Bytes are base64. Taps write the same lines (observations and notes) into a file of their own, which the stage
+copies into the capture; judging happens later and any number of times.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import functools
+import json
+import os
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+from types import UnionType
+from typing import Any, TextIO, get_args, get_origin, get_type_hints
+
+from lab.model import Capture, Claim, LabError, Missing, Note, Observation, Secret, SecretName, Statement, Story
+
+FORMAT = 1
+"""1: first format."""
+
+SUFFIX = ".capture.jsonl"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fact:
+    """A fact of the conversation that the lesson asks about and nobody types (its size, its time)."""
+
+    name: SecretName
+
+
+type Item = Secret | Fact | Claim | Statement | Observation | Note | Missing
+
+_KINDS: dict[str, type[Any]] = {
+    "secret": Secret,
+    "fact": Fact,
+    "claim": Claim,
+    "statement": Statement,
+    "observation": Observation,
+    "note": Note,
+    "missing": Missing,
+}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+
+
+class CaptureError(LabError):
+    """A file that is not a capture, is damaged, or was written by a newer lab: "FILE[:LINE]: what is wrong"."""
+
+
+def encode(item: Item) -> str:
+    """One line for `item`, with its line end."""
+    return json.dumps({"is": _NAMES[type(item)], **_fields(item)}, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def decode(line: str) -> Item:
+    """The item in `line`; ValueError says what does not fit."""
+    fields = _object(line)
+    kind = _KINDS.get(str(fields.pop("is", None)))
+    if kind is None:
+        raise ValueError("a line of an unknown kind")
+    item: Item = _build(kind, fields)
+    return item
+
+
+class Writer:
+    """Appends to one capture file, which only its owner can read. Use as a context manager: leaving it writes the end.
+
+    An existing file is never overwritten: FileExistsError. When left by an exception the end is not written, and the
+    capture counts as cut short.
+    """
+
+    def __init__(self, path: Path, story: Story) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._file: TextIO = os.fdopen(descriptor, "w", encoding="utf-8", newline="\n")
+        self._lines = 0
+        self.path = path
+        self._put(json.dumps({"is": "capture", "format": FORMAT, **_fields(story)}, ensure_ascii=False) + "\n")
+
+    def add(self, *items: Item) -> None:
+        for item in items:
+            self._put(encode(item))
+
+    def copy_lines(self, recording: Path) -> None:
+        """Append what a tap wrote. A last line cut short is left out; `missing` says why elsewhere."""
+        with recording.open(encoding="utf-8") as lines:
+            for line in lines:
+                if line.endswith("\n"):
+                    self._put(line)
+
+    def _put(self, line: str) -> None:
+        self._file.write(line)
+        self._lines += 1
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._file:
+            if kind is None:
+                self._file.write(json.dumps({"is": "end", "lines": self._lines}) + "\n")
+
+
+def read(path: Path) -> Capture:
+    """The capture in `path`. A record cut short is returned with `missing` set; anything else wrong: CaptureError."""
+    try:
+        with path.open(encoding="utf-8", newline="\n") as lines:
+            return parse(lines, str(path))
+    except UnicodeDecodeError:
+        raise CaptureError(f"{path}: not a capture (it is not text); give a file that lab run --captures wrote") from None
+    except OSError as error:
+        raise CaptureError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def parse(lines: Iterable[str], name: str) -> Capture:
+    """`read` for lines already at hand; `name` stands in messages."""
+    numbered = enumerate(lines, start=1)
+    story = _head(next(numbered, (1, ""))[1], name)
+    items: list[Item] = []
+    ended = False
+    for number, line in numbered:
+        if ended:
+            raise CaptureError(f"{name}:{number}: text after the end of the capture; the file was damaged")
+        if not line.endswith("\n"):
+            break
+        try:
+            fields = _object(line)
+            if fields.get("is") == "end":
+                if fields.get("lines") != number - 1:
+                    raise ValueError(f"{number - 1} lines stand before the end, {fields.get('lines')} were written")
+                ended = True
+            else:
+                items.append(decode(line))
+        except (ValueError, TypeError) as error:
+            raise CaptureError(f"{name}:{number}: damaged: {error}") from None
+    return _assemble(story, items, ended)
+
+
+def _head(line: str, name: str) -> Story:
+    wrong = CaptureError(f"{name}: not a capture; give a file that lab run --captures wrote")
+    try:
+        fields = _object(line)
+    except ValueError:
+        raise wrong from None
+    if fields.pop("is", None) != "capture":
+        raise wrong
+    version = fields.pop("format", None)
+    if not isinstance(version, int):
+        raise wrong
+    if version > FORMAT:
+        raise CaptureError(f"{name}: capture format {version} is newer than this lab knows ({FORMAT}); update the lab")
+    try:
+        story: Story = _build(Story, fields)
+    except (ValueError, TypeError) as error:
+        raise CaptureError(f"{name}:1: damaged: {error}") from None
+    return story
+
+
+def _assemble(story: Story, items: list[Item], ended: bool) -> Capture:
+    def all_of[T](kind: type[T]) -> tuple[T, ...]:
+        return tuple(item for item in items if isinstance(item, kind))
+
+    missing = all_of(Missing)
+    if not ended:
+        missing += (Missing("the capture ends early"),)
+    return Capture(
+        story=story,
+        secrets=all_of(Secret),
+        facts=tuple(fact.name for fact in all_of(Fact)),
+        claims=all_of(Claim),
+        statements=all_of(Statement),
+        observations=all_of(Observation),
+        notes=all_of(Note),
+        missing=missing,
+    )
+
+
+def _object(line: str) -> dict[str, Any]:
+    value = json.loads(line)
+    if not isinstance(value, dict):
+        raise ValueError("a line that is no JSON object")  # noqa: TRY004 - the content is wrong, not the caller
+    return value
+
+
+def _fields(item: Any) -> dict[str, Any]:
+    return {field.name: _plain(getattr(item, field.name)) for field in dataclasses.fields(item)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return binascii.b2a_base64(value, newline=False).decode("ascii")
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    return value
+
+
+@functools.cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _build[T](kind: type[T], fields: dict[str, Any]) -> T:
+    hints = _hints(kind)
+    unknown = fields.keys() - hints.keys()
+    if unknown:
+        raise ValueError(f"unknown field {min(unknown)!r}")
+    return kind(**{name: _typed(hints[name], value) for name, value in fields.items()})
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    """`value` as JSON gave it, as `hint` wants it; ValueError or TypeError where it does not fit."""
+    if get_origin(hint) is tuple:
+        if not isinstance(value, list):
+            raise TypeError("a list was expected")
+        return tuple(_typed(get_args(hint)[0], part) for part in value)
+    if isinstance(hint, UnionType):  # the one optional type there is: an observer or none
+        return None if value is None else _typed(get_args(hint)[0], value)
+    if hint is bytes:
+        return base64.b64decode(value, validate=True)
+    if issubclass(hint, StrEnum):
+        return hint(value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or isinstance(value, bool) and hint is not bool:
+        raise TypeError(f"{hint.__name__} expected, {type(value).__name__} found")
+    return value

@@ -1,0 +1,224 @@
+"""The command `lab`: parses, calls, prints. Heavy modules are imported by the commands that need them.
+
+Exit status: 0 all claims hold; 1 a claim fails; 3 something is inconclusive; 2 wrong use or bad input; 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab.model import LabError, Mode
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from lab.model import LeakMatrix
+    from lab.scenario.lesson import Lesson
+    from lab.scenario.run import Session
+
+WRONG_USE = 2
+INTERRUPTED = 130
+
+TOUR = "tour"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        status = command(options)
+        sys.stdout.flush()
+    except LabError as error:
+        sys.stderr.write(f"lab: {error}\n")
+        return WRONG_USE
+    except KeyboardInterrupt:
+        sys.stderr.write("lab: interrupted; everything was stopped and tidied up\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output (less, head) has gone; Python would complain again while closing standard output.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return WRONG_USE
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lab",
+        description="See who can read your messages: plaintext, TLS and end-to-end encryption, measured on real traffic.",
+        epilog="Exit status: 0 all claims hold, 1 a claim fails, 3 something is inconclusive, 2 wrong use or bad input, "
+        "130 interrupted.",
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="hold lessons and print who could read what", description=_run.__doc__)
+    run.add_argument("lessons", nargs="*", metavar="LESSON", help="a lesson's name or file, or 'all' (default: tour)")
+    run.add_argument(
+        "--mode",
+        action="append",
+        choices=[*Mode],
+        help="keep only the scenarios of this mode (repeatable)",
+    )
+    run.add_argument("--json", metavar="FILE", help="also write the matrices as JSON; '-' is standard output")
+    run.add_argument("--captures", metavar="DIR", type=Path, help="keep the recordings in this folder")
+    run.set_defaults(command=_run)
+
+    show = commands.add_parser("show", help="judge recordings again, without any network", description=_show.__doc__)
+    show.add_argument("captures", nargs="+", metavar="CAPTURE", type=Path, help="a file that lab run --captures wrote")
+    show.add_argument("--json", metavar="FILE", help="also write the matrices as JSON; '-' is standard output")
+    show.set_defaults(command=_show)
+
+    listing = commands.add_parser("list", help="list the lessons", description=_list.__doc__)
+    listing.set_defaults(command=_list)
+
+    check = commands.add_parser("check", help="validate lessons without running them", description=_check.__doc__)
+    check.add_argument("files", nargs="*", metavar="FILE", type=Path, help="lesson files (default: all that ship)")
+    check.set_defaults(command=_check)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Prints the version; looking it up costs 20 ms, which no other call should pay."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        parser.exit(0, f"lab {version('mitm-lab')}\n")
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Hold lessons on real traffic: a message service, an eavesdropper before it, the operator behind it."""
+    from lab.scenario.run import hold
+
+    sessions = _sessions(options.lessons or [TOUR], options.mode or [*Mode])
+    with _progress() as progress:
+        return _report(hold(sessions, options.captures, progress), options.json)
+
+
+def _show(options: argparse.Namespace) -> int:
+    """Judge recorded conversations again. The same recording gives the same matrix."""
+    from lab import capture
+    from lab.matrix import judge
+
+    return _report((judge(capture.read(path)) for path in options.captures), options.json)
+
+
+def _list(_: argparse.Namespace) -> int:
+    """List the lessons that ship, with what they take and the modes they show."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("lesson", "title", "minutes", "modes"):
+        table.add_column(heading)
+    for lesson in _shipped():
+        minutes = str(lesson.minutes.demo) if lesson.minutes else ""
+        modes = ", ".join(dict.fromkeys(scenario.mode for scenario in lesson.scenarios))
+        table.add_row(lesson.name, lesson.title, minutes, modes)
+    _console().print(table)
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    """Validate lessons: every problem with file, line and, where one is near, the right word."""
+    from lab.scenario import LessonErrors, load
+
+    wrong = 0
+    paths = options.files or _lesson_files()
+    for path in paths:
+        try:
+            load(path)
+        except LessonErrors as errors:
+            wrong += len(errors.problems)
+            sys.stderr.write("".join(f"{problem}\n" for problem in errors.problems))
+    if wrong:
+        raise LabError(f"{wrong} problem{'s' if wrong > 1 else ''} in {len(paths)} lesson{'s' if len(paths) > 1 else ''}")
+    sys.stdout.write(f"{len(paths)} lesson{'s' if len(paths) > 1 else ''}, no problem\n")
+    return 0
+
+
+def _report(matrices: Iterator[LeakMatrix], json_file: str | None) -> int:
+    from lab.matrix import exit_status
+    from lab.report.as_json import to_json
+    from lab.report.as_text import print_matrix, print_summary
+
+    console = _console(stderr=json_file == "-")
+    judged: list[LeakMatrix] = []
+    for matrix in matrices:
+        judged.append(matrix)
+        print_matrix(matrix, console)
+    print_summary(judged, console)
+    if json_file == "-":
+        sys.stdout.write(to_json(judged))
+    elif json_file is not None:
+        try:
+            Path(json_file).write_text(to_json(judged), encoding="utf-8")
+        except OSError as error:
+            raise LabError(f"{json_file}: cannot be written: {error.strerror}") from error
+    return exit_status(judged)
+
+
+def _sessions(names: Sequence[str], modes: Sequence[str]) -> list[Session]:
+    from lab.scenario.run import Session
+
+    lessons = [lesson for name in names for lesson in (_shipped() if name == "all" else [_find(name)])]
+    sessions = [
+        Session(lesson, scenario, number)
+        for lesson in lessons
+        for number, scenario in enumerate(lesson.scenarios, start=1)
+        if scenario.mode in modes
+    ]
+    if not sessions:
+        raise LabError(f"no scenario of {', '.join(names)} is in mode {' or '.join(modes)}")
+    return sessions
+
+
+def _find(name: str) -> Lesson:
+    """The lesson of this name, or in this file."""
+    from difflib import get_close_matches
+
+    from lab.scenario import load
+
+    shipped = {path.name.partition(".")[0]: path for path in _lesson_files()}
+    if name in shipped:
+        return load(shipped[name])
+    if Path(name).exists():
+        return load(Path(name))
+    near = get_close_matches(name, [*shipped, "all"], n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(shipped)}"
+    raise LabError(f"{name}: no lesson of this name and no such file; {hint}")
+
+
+def _shipped() -> list[Lesson]:
+    from lab.scenario import load
+
+    return [load(path) for path in _lesson_files()]
+
+
+def _lesson_files() -> list[Path]:
+    from lab.resources import folder
+
+    return sorted(folder("scenarios").glob("*.feature.md"))
+
+
+def _console(*, stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """What happens now, on one line of standard error that goes away; nothing where that is not a terminal."""
+    console = _console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    with console.status("starting") as status:
+        yield status.update

@@ -1,0 +1,255 @@
+"""What an observer derives without reading it: when a message was sent and how long it was. Pure.
+
+Each observer's record gives a list of message events (when, how many bytes as this observer counts them). The method
+is the textbook one of traffic analysis (RFC 7624, section 3.1; Coull and Dyer 2014 for messengers):
+
+* the network watches lengths and times alone: the service speaks to one client unasked, right after a burst from
+  another client, so that burst was a message;
+* the server knows its own API, and counts the bytes of each message request;
+* the database keeps a row a message.
+
+The observer may use the service like anybody else. Before the story it sends messages of its own with known sizes
+(`OBSERVERS_OWN` in the transcript), which turn "bytes on the wire" into "bytes of content": a straight line through
+two of them, for texts and for files, and a third one that must come out right (the control of the estimate).
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from lab.detect import sqlite, tls
+from lab.model import Capture, Control, Deed, Direction, Inference, Observation, Observer, SecretName, Statement
+
+OBSERVERS_OWN = "observer"
+"""Who sent the calibration messages, in the transcript."""
+
+CALIBRATION_TEXTS = (16, 240, 90)
+CALIBRATION_FILES = (700, 9000, 3000)
+"""Bytes of content in the observer's own messages (files only where the story sends files): the first two of each kind
+give the line, the third checks it."""
+
+TYPICAL_SIZE = 62
+"""Bytes: the guess without a record is the median text message of the SMS Spam Collection v.1 (5,574 messages; Almeida
+and Gómez Hidalgo 2011)."""
+
+TYPICAL_TIME_ERROR = 6 * 3600.0
+"""Seconds: who knows only the day names its middle and is six hours off on average."""
+
+SIZE_TOLERANCE = (16, 0.05)
+"""An estimate counts when it is off by at most so many bytes, or by this share of the truth, whichever is more."""
+
+TIME_TOLERANCE = 1.0
+"""Seconds."""
+
+_MESSAGE_REQUEST = re.compile(rb"POST /v1/conversations/[^/ ]+/messages ")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One message as an observer noticed it: seconds since the epoch, and bytes as this observer counts them."""
+
+    time: float
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """The answers of one observer, and the control of each kind of answer (size, time)."""
+
+    inferences: tuple[Inference, ...]
+    controls: tuple[Control, ...]
+
+
+def estimate(capture: Capture, observer: Observer) -> Estimates:
+    """What `observer` infers of the size and time of every message of the story, for the facts the lesson asks about."""
+    asked = [name for name in (SecretName.SIZE, SecretName.TIME) if name in capture.facts]
+    if not asked:
+        return Estimates((), ())
+    own = [one for one in _sent(capture) if one.who == OBSERVERS_OWN]
+    story = [one for one in _sent(capture) if one.who != OBSERVERS_OWN]
+    try:
+        events = _EVENTS[observer]([one for one in capture.observations if one.observer is observer])
+    except sqlite.SqliteError as error:
+        return _unable(observer, asked, f"the database cannot be read: {error}")
+    own_events = events[: len(own)]
+    seen = events[len(own) :]
+    if len(events) != len(own) + len(story) or not own:
+        wanted = f"{len(own)} messages of the observer's own and {len(story)} of the story"
+        return _unable(observer, asked, f"{len(events)} message events were noticed; {wanted} were sent")
+    inferences: list[Inference] = []
+    controls: list[Control] = []
+    if SecretName.TIME in asked:
+        inferences += [_time(observer, event, one) for event, one in zip(seen, story, strict=True)]
+        worst = max(abs(event.time - one.time) for event, one in zip(own_events, own, strict=True))
+        detail = f"the times of {len(own)} messages of the observer's own come out within {worst:.3f} seconds"
+        controls.append(Control("estimate", observer, SecretName.TIME, worst <= TIME_TOLERANCE, detail))
+    if SecretName.SIZE in asked:
+        scale = _Scale(list(zip(own_events, own, strict=True)))
+        inferences += [_size(observer, scale, event, one) for event, one in zip(seen, story, strict=True)]
+        controls.append(scale.check(observer))
+    return Estimates(tuple(inferences), tuple(controls))
+
+
+def network_events(observations: Sequence[Observation]) -> list[Event]:
+    """Message events from lengths and times of a byte stream, in plaintext and under TLS alike."""
+    bursts: dict[str, _Burst] = {}
+    last: dict[str, Direction] = {}
+    spoken: dict[str, int] = {}
+    noticed: dict[int, _Burst] = {}
+    latest: _Burst | None = None
+    for number, (connection, direction, moment, length) in enumerate(_payloads(observations)):
+        if direction is Direction.TO_SERVICE:
+            if last.get(connection) is not Direction.TO_SERVICE:
+                latest = bursts[connection] = _Burst(connection, number, moment)
+            bursts[connection].length += length
+        else:
+            unasked = last.get(connection) is Direction.TO_CLIENT
+            if unasked and latest and latest.connection != connection and latest.number > spoken[connection]:
+                noticed[latest.number] = latest
+            spoken[connection] = number
+        last[connection] = direction
+    return [Event(burst.time, burst.length) for _, burst in sorted(noticed.items())]
+
+
+def server_events(observations: Sequence[Observation]) -> list[Event]:
+    """Message events from the requests that the front end passed on."""
+    lengths: dict[tuple[str, int], int] = {}
+    for one in observations:
+        if one.place == "http.body" and one.direction is Direction.TO_SERVICE:
+            lengths[one.connection, one.exchange] = lengths.get((one.connection, one.exchange), 0) + len(one.data)
+    return [
+        Event(one.time, lengths.get((one.connection, one.exchange), 0))
+        for one in observations
+        if one.place == "http.request_line" and _MESSAGE_REQUEST.match(one.data)
+    ]
+
+
+def database_events(observations: Sequence[Observation]) -> list[Event]:
+    """Message events from the rows at rest. SqliteError: the copy is not a database."""
+    files = {one.place: one.data for one in observations}
+    image = sqlite.image(files.get("database.file", b""), files.get("database.wal", b""))
+    query = """
+        SELECT created, coalesce(length(CAST(text AS BLOB)), 0) + coalesce(length(attachment), 0)
+               + coalesce((SELECT max(length(data)) FROM envelopes WHERE envelopes.message = messages.id), 0)
+        FROM messages ORDER BY sequence
+        """
+    database = sqlite3.connect(":memory:")
+    try:
+        database.deserialize(image)
+        return [Event(float(created), int(length)) for created, length in database.execute(query)]
+    except sqlite3.Error as error:
+        raise sqlite.SqliteError(str(error)) from None
+    finally:
+        database.close()
+
+
+_EVENTS = {
+    Observer.NETWORK: network_events,
+    Observer.SERVER: server_events,
+    Observer.DATABASE: database_events,
+}
+
+
+@dataclass(slots=True)
+class _Burst:
+    """Consecutive bytes from one client, up to the service's answer."""
+
+    connection: str
+    number: int
+    time: float
+    length: int = 0
+
+
+def _payloads(observations: Sequence[Observation]) -> Iterable[tuple[str, Direction, float, int]]:
+    """(connection, direction, time, bytes of application data), in the order of arrival.
+
+    Under TLS (RFC 8446, section 5) only records of type application_data count, at the moment they are complete.
+    """
+    streams: dict[tuple[str, Direction], bytearray] = {}
+    done: dict[tuple[str, Direction], int] = {}
+    for one in observations:
+        key = (one.connection, one.direction)
+        stream = streams.setdefault(key, bytearray())
+        stream += one.data
+        if not _looks_like_tls(streams.get((one.connection, Direction.TO_SERVICE), b"")):
+            yield *key, one.time, len(one.data)
+            continue
+        start = done.get(key, 0)
+        length = 0
+        for record in tls.records(bytes(stream[start:])):
+            done[key] = start + record.end
+            if record.content_type == tls.APPLICATION_DATA:
+                length += record.end - record.start - tls.HEADER_LENGTH
+        if length:
+            yield *key, one.time, length
+
+
+def _looks_like_tls(start: bytes | bytearray) -> bool:
+    return len(start) > 2 and start[0] == tls.HANDSHAKE and start[1] == 3
+
+
+class _Scale:
+    """Bytes as counted by an observer → bytes of content, from the observer's own messages."""
+
+    def __init__(self, own: Sequence[tuple[Event, Statement]]) -> None:
+        self._texts = [(event.length, one.size) for event, one in own if not one.file]
+        self._files = [(event.length, one.size) for event, one in own if one.file]
+
+    def size(self, length: int) -> float:
+        # A text of the story may be longer than the longest of the observer's own, a file is hardly shorter than the
+        # shortest one: so what is at least as long as that counts as a file.
+        of_files = bool(self._files) and length >= min(self._files)[0]
+        (x1, y1), (x2, y2) = (self._files if of_files else self._texts)[:2]
+        if x1 == x2:
+            return (y1 + y2) / 2  # padded alike: the length says nothing, and the control below will say so
+        return max(0.0, float(round(y1 + (length - x1) * (y2 - y1) / (x2 - x1))))
+
+    def check(self, observer: Observer) -> Control:
+        tries = [(self.size(group[2][0]), group[2][1]) for group in (self._texts, self._files) if len(group) > 2]
+        passed = bool(tries) and all(abs(answer - truth) <= _size_tolerance(truth) for answer, truth in tries)
+        words = ", ".join(f"{answer:.0f} for {truth} bytes" for answer, truth in tries)
+        detail = f"messages of the observer's own, kept aside for this check, come out as {words}"
+        return Control("estimate", observer, SecretName.SIZE, passed, detail)
+
+
+def _sent(capture: Capture) -> list[Statement]:
+    return [one for one in capture.statements if one.deed is Deed.SENT]
+
+
+def _time(observer: Observer, event: Event, truth: Statement) -> Inference:
+    return Inference(
+        observer,
+        SecretName.TIME,
+        event.time,
+        truth.time,
+        TIME_TOLERANCE,
+        TYPICAL_TIME_ERROR,
+        "seconds since 1970 (UTC)",
+        "the middle of the day",
+    )
+
+
+def _size(observer: Observer, scale: _Scale, event: Event, truth: Statement) -> Inference:
+    guess_error = abs(TYPICAL_SIZE - truth.size)
+    return Inference(
+        observer,
+        SecretName.SIZE,
+        scale.size(event.length),
+        truth.size,
+        _size_tolerance(truth.size),
+        guess_error,
+        "bytes",
+        f"a typical text message, {TYPICAL_SIZE} bytes",
+    )
+
+
+def _size_tolerance(truth: int) -> float:
+    least, share = SIZE_TOLERANCE
+    return max(float(least), truth * share)
+
+
+def _unable(observer: Observer, asked: Iterable[SecretName], why: str) -> Estimates:
+    return Estimates((), tuple(Control("estimate", observer, name, passed=False, detail=why) for name in asked))

@@ -1,0 +1,144 @@
+"""Controls + findings + inferences → the leak matrix of one capture, beside what the lesson claims. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from lab import controls, detect, inference
+from lab.model import (
+    INFERRED_ONLY,
+    Capture,
+    Cell,
+    Control,
+    Evidence,
+    Exposure,
+    Finding,
+    Inference,
+    LeakMatrix,
+    Observer,
+    Secret,
+    SecretName,
+)
+
+EVIDENCE_SHOWN = 10
+"""How many findings of one secret at one observer are kept as evidence."""
+
+
+def judge(capture: Capture) -> LeakMatrix:
+    """Who could read what, according to `capture`. The same capture gives the same matrix."""
+    names = tuple(dict.fromkeys([secret.name for secret in capture.secrets] + list(capture.facts)))
+    claims = {(claim.secret, claim.observer): claim.exposure for claim in capture.claims}
+    arrival = {name: controls.travelled(capture, name) for name in names}
+    cells: dict[tuple[SecretName, Observer], Cell] = {}
+    made: list[Control] = list(arrival.values())
+    inferences: list[Inference] = []
+    for observer in capture.story.observers:
+        record = [one for one in capture.observations if one.observer is observer]
+        search = detect.find(capture.secrets, record)
+        estimates = inference.estimate(capture, observer)
+        inferences += estimates.inferences
+        general = [controls.recorded(capture, observer), controls.searched(observer, search.gave_up)]
+        made += general
+        for name in names:
+            claimed = claims.get((name, observer))
+            if name in INFERRED_ONLY:
+                special = [control for control in estimates.controls if control.secret is name]
+                answers = [one for one in estimates.inferences if one.secret is name]
+                checks = [*general, arrival[name], *special]
+                cells[name, observer] = _derived(name, observer, answers, checks, claimed)
+            else:
+                secrets = [secret for secret in capture.secrets if secret.name is name]
+                hits = [finding for finding in search.findings if finding.secret is name]
+                special = [control for secret in secrets for control in _about(secret, observer, record, hits)]
+                checks = [*general, arrival[name], *special]
+                evidence = tuple(_evidence(hit, search) for hit in hits if not hit.decoy)[:EVIDENCE_SHOWN]
+                cells[name, observer] = _read(name, observer, evidence, checks, claimed)
+            made += special
+    return LeakMatrix(
+        scenario=capture.story.scenario,
+        title=capture.story.title,
+        mode=capture.story.mode,
+        cells=tuple(cells[name, observer] for name in names for observer in capture.story.observers),
+        inferences=tuple(inferences),
+        controls=tuple(made),
+        secrets={name: _shown(capture.secrets, name) for name in names if name not in INFERRED_ONLY},
+    )
+
+
+def exit_status(matrices: Iterable[LeakMatrix]) -> int:
+    """1 if any claim fails; else 3 if anything is inconclusive; else 0."""
+    cells = [cell for matrix in matrices for cell in matrix.cells]
+    if any(cell.failed for cell in cells):
+        return 1
+    return 3 if any(cell.exposure is Exposure.INCONCLUSIVE for cell in cells) else 0
+
+
+def _about(
+    secret: Secret, observer: Observer, record: Sequence[controls.Observation], hits: Sequence[Finding]
+) -> list[Control]:
+    decoy_hits = sum(hit.decoy for hit in hits)
+    return [controls.detects(observer, secret, record), controls.decoys(observer, secret, decoy_hits)]
+
+
+def _read(
+    name: SecretName,
+    observer: Observer,
+    evidence: tuple[Evidence, ...],
+    checks: Sequence[Control],
+    claimed: Exposure | None,
+) -> Cell:
+    if evidence:
+        # A hit needs no record of the whole exchange, but it means nothing where decoys hit too.
+        doubt = next((check for check in checks if check.name == "decoys" and not check.passed), None)
+        if doubt is None:
+            places = Counter(one.place for one in evidence)
+            reason = "readable in " + ", ".join(places)
+            return Cell(name, observer, Exposure.EXPOSED, reason, evidence, claimed)
+        return Cell(name, observer, Exposure.INCONCLUSIVE, _because(doubt), evidence, claimed)
+    failed = next((check for check in checks if not check.passed), None)
+    if failed is not None:
+        return Cell(name, observer, Exposure.INCONCLUSIVE, _because(failed), (), claimed)
+    reason = f"not found, and all {len(checks)} controls passed"
+    return Cell(name, observer, Exposure.HIDDEN, reason, (), claimed)
+
+
+def _derived(
+    name: SecretName,
+    observer: Observer,
+    answers: Sequence[Inference],
+    checks: Sequence[Control],
+    claimed: Exposure | None,
+) -> Cell:
+    """Sizes and times. An estimate that misses proves nothing (a better one may hit), so it is never `hidden`."""
+    failed = next((check for check in checks if not check.passed), None)
+    if failed is not None:
+        return Cell(name, observer, Exposure.INCONCLUSIVE, _because(failed), (), claimed)
+    missed = next((one for one in answers if not one.holds), None)
+    if missed is None and answers:
+        reason = f"every estimate is within its tolerance and beats the guess ({answers[0].guess})"
+        return Cell(name, observer, Exposure.INFERRED, reason, (), claimed)
+    reason = "there was nothing to estimate"
+    if missed is not None:
+        reason = f"estimated {missed.estimate:.0f} where {missed.truth:.0f} is true ({missed.unit})"
+    return Cell(name, observer, Exposure.INCONCLUSIVE, reason, (), claimed)
+
+
+def _because(check: Control) -> str:
+    return f"control {check.name!r} failed: {check.detail}"
+
+
+def _evidence(finding: Finding, search: detect.Search) -> Evidence:
+    source = search.sources[finding.source]
+    return Evidence(
+        place=finding.place,
+        connection=source.connection,
+        direction=source.direction,
+        spans=finding.spans,
+        decoders=finding.decoders,
+        excerpt=finding.excerpt,
+    )
+
+
+def _shown(secrets: Sequence[Secret], name: SecretName) -> str:
+    return ", ".join(secret.value.decode("utf-8", errors="replace") for secret in secrets if secret.name is name)

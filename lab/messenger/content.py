@@ -1,0 +1,63 @@
+"""What one message says, and its JSON form: sent as it is in plaintext and TLS mode, sealed in E2EE mode.
+
+    {"text": TEXT, "attachment": {"name": …, "type": …, "data": BASE64}}    with one of the two at least
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import mimetypes
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file to attach: its name and its bytes."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Text, a file, or both."""
+
+    text: str = ""
+    file: File | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the text (UTF-8) and the file together."""
+        return len(self.text.encode()) + (len(self.file.data) if self.file else 0)
+
+
+def to_json(content: Content) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if content.text:
+        fields["text"] = content.text
+    if content.file:
+        fields["attachment"] = {
+            "name": content.file.name,
+            "type": mimetypes.guess_type(content.file.name)[0] or "application/octet-stream",
+            "data": base64.b64encode(content.file.data).decode("ascii"),
+        }
+    return fields
+
+
+def from_json(fields: dict[str, Any]) -> Content:
+    """The content in `fields`; ValueError if it is none."""
+    text, attachment = fields.get("text") or "", fields.get("attachment")
+    try:
+        file = attachment and File(str(attachment["name"]), base64.b64decode(attachment["data"], validate=True))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a message: {error}") from None
+    if not isinstance(text, str):
+        raise ValueError("not a message: its text is no text")  # noqa: TRY004 - the content is wrong, not the caller
+    return Content(text, file or None)
+
+
+def dump(fields: dict[str, Any]) -> bytes:
+    """JSON as participants send it: UTF-8, letters of every script as they are, no spaces."""
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()

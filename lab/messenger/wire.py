@@ -1,0 +1,176 @@
+"""HTTP to the message service, as any client would speak it: names, certificates and errors are the service's own.
+
+The connection is dialled to the venue's address while URL, Host, SNI and the name check all say the venue's host.
+Proxy and CA variables of the environment are ignored: a participant trusts exactly the authority it was given.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import NewConnectionError
+from urllib3.util.connection import create_connection
+
+from lab.messenger.content import dump
+
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 20.0
+"""Guards, not waits: a service that is silent for longer counts as gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where the service is: `url` (scheme and host), the `address` to dial, the certificate file to trust."""
+
+    url: str
+    address: tuple[str, int]
+    authority: Path
+
+
+class WireError(Exception):
+    """The service refused a request or could not be reached: one sentence."""
+
+
+class Wire:
+    """One client's connections. `connected` is told the local (host, port) of each new one."""
+
+    def __init__(self, route: Route, connected: Callable[[tuple[str, int]], None]) -> None:
+        self._url = route.url
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.verify = str(route.authority)
+        self._session.headers.clear()
+        self._session.headers.update({"User-Agent": "lab-messenger/1", "Accept": "*/*"})
+        self._session.mount(route.url, _Direct(route.address, connected))
+
+    def login(self, token: str) -> None:
+        """Send `token` with every request from now on."""
+        self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """One request; the answer's JSON ({} where there is none). WireError: refused, or not reached."""
+        try:
+            answer = self._session.request(
+                method,
+                self._url + path,
+                data=None if body is None else dump(body),
+                headers=None if body is None else {"Content-Type": "application/json"},
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            raise WireError(f"{method} {path}: {_cause(error)}") from error
+        if not answer.ok:
+            raise WireError(f"{method} {path}: {answer.status_code} {_detail(answer)}")
+        if not answer.content:
+            return {}
+        result: dict[str, Any] = answer.json()
+        return result
+
+    def events(self, path: str) -> EventStream:
+        """Open a stream of server-sent events (WHATWG HTML, section 9.2). WireError as in `call`."""
+        try:
+            answer = self._session.get(
+                self._url + path,
+                headers={"Accept": "text/event-stream"},
+                stream=True,
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+            )
+        except requests.RequestException as error:
+            raise WireError(f"GET {path}: {_cause(error)}") from error
+        if not answer.ok:
+            with answer:
+                raise WireError(f"GET {path}: {answer.status_code} {_detail(answer)}")
+        return EventStream(answer)
+
+    def close(self) -> None:
+        self._session.close()
+
+
+class EventStream:
+    """Server-sent events, read one at a time."""
+
+    def __init__(self, answer: requests.Response) -> None:
+        self._answer = answer
+        self._lines: Iterator[bytes] = answer.iter_lines(chunk_size=1)
+
+    def next(self) -> tuple[str, dict[str, Any]]:
+        """The next event's name and JSON data; comments are passed over. WireError: the stream ended or fell silent."""
+        name, data = "message", b""
+        try:
+            for line in self._lines:
+                if line.startswith(b"event:"):
+                    name = line[6:].strip().decode()
+                elif line.startswith(b"data:"):
+                    data += line[5:].strip()
+                elif not line and data:
+                    return name, json.loads(data)
+        except (requests.RequestException, OSError) as error:
+            raise WireError(f"the event stream broke: {_cause(error)}") from error
+        raise WireError("the event stream ended")
+
+    def close(self) -> None:
+        self._answer.close()
+
+
+class _Direct(HTTPAdapter):
+    """Dials `address` for every host, without changing what the request says."""
+
+    def __init__(self, address: tuple[str, int], connected: Callable[[tuple[str, int]], None]) -> None:
+        self._address = address
+        self._connected = connected
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        address, connected = self._address, self._connected
+
+        def dial(connection: HTTPConnection) -> socket.socket:
+            try:
+                # Writes must not wait for acknowledgements (Nagle's algorithm), or each request takes 40 ms longer.
+                made = create_connection(
+                    address, connection.timeout, socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+                )
+            except OSError as error:
+                raise NewConnectionError(connection, f"no connection to the service: {error.strerror}") from error
+            connected(made.getsockname()[:2])
+            return made
+
+        class Plain(HTTPConnection):
+            _new_conn = dial
+
+        class Secured(HTTPSConnection):
+            _new_conn = dial
+
+        class PlainPool(HTTPConnectionPool):
+            ConnectionCls = Plain
+
+        class SecuredPool(HTTPSConnectionPool):
+            ConnectionCls = Secured
+
+        self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecuredPool}
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost message of a chain of wrapped errors."""
+    while isinstance(error, requests.RequestException) and error.args and isinstance(error.args[0], BaseException):
+        error = error.args[0]
+    reason = getattr(error, "reason", None)
+    return str(reason if isinstance(reason, BaseException) else error)
+
+
+def _detail(answer: requests.Response) -> str:
+    try:
+        problem = answer.json()
+        return str(problem.get("detail") or problem.get("title"))
+    except ValueError:
+        return answer.reason

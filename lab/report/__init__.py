@@ -1,0 +1,1 @@
+"""Reports: leaf functions of a leak matrix. They show what was judged and judge nothing."""

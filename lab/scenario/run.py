@@ -1,0 +1,69 @@
+"""A run: scenarios, one after the other, on one stage, each recorded and then judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from lab import capture
+from lab.matrix import judge
+from lab.model import LabError, LeakMatrix
+from lab.scenario.director import Progress, play
+from lab.scenario.lesson import Lesson, Scenario
+from lab.stage.stage import Stage, open_stage
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One scenario to be held, and its number within its lesson, from 1."""
+
+    lesson: Lesson
+    scenario: Scenario
+    number: int
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.lesson.name}-{self.number}-{self.scenario.mode}{capture.SUFFIX}"
+
+
+def hold(sessions: Sequence[Session], captures: Path | None, progress: Progress) -> Iterator[LeakMatrix]:
+    """Hold the sessions and judge each one; its capture is kept in the folder `captures`, or not at all.
+
+    A stage that lost a process is replaced before the next session. LabError: the stage cannot be set up, or a
+    capture cannot be written (one that exists is never overwritten).
+    """
+    with ExitStack() as stack:
+        folder = captures or Path(stack.enter_context(TemporaryDirectory(prefix="lab-captures-")))
+        _prepare(folder, sessions)
+        stage: Stage | None = None
+        running = stack.enter_context(ExitStack())
+        for session in sessions:
+            if stage is None or not stage.intact:
+                running.close()
+                progress("starting taps and service")
+                stage = running.enter_context(open_stage())
+            yield perform(session, stage, folder / session.file_name, progress)
+
+
+def perform(session: Session, stage: Stage, path: Path, progress: Progress) -> LeakMatrix:
+    """Hold one session on a running stage, record it in the new file `path`, and judge what was recorded."""
+    name = f"{session.lesson.name}, {session.scenario.mode}"
+    try:
+        play(session.lesson, session.scenario, stage, path, lambda what: progress(f"{name}: {what}"))
+    except OSError as error:
+        raise LabError(f"{path}: the recording failed: {error.strerror or error}") from error
+    progress(f"{name}: searching the record")
+    return judge(capture.read(path))
+
+
+def _prepare(folder: Path, sessions: Sequence[Session]) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabError(f"{folder}: no folder for captures: {error.strerror}") from error
+    for session in sessions:
+        if (folder / session.file_name).exists():
+            raise LabError(f"{folder / session.file_name} exists; give another folder, captures are never overwritten")

@@ -1,0 +1,137 @@
+"""A child process that takes one JSON command a line on standard input and gives one JSON answer a line.
+
+Taps and service speak this way. The end of its standard input ends the child, so none outlives the parent, however
+the parent ends; no command sleeps or polls: readiness and answers are lines.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from lab.model import LabError
+
+START_SECONDS = 60.0
+ANSWER_SECONDS = 20.0
+STOP_SECONDS = 5.0
+"""Guards, not waits: reaching one is an error (a machine that is far too busy, a process that hangs)."""
+
+
+class ChildError(LabError):
+    """A child that could not start, died, or answered with an error."""
+
+
+class Child:
+    """One running child. Starting does not wait: call `ready` once all children of a stage were started."""
+
+    def __init__(self, name: str, arguments: list[str], directory: Path) -> None:
+        self.name = name
+        self._log = directory / f"{name}.stderr"
+        environment = {key: value for key, value in os.environ.items() if not key.upper().endswith("_PROXY")}
+        environment["PYTHONUNBUFFERED"] = "1"
+        with self._log.open("xb") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                cwd=directory,
+                env=environment,
+                encoding="utf-8",
+                start_new_session=True,  # Ctrl-C is for the parent, which then ends its children in order
+            )
+        self._answers: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._said: deque[str] = deque(maxlen=20)
+        self._reader = threading.Thread(target=self._read, name=f"read-{name}", daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def ready(self) -> None:
+        """Wait for the line that says so. ChildError with what the child printed, if it ended instead."""
+        if "ready" not in self._answer(START_SECONDS, "start"):
+            raise ChildError(f"the {self.name} did not start properly: {self._last_words()}")
+
+    def ask(self, command: dict[str, Any], seconds: float = ANSWER_SECONDS) -> dict[str, Any]:
+        """Send one command and return what stands under "ok". ChildError: refused, dead, or silent for `seconds`."""
+        verb = next(iter(command))
+        stdin = self._process.stdin
+        assert stdin is not None  # noqa: S101 - Popen was given a pipe
+        try:
+            stdin.write(json.dumps(command) + "\n")
+            stdin.flush()
+        except (OSError, ValueError):
+            raise ChildError(f"the {self.name} is gone: {self._last_words()}") from None
+        answer = self._answer(seconds, verb)
+        if "error" in answer:
+            raise ChildError(f"the {self.name} could not {verb}: {answer['error']}")
+        result = answer.get("ok")
+        if not isinstance(result, dict):
+            raise ChildError(f"the {self.name} gave no proper answer to {verb}: {answer}")
+        return result
+
+    def close(self) -> int:
+        """End the child in good order (end of input), else by force. Returns its exit status."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None  # noqa: S101
+        assert stdout is not None  # noqa: S101
+        try:
+            stdin.close()
+        except OSError:
+            pass  # it died with a command in the pipe
+        try:
+            status = self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            status = self._process.wait()
+        self._reader.join(STOP_SECONDS)
+        stdout.close()
+        return status
+
+    def _answer(self, seconds: float, verb: str) -> dict[str, Any]:
+        try:
+            answer = self._answers.get(timeout=seconds)
+        except queue.Empty:
+            raise ChildError(f"the {self.name} did not answer to {verb} within {seconds:.0f} seconds") from None
+        if answer is None:
+            self._answers.put(None)
+            raise ChildError(f"the {self.name} ended unexpectedly ({verb}): {self._last_words()}")
+        return answer
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101
+        for line in self._process.stdout:
+            try:
+                answer = json.loads(line)
+            except ValueError:
+                answer = None
+            if isinstance(answer, dict):
+                self._answers.put(answer)
+            else:
+                self._said.append(line.strip())
+        self._answers.put(None)
+
+    def _last_words(self) -> str:
+        """The last thing that the child printed, for a message in one line."""
+        self._reader.join(STOP_SECONDS)
+        try:
+            errors = self._log.read_text("utf-8", errors="replace").strip().splitlines()
+        except OSError:
+            errors = []
+        words = [line for line in (*self._said, *errors) if line.strip()]
+        status = self._process.poll()
+        ending = "" if status is None else f" (exit status {status})"
+        return (words[-1].strip() if words else "it said nothing") + ending

@@ -1,0 +1,185 @@
+"""The stage: every port, process and temporary file of a run, in one ExitStack.
+
+    participants ═══▶ network tap ═══▶ server tap (ends TLS) ═══▶ service ═══▶ SQLite
+
+Three processes are started side by side once a run. Each session gets a service instance, a database, a certificate
+and recordings of its own; the taps are pointed at them, which takes milliseconds. Everything binds to loopback.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from lab import resources
+from lab.capture import Item, Writer
+from lab.model import Direction, Missing, Mode, Observation, Observer
+from lab.stage.certificates import make_authority, write_private
+from lab.stage.process import Child, ChildError
+
+LOOPBACK = "127.0.0.1"
+
+OBSERVERS = (Observer.NETWORK, Observer.SERVER, Observer.DATABASE)
+"""Who stands on this stage."""
+
+DRAIN_SECONDS = 10.0
+"""How long a tap may wait for the connections of a conversation to end before its record counts as incomplete."""
+
+AT_REST = (("database.sqlite", "database.file"), ("database.sqlite-wal", "database.wal"), ("service.log", "service.log"))
+"""What the operator keeps on disk: file name, and the place that reports name."""
+
+_MITMDUMP = ["-c", "from mitmproxy.tools.main import mitmdump; mitmdump()"]
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """What participants need to know: the service's name, where to dial it, and whom to trust.
+
+    `host` stands in URLs, in SNI and in certificates; the connection itself is made to `address`.
+    """
+
+    mode: Mode
+    host: str
+    address: tuple[str, int]
+    authority: Path
+    devices: Path
+    """A folder for the participants' device stores."""
+
+    @property
+    def url(self) -> str:
+        return f"{'http' if self.mode is Mode.PLAINTEXT else 'https'}://{self.host}"
+
+
+class Stage:
+    """The running processes. Get one from `open_stage`."""
+
+    def __init__(self, directory: Path, closing: ExitStack) -> None:
+        self.directory = directory
+        self._authority = make_authority("Lab CA of this run")
+        self._authority_file = directory / "authority.pem"
+        self._authority_file.write_bytes(self._authority.pem)
+        self._sessions = 0
+        self._closing = closing
+        self.network = self._start("network tap", [*self._tap_arguments("network_observer")])
+        self.server = self._start("server tap", [*self._tap_arguments("server_observer"), "--set", "keep_host_header=true"])
+        self.service = self._start("service", ["-m", "lab.service"])
+
+    @property
+    def children(self) -> tuple[Child, ...]:
+        return (self.network, self.server, self.service)
+
+    @property
+    def intact(self) -> bool:
+        """True while every process is alive, so that a further session can be held."""
+        return all(child.alive for child in self.children)
+
+    def ready(self) -> None:
+        """Wait until all processes take commands. ChildError: one did not start."""
+        for child in self.children:
+            child.ready()
+
+    @contextmanager
+    def session(self, mode: Mode, host: str, writer: Writer) -> Iterator[Venue]:
+        """Open the service for one conversation; on leaving, write what every observer got.
+
+        Close all participants before leaving: the taps wait for their connections to end. What an observer could not
+        deliver is written as `Missing` and judged as such; ChildError only while opening.
+        """
+        self._sessions += 1
+        directory = self.directory / f"session-{self._sessions}"
+        directory.mkdir(mode=0o700)
+        port = self.service.ask(
+            {
+                "open": {
+                    "database": str(directory / "database.sqlite"),
+                    "log": str(directory / "service.log"),
+                    "secure_delete": True,
+                }
+            }
+        )["port"]
+        venue = self._point_taps(mode, host, port, directory)
+        recordings = [
+            (Observer.NETWORK, self.network, directory / "network.jsonl"),
+            (Observer.SERVER, self.server, directory / "server.jsonl"),
+        ]
+        for _, tap, recording in recordings:
+            tap.ask({"begin": str(recording)})
+        try:
+            yield venue
+        finally:
+            for observer, tap, recording in recordings:
+                try:
+                    tap.ask({"end": DRAIN_SECONDS}, DRAIN_SECONDS * 2)
+                except ChildError as error:
+                    writer.add(Missing(str(error), observer))
+                if recording.exists():
+                    writer.copy_lines(recording)
+            writer.add(*_at_rest(directory))
+            try:
+                self.service.ask({"close": port})
+            except ChildError as error:
+                writer.add(Missing(str(error), Observer.DATABASE))
+
+    def _point_taps(self, mode: Mode, host: str, port: int, directory: Path) -> Venue:
+        front: dict[str, Any] = {
+            "mode": [f"reverse:http://{LOOPBACK}:{port}@{LOOPBACK}:0"],
+            "certs": [],
+            "modify_headers": [],
+        }
+        if mode is not Mode.PLAINTEXT:
+            leaf = write_private(directory / "front-end.pem", self._authority.issue(host))
+            front["certs"] = [f"*={leaf}"]
+            # The service must know which scheme its clients used; behind the front end it sees plain HTTP only.
+            front["modify_headers"] = ["|~q|X-Forwarded-Proto|https"]
+        front_port = _listen(self.server, front)[1]
+        devices = directory / "devices"
+        devices.mkdir(mode=0o700)
+        address = _listen(self.network, {"mode": [f"reverse:tcp://{LOOPBACK}:{front_port}@{LOOPBACK}:0"]})
+        return Venue(mode, host, address, self._authority_file, devices)
+
+    def _start(self, name: str, arguments: list[str]) -> Child:
+        directory = self.directory / name.replace(" ", "-")
+        directory.mkdir(mode=0o700)
+        if arguments[0] == "-c":
+            arguments = [*arguments, "--set", f"confdir={directory}"]
+            # mitmproxy would spend a tenth of a second on an RSA authority that no participant trusts.
+            write_private(directory / "mitmproxy-ca.pem", make_authority("unused").pem_with_key)
+        child = Child(name, arguments, directory)
+        self._closing.callback(child.close)
+        return child
+
+    @staticmethod
+    def _tap_arguments(addon: str) -> list[str]:
+        options = ("server=false", "lab_control=true", "termlog_verbosity=error", "flow_detail=0")
+        settings = [part for option in options for part in ("--set", option)]
+        return [*_MITMDUMP, "-s", str(resources.folder("addons") / f"{addon}.py"), *settings]
+
+
+@contextmanager
+def open_stage() -> Iterator[Stage]:
+    """A stage in a temporary directory of its own; on leaving, its processes end and its files are gone."""
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(TemporaryDirectory(prefix="lab-", ignore_cleanup_errors=True)))
+        stage = Stage(directory, stack)
+        stage.ready()
+        yield stage
+
+
+def _listen(tap: Child, options: dict[str, Any]) -> tuple[str, int]:
+    host, port = tap.ask({"listen": options})["addresses"][0]
+    return str(host), int(port)
+
+
+def _at_rest(directory: Path) -> list[Item]:
+    """Copies of what the operator has on disk, taken while the service is still up (closing would tidy the log away)."""
+    taken: list[Item] = []
+    for name, place in AT_REST:
+        file = directory / name
+        if file.exists():
+            taken.append(Observation(Observer.DATABASE, place, "", Direction.AT_REST, time.time(), file.read_bytes()))
+    return taken

@@ -1,0 +1,239 @@
+"""What runs inside a tap, in mitmproxy's own process: the recorder, the control channel, marks on flows.
+
+An addon that raises stops nothing in mitmproxy: the client still gets its answer. A measuring instrument must not
+lose that, so every hook is wrapped by `recorded`, which writes the failure into the tap's own record.
+
+Control channel (only with `--set lab_control=true`): one JSON object a line. The tap prints {"ready": {}} once it
+runs; each command read from standard input is answered by one line, {"ok": …} or {"error": "…"}:
+
+    {"listen": {"mode": ["reverse:tcp://127.0.0.1:4242@127.0.0.1:0"], …}}   set options, answer the bound addresses
+    {"begin": "FILE"}                                                      start a recording in FILE
+    {"end": SECONDS}                wait (at most so long) until all connections have ended, then close the recording
+
+The end of standard input ends the tap, so a parent that was killed leaves no tap behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from mitmproxy import ctx, exceptions, flow
+from mitmproxy.addonmanager import Loader
+
+from lab import capture, detect
+from lab.model import Direction, Event, LabError, Note, Observation, Observer, Secret, SecretName
+
+
+class Recorder:
+    """Numbers connections and writes what the observer got; keeps nothing that it has written."""
+
+    def __init__(self, observer: Observer) -> None:
+        self.observer = observer
+        self._file: TextIO | None = None
+        self._numbers: dict[str, str] = {}
+        self._open: set[str] = set()
+        self._count = 0
+        self._all_ended = asyncio.Event()
+        self._all_ended.set()
+
+    def begin(self, path: Path) -> None:
+        """Start a new recording. OSError where the file cannot be made; an existing one is never overwritten."""
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._file = os.fdopen(descriptor, "w", encoding="utf-8", newline="\n")
+        self._numbers.clear()
+        self._count = 0
+
+    async def end(self, seconds: float) -> None:
+        """Wait until every connection has ended, note the end of the segment, close the recording.
+
+        TimeoutError if a connection stays open; the recording is closed all the same, without the note.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                await self._all_ended.wait()
+            self._note(Event.SEGMENT)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        if self._file is not None:
+            file, self._file = self._file, None
+            file.close()
+
+    def opened(self, connection: str, peer: str) -> None:
+        self._count += 1
+        self._numbers[connection] = str(self._count)
+        self._open.add(connection)
+        self._all_ended.clear()
+        self._note(Event.OPENED, self._numbers[connection], peer)
+
+    def ended(self, connection: str, error: str = "") -> None:
+        self._note(Event.BROKEN if error else Event.CLOSED, self._numbers.get(connection, ""), error)
+        self._open.discard(connection)
+        if not self._open:
+            self._all_ended.set()
+
+    def broken(self, connection: str, error: str) -> None:
+        """Something went wrong on a connection that goes on."""
+        self._note(Event.BROKEN, self._numbers.get(connection, ""), error)
+
+    def got(
+        self, connection: str, place: str, direction: Direction, moment: float, data: bytes, exchange: int = 0
+    ) -> None:
+        """Record one observation; `connection` is mitmproxy's id of it."""
+        if self._file is not None:
+            number = self._numbers.get(connection, "")
+            self._write(Observation(self.observer, place, number, direction, moment, data, exchange))
+
+    def failed(self, detail: str) -> None:
+        self._note(Event.FAILED, detail=detail)
+
+    def _note(self, event: Event, connection: str = "", detail: str = "") -> None:
+        if self._file is not None:
+            self._write(Note(self.observer, event, time.time(), connection, detail))
+
+    def _write(self, item: Note | Observation) -> None:
+        if self._file is not None:
+            self._file.write(capture.encode(item))
+
+
+def recorded[**P, R](hook: Callable[P, R]) -> Callable[P, R]:
+    """Wrap a hook of a `Tap` so that its failure stands in the record; mitmproxy logs it besides."""
+
+    @functools.wraps(hook)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return hook(*args, **kwargs)
+        except Exception as error:
+            tap = args[0]
+            if isinstance(tap, Tap):
+                tap.recorder.failed(f"{hook.__name__}: {type(error).__name__}: {error}")
+            raise
+
+    return wrapped
+
+
+class Tap:
+    """Base of the observers' addons: options, control channel, marks. The hooks are the subclass's."""
+
+    def __init__(self, observer: Observer) -> None:
+        self.recorder = Recorder(observer)
+        self._secrets: tuple[Secret, ...] = ()
+
+    def load(self, loader: Loader) -> None:
+        loader.add_option("lab_record", str, "", "Write what this observer gets into this new file (JSON lines).")
+        loader.add_option(
+            "lab_secret",
+            Sequence[str],
+            [],
+            "NAME=VALUE: mark and comment each flow in which VALUE is readable, however it is encoded. Repeatable. "
+            f"NAME is one of {', '.join(SecretName)}.",
+        )
+        loader.add_option("lab_control", bool, False, "Take commands from standard input (used by the lab itself).")
+
+    def configure(self, updated: set[str]) -> None:
+        if "lab_secret" in updated:
+            self._secrets = tuple(_secret(text) for text in ctx.options.lab_secret)
+        if "lab_record" in updated and ctx.options.lab_record:
+            try:
+                self.recorder.begin(Path(ctx.options.lab_record))
+            except OSError as error:
+                raise exceptions.OptionsError(f"lab_record: {ctx.options.lab_record}: {error.strerror}") from None
+
+    def running(self) -> None:
+        if ctx.options.lab_control:
+            Control(self.recorder, asyncio.get_running_loop()).start()
+
+    def done(self) -> None:
+        self.recorder.close()
+
+    @property
+    def interactive(self) -> bool:
+        """True if a person looks at the flows, so they must be kept and marked."""
+        return not ctx.options.lab_control
+
+    def mark(self, subject: flow.Flow, observations: Sequence[Observation]) -> None:
+        """Mark and comment `subject` with the planted secrets that are readable in `observations`."""
+        if not self._secrets:
+            return
+        found: dict[str, None] = {}
+        for finding in detect.find(self._secrets, observations).findings:
+            via = f" through {' → '.join(finding.decoders)}" if finding.decoders else ""
+            found[f"{finding.secret} readable in {finding.place}{via}"] = None
+        if found:
+            subject.marked = ":eyes:"
+            subject.comment = "; ".join(found)
+
+
+def _secret(text: str) -> Secret:
+    name, _, value = text.partition("=")
+    if name not in list(SecretName) or not value:
+        raise exceptions.OptionsError(f"lab_secret: {text!r} is not NAME=VALUE with NAME one of {', '.join(SecretName)}")
+    try:
+        secret = Secret(SecretName(name), value.encode())
+        detect.find([secret], [])
+    except ValueError as error:
+        raise exceptions.OptionsError(f"lab_secret: {name}: {error}") from None
+    return secret
+
+
+class Control:
+    """The parent's side of standard input and output. Output is written by this class alone."""
+
+    def __init__(self, recorder: Recorder, loop: asyncio.AbstractEventLoop) -> None:
+        self._recorder = recorder
+        self._loop = loop
+        self._queue: asyncio.Queue[str] = asyncio.Queue()
+
+    def start(self) -> None:
+        # A thread, because asyncio cannot watch standard input on every platform.
+        threading.Thread(target=self._read, name="lab-control", daemon=True).start()
+        self._task = self._loop.create_task(self._serve())
+
+    def _read(self) -> None:
+        for line in sys.stdin:
+            self._loop.call_soon_threadsafe(self._queue.put_nowait, line)
+        self._loop.call_soon_threadsafe(self._queue.put_nowait, "")
+
+    async def _serve(self) -> None:
+        self._say({"ready": {}})
+        while line := await self._queue.get():
+            try:
+                self._say({"ok": await self._do(json.loads(line))})
+            except Exception as error:  # noqa: BLE001 - the parent decides; the tap must go on answering
+                self._say({"error": str(error) or type(error).__name__})
+        ctx.master.shutdown()
+
+    async def _do(self, command: dict[str, Any]) -> dict[str, Any]:
+        match command:
+            case {"listen": dict(options)}:
+                return await _listen(options)
+            case {"begin": str(path)}:
+                self._recorder.begin(Path(path))
+                return {}
+            case {"end": float(seconds) | int(seconds)}:
+                await self._recorder.end(seconds)
+                return {}
+        raise LabError(f"a tap knows no command {command}")
+
+    @staticmethod
+    def _say(answer: dict[str, Any]) -> None:
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+async def _listen(options: dict[str, Any]) -> dict[str, Any]:
+    ctx.options.update(**options, server=True)
+    server = ctx.master.addons.get("proxyserver")
+    if not await server.setup_servers():
+        raise LabError("cannot listen: " + "; ".join(str(one.last_exception) for one in server.servers))
+    return {"addresses": [list(address[:2]) for address in server.listen_addrs()]}
