@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
-import functools
 import json
 import os
 from collections.abc import Iterable
@@ -46,6 +45,7 @@ _KINDS: dict[str, type[Any]] = {
     "missing": Missing,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
+_HINTS = {kind: get_type_hints(kind) for kind in (Story, *_NAMES)}
 
 
 class CaptureError(LabError):
@@ -111,7 +111,9 @@ def read(path: Path) -> Capture:
         with path.open(encoding="utf-8", newline="\n") as lines:
             return parse(lines, str(path))
     except UnicodeDecodeError:
-        raise CaptureError(f"{path}: not a capture (it is not text); give a file that lab run --captures wrote") from None
+        raise CaptureError(
+            f"{path}: not a capture (it is not text); give a file that lab run --captures wrote"
+        ) from None
     except OSError as error:
         raise CaptureError(f"{path}: cannot be read: {error.strerror}") from None
 
@@ -130,14 +132,18 @@ def parse(lines: Iterable[str], name: str) -> Capture:
         try:
             fields = _object(line)
             if fields.get("is") == "end":
-                if fields.get("lines") != number - 1:
-                    raise ValueError(f"{number - 1} lines stand before the end, {fields.get('lines')} were written")
+                _check_end(fields, number)
                 ended = True
             else:
                 items.append(decode(line))
         except (ValueError, TypeError) as error:
             raise CaptureError(f"{name}:{number}: damaged: {error}") from None
     return _assemble(story, items, ended)
+
+
+def _check_end(fields: dict[str, Any], number: int) -> None:
+    if fields.get("lines") != number - 1:
+        raise ValueError(f"{number - 1} lines stand before the end, {fields.get('lines')} were written")
 
 
 def _head(line: str, name: str) -> Story:
@@ -198,13 +204,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-@functools.cache
-def _hints(kind: type[Any]) -> dict[str, Any]:
-    return get_type_hints(kind)
-
-
 def _build[T](kind: type[T], fields: dict[str, Any]) -> T:
-    hints = _hints(kind)
+    hints = _HINTS[kind]
     unknown = fields.keys() - hints.keys()
     if unknown:
         raise ValueError(f"unknown field {min(unknown)!r}")
@@ -225,6 +226,6 @@ def _typed(hint: Any, value: Any) -> Any:
         return hint(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if not isinstance(value, hint) or isinstance(value, bool) and hint is not bool:
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise TypeError(f"{hint.__name__} expected, {type(value).__name__} found")
     return value

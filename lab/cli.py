@@ -51,9 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lab",
-        description="See who can read your messages: plaintext, TLS and end-to-end encryption, measured on real traffic.",
-        epilog="Exit status: 0 all claims hold, 1 a claim fails, 3 something is inconclusive, 2 wrong use or bad input, "
-        "130 interrupted.",
+        description="See who can read your messages: plaintext, TLS and end-to-end encryption, on real traffic.",
+        epilog="Exit status: 0 all claims hold, 1 a claim fails, 3 something is inconclusive, 2 wrong use or bad "
+        "input, 130 interrupted.",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -138,7 +138,9 @@ def _check(options: argparse.Namespace) -> int:
             wrong += len(errors.problems)
             sys.stderr.write("".join(f"{problem}\n" for problem in errors.problems))
     if wrong:
-        raise LabError(f"{wrong} problem{'s' if wrong > 1 else ''} in {len(paths)} lesson{'s' if len(paths) > 1 else ''}")
+        raise LabError(
+            f"{wrong} problem{'s' if wrong > 1 else ''} in {len(paths)} lesson{'s' if len(paths) > 1 else ''}"
+        )
     sys.stdout.write(f"{len(paths)} lesson{'s' if len(paths) > 1 else ''}, no problem\n")
     return 0
 

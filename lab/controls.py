@@ -10,6 +10,8 @@ Each of them can fail, and a test makes each of them fail.
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from lab import detect, planting
@@ -21,13 +23,14 @@ from lab.model import (
     Deed,
     Direction,
     Event,
-    Note,
+    Finding,
     Observation,
     Observer,
     Secret,
     SecretName,
     Statement,
 )
+from lab.record import Record
 
 
 def travelled(capture: Capture, name: SecretName) -> Control:
@@ -72,52 +75,46 @@ def _arrived(statement: Statement, name: SecretName, value: bytes) -> bool:
     }[name] == value
 
 
-def recorded(capture: Capture, observer: Observer) -> Control:
+def recorded(capture: Capture, record: Record) -> Control:
     """Control 2."""
+    observer = record.observer
     problems = [one.what for one in capture.missing if one.observer in (None, observer)]
-    problems += [f"the tap failed: {note.detail}" for note in _notes(capture, observer, Event.FAILED)]
-    check = {
-        Observer.NETWORK: _network_recorded,
-        Observer.SERVER: _server_recorded,
-        Observer.DATABASE: _database_recorded,
-    }[observer]
+    problems += [f"the tap failed: {note.detail}" for note in record.notes(Event.FAILED)]
     if not problems:
-        problems += check(capture)
-    if problems:
-        return Control("recorded", observer, None, passed=False, detail=problems[0])
-    return Control("recorded", observer, None, passed=True, detail=_RECORDED[observer])
+        problems += _RECORDED[observer][0](capture, record)
+    detail = problems[0] if problems else _RECORDED[observer][1]
+    return Control("recorded", observer, None, not problems, detail)
 
 
-_RECORDED = {
-    Observer.NETWORK: "every connection of the participants is in the record, in both directions, to its end",
-    Observer.SERVER: "every message of the story is in the record, as request and as answer, to the end",
-    Observer.DATABASE: "every message of the story has its row, and the copy was taken after the last one",
-}
-
-
-def detects(observer: Observer, secret: Secret, record: Sequence[Observation]) -> Control:
-    """Control 3, for one value. `record` is what the observer got."""
-    tried: list[str] = []
+def detects(record: Record, secrets: Sequence[Secret]) -> tuple[Control, ...]:
+    """Control 3, one for each of `secrets`."""
+    tried: dict[Secret, list[str]] = {secret: [] for secret in secrets}
+    failed: dict[Secret, str] = {}
     try:
-        for plant in planting.plants(secret, observer, record):
-            planted = Secret(secret.name, secret.value)
-            before = _count(planted, [one for one in plant.observations if one in record])
-            if _count(planted, plant.observations) <= before:
-                return _detects(observer, secret, False, f"planted {plant.how}, it was not found")
-            tried.append(plant.how)
+        for plant in planting.plants(secrets, record):
+            names = Counter(secret.name for secret in plant.secrets)
+            more = _count(plant.secrets, plant.observations) - _count(plant.secrets, plant.before)
+            for secret in plant.secrets:
+                tried[secret].append(plant.how)
+                if more[secret.name] < names[secret.name]:
+                    failed.setdefault(secret, f"planted {plant.how}, it was not found")
     except sqlite.SqliteError as error:
-        return _detects(observer, secret, False, str(error))
-    if not tried:
-        return _detects(observer, secret, False, "the record holds nothing that it could be planted in")
-    return _detects(observer, secret, True, f"found in a copy of the record: {'; '.join(tried)}")
+        failed = dict.fromkeys(secrets, str(error))
+    made = []
+    for secret in secrets:
+        reason = failed.get(secret) or ("" if tried[secret] else "the record holds nothing that it could be planted in")
+        detail = reason or f"found in a copy of the record: {'; '.join(tried[secret])}"
+        made.append(Control("detects", record.observer, secret.name, not reason, detail))
+    return tuple(made)
 
 
-def decoys(observer: Observer, secret: Secret, hits: int) -> Control:
-    """Control 4, for one value whose decoys had `hits` hits in the record."""
-    if not secret.decoys:
-        return Control("decoys", observer, secret.name, passed=False, detail="no decoys were drawn")
-    detail = f"{len(secret.decoys)} decoys, {hits} hits"
-    return Control("decoys", observer, secret.name, hits == 0, detail)
+def decoys(observer: Observer, name: SecretName, secrets: Sequence[Secret], hits: Sequence[Finding]) -> Control:
+    """Control 4, for all values planted under `name`; `hits` are what was found of them and their decoys."""
+    drawn = [len(secret.decoys) for secret in secrets if secret.name is name]
+    if not all(drawn):
+        return Control("decoys", observer, name, passed=False, detail="no decoys were drawn")
+    found = sum(hit.decoy for hit in hits)
+    return Control("decoys", observer, name, found == 0, f"{sum(drawn)} decoys, {found} hits")
 
 
 def searched(observer: Observer, gave_up: Sequence[detect.GaveUp]) -> Control:
@@ -129,18 +126,16 @@ def searched(observer: Observer, gave_up: Sequence[detect.GaveUp]) -> Control:
     return Control("searched", observer, None, passed=True, detail="the whole record was searched")
 
 
-def _detects(observer: Observer, secret: Secret, passed: bool, detail: str) -> Control:
-    return Control("detects", observer, secret.name, passed, detail)
+def _count(secrets: Sequence[Secret], observations: Sequence[Observation]) -> Counter[SecretName]:
+    undecoyed = [Secret(secret.name, secret.value) for secret in secrets]
+    search = detect.find(undecoyed, observations, detect.Limits(findings=sys.maxsize))
+    return Counter(finding.secret for finding in search.findings)
 
 
-def _count(secret: Secret, observations: Sequence[Observation]) -> int:
-    return len(detect.find([secret], observations).findings)
-
-
-def _network_recorded(capture: Capture) -> Iterator[str]:
-    opened = {note.detail: note.connection for note in _notes(capture, Observer.NETWORK, Event.OPENED)}
+def _network_recorded(capture: Capture, record: Record) -> Iterator[str]:
+    opened = {note.detail: note.connection for note in record.notes(Event.OPENED)}
     made = [one.address for one in capture.statements if one.deed is Deed.CONNECTED]
-    seen = {(one.connection, one.direction) for one in capture.observations if one.observer is Observer.NETWORK}
+    seen = {(one.connection, one.direction) for one in record.observations}
     if not made:
         yield "no participant connected"
     for address in made:
@@ -149,63 +144,66 @@ def _network_recorded(capture: Capture) -> Iterator[str]:
             yield f"the connection from {address} is not in the record"
         elif not {(connection, Direction.TO_SERVICE), (connection, Direction.TO_CLIENT)} <= seen:
             yield f"connection {connection} has no bytes in one of its directions"
-    yield from _ended(capture, Observer.NETWORK)
+    yield from _ended(record)
 
 
-def _server_recorded(capture: Capture) -> Iterator[str]:
-    if not _messages(capture):
-        yield "no message was sent"
+def _server_recorded(capture: Capture, record: Record) -> Iterator[str]:
     for direction, role in ((Direction.TO_SERVICE, "requests"), (Direction.TO_CLIENT, "answers")):
-        record = b"\n".join(
-            one.data
-            for one in capture.observations
-            if one.observer is Observer.SERVER and one.direction is direction
-        )
-        for message in _messages(capture):
-            if message.encode() not in record:
-                yield f"message {message} of the story is not among the recorded {role}"
-    yield from _ended(capture, Observer.SERVER)
+        seen = b"\n".join(one.data for one in record.observations if one.direction is direction)
+        yield from (f"message {message} is not among the {role}" for message in _absent(capture, seen))
+    yield from _ended(record)
 
 
-def _database_recorded(capture: Capture) -> Iterator[str]:
-    files = {one.place: one for one in capture.observations if one.observer is Observer.DATABASE}
-    if "database.file" not in files or "service.log" not in files:
+def _database_recorded(capture: Capture, record: Record) -> Iterator[str]:
+    main = record.at("database.file")
+    if main is None or record.at("service.log") is None:
         yield "no copy of the database and its log was taken"
         return
-    last = max((one.time for one in capture.statements), default=0.0)
-    if files["database.file"].time < last:
+    if main.time < max((one.time for one in capture.statements), default=0.0):
         yield "the copy of the database is older than the last message"
-    wal = files["database.wal"].data if "database.wal" in files else b""
     try:
-        rows = b"\n".join(row for _, _, row in sqlite.rows(sqlite.image(files["database.file"].data, wal)))
+        rows = b"\n".join(row.data for row in sqlite.rows(record.image))
     except sqlite.SqliteError as error:
         yield f"the copy of the database cannot be read: {error}"
         return
-    if not _messages(capture):
-        yield "no message was sent"
-    for message in _messages(capture):
-        if message.encode() not in rows:
-            yield f"message {message} of the story has no row in the database"
+    yield from (f"message {message} has no row in the database" for message in _absent(capture, rows))
 
 
-def _ended(capture: Capture, observer: Observer) -> Iterator[str]:
-    closed = {note.connection for note in _notes(capture, observer, Event.CLOSED)}
-    for note in _notes(capture, observer, Event.BROKEN):
+_RECORDED = {
+    Observer.NETWORK: (
+        _network_recorded,
+        "every connection of the participants is in the record, in both directions, to its end",
+    ),
+    Observer.SERVER: (
+        _server_recorded,
+        "every message of the story is in the record, as request and as answer, to the end",
+    ),
+    Observer.DATABASE: (
+        _database_recorded,
+        "every message of the story has its row, and the copy was taken after the last one",
+    ),
+}
+"""For each observer: what its record lacks, and the words for a record that lacks nothing."""
+
+
+def _ended(record: Record) -> Iterator[str]:
+    closed = {note.connection for note in record.notes(Event.CLOSED)}
+    for note in record.notes(Event.BROKEN):
         yield f"connection {note.connection} broke: {note.detail}"
-    for note in _notes(capture, observer, Event.OPENED):
+    for note in record.notes(Event.OPENED):
         if note.connection not in closed:
             yield f"connection {note.connection} has no clean end in the record"
-    if not any(_notes(capture, observer, Event.SEGMENT)):
+    if not any(record.notes(Event.SEGMENT)):
         yield "the record has no clean end"
-
-
-def _notes(capture: Capture, observer: Observer, event: Event) -> Iterator[Note]:
-    return (note for note in capture.notes if note.observer is observer and note.event is event)
 
 
 def _story(capture: Capture) -> Iterator[Statement]:
     return (one for one in capture.statements if one.who != OBSERVERS_OWN)
 
 
-def _messages(capture: Capture) -> list[str]:
-    return [one.message for one in _story(capture) if one.deed is Deed.SENT]
+def _absent(capture: Capture, record: bytes) -> Iterator[str]:
+    """The messages of the story whose ids are not in `record`."""
+    messages = [one.message for one in _story(capture) if one.deed is Deed.SENT]
+    if not messages:
+        yield "(none was sent)"
+    yield from (message for message in messages if message.encode() not in record)

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 from lab.detect import sqlite, tls
 from lab.model import Capture, Control, Deed, Direction, Inference, Observation, Observer, SecretName, Statement
+from lab.record import Record
 
 OBSERVERS_OWN = "observer"
 """Who sent the calibration messages, in the transcript."""
@@ -63,15 +64,16 @@ class Estimates:
     controls: tuple[Control, ...]
 
 
-def estimate(capture: Capture, observer: Observer) -> Estimates:
-    """What `observer` infers of the size and time of every message of the story, for the facts the lesson asks about."""
+def estimate(capture: Capture, record: Record) -> Estimates:
+    """What an observer infers from its `record`: size and time of each message of the story, as the lesson asks."""
     asked = [name for name in (SecretName.SIZE, SecretName.TIME) if name in capture.facts]
     if not asked:
         return Estimates((), ())
+    observer = record.observer
     own = [one for one in _sent(capture) if one.who == OBSERVERS_OWN]
     story = [one for one in _sent(capture) if one.who != OBSERVERS_OWN]
     try:
-        events = _EVENTS[observer]([one for one in capture.observations if one.observer is observer])
+        events = _EVENTS[observer](record)
     except sqlite.SqliteError as error:
         return _unable(observer, asked, f"the database cannot be read: {error}")
     own_events = events[: len(own)]
@@ -93,14 +95,14 @@ def estimate(capture: Capture, observer: Observer) -> Estimates:
     return Estimates(tuple(inferences), tuple(controls))
 
 
-def network_events(observations: Sequence[Observation]) -> list[Event]:
+def network_events(record: Record) -> list[Event]:
     """Message events from lengths and times of a byte stream, in plaintext and under TLS alike."""
     bursts: dict[str, _Burst] = {}
     last: dict[str, Direction] = {}
     spoken: dict[str, int] = {}
     noticed: dict[int, _Burst] = {}
     latest: _Burst | None = None
-    for number, (connection, direction, moment, length) in enumerate(_payloads(observations)):
+    for number, (connection, direction, moment, length) in enumerate(_payloads(record.observations)):
         if direction is Direction.TO_SERVICE:
             if last.get(connection) is not Direction.TO_SERVICE:
                 latest = bursts[connection] = _Burst(connection, number, moment)
@@ -114,23 +116,21 @@ def network_events(observations: Sequence[Observation]) -> list[Event]:
     return [Event(burst.time, burst.length) for _, burst in sorted(noticed.items())]
 
 
-def server_events(observations: Sequence[Observation]) -> list[Event]:
+def server_events(record: Record) -> list[Event]:
     """Message events from the requests that the front end passed on."""
     lengths: dict[tuple[str, int], int] = {}
-    for one in observations:
+    for one in record.observations:
         if one.place == "http.body" and one.direction is Direction.TO_SERVICE:
             lengths[one.connection, one.exchange] = lengths.get((one.connection, one.exchange), 0) + len(one.data)
     return [
         Event(one.time, lengths.get((one.connection, one.exchange), 0))
-        for one in observations
+        for one in record.observations
         if one.place == "http.request_line" and _MESSAGE_REQUEST.match(one.data)
     ]
 
 
-def database_events(observations: Sequence[Observation]) -> list[Event]:
+def database_events(record: Record) -> list[Event]:
     """Message events from the rows at rest. SqliteError: the copy is not a database."""
-    files = {one.place: one.data for one in observations}
-    image = sqlite.image(files.get("database.file", b""), files.get("database.wal", b""))
     query = """
         SELECT created, coalesce(length(CAST(text AS BLOB)), 0) + coalesce(length(attachment), 0)
                + coalesce((SELECT max(length(data)) FROM envelopes WHERE envelopes.message = messages.id), 0)
@@ -138,7 +138,7 @@ def database_events(observations: Sequence[Observation]) -> list[Event]:
         """
     database = sqlite3.connect(":memory:")
     try:
-        database.deserialize(image)
+        database.deserialize(record.image)
         return [Event(float(created), int(length)) for created, length in database.execute(query)]
     except sqlite3.Error as error:
         raise sqlite.SqliteError(str(error)) from None

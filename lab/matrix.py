@@ -20,6 +20,7 @@ from lab.model import (
     Secret,
     SecretName,
 )
+from lab.record import Record
 
 EVIDENCE_SHOWN = 10
 """How many findings of one secret at one observer are kept as evidence."""
@@ -34,11 +35,12 @@ def judge(capture: Capture) -> LeakMatrix:
     made: list[Control] = list(arrival.values())
     inferences: list[Inference] = []
     for observer in capture.story.observers:
-        record = [one for one in capture.observations if one.observer is observer]
-        search = detect.find(capture.secrets, record)
-        estimates = inference.estimate(capture, observer)
+        record = Record(capture, observer)
+        search = detect.find(capture.secrets, record.observations)
+        estimates = inference.estimate(capture, record)
+        detected = controls.detects(record, capture.secrets)
         inferences += estimates.inferences
-        general = [controls.recorded(capture, observer), controls.searched(observer, search.gave_up)]
+        general = [controls.recorded(capture, record), controls.searched(observer, search.gave_up)]
         made += general
         for name in names:
             claimed = claims.get((name, observer))
@@ -48,9 +50,9 @@ def judge(capture: Capture) -> LeakMatrix:
                 checks = [*general, arrival[name], *special]
                 cells[name, observer] = _derived(name, observer, answers, checks, claimed)
             else:
-                secrets = [secret for secret in capture.secrets if secret.name is name]
                 hits = [finding for finding in search.findings if finding.secret is name]
-                special = [control for secret in secrets for control in _about(secret, observer, record, hits)]
+                special = [control for control in detected if control.secret is name]
+                special.append(controls.decoys(observer, name, capture.secrets, hits))
                 checks = [*general, arrival[name], *special]
                 evidence = tuple(_evidence(hit, search) for hit in hits if not hit.decoy)[:EVIDENCE_SHOWN]
                 cells[name, observer] = _read(name, observer, evidence, checks, claimed)
@@ -72,13 +74,6 @@ def exit_status(matrices: Iterable[LeakMatrix]) -> int:
     if any(cell.failed for cell in cells):
         return 1
     return 3 if any(cell.exposure is Exposure.INCONCLUSIVE for cell in cells) else 0
-
-
-def _about(
-    secret: Secret, observer: Observer, record: Sequence[controls.Observation], hits: Sequence[Finding]
-) -> list[Control]:
-    decoy_hits = sum(hit.decoy for hit in hits)
-    return [controls.detects(observer, secret, record), controls.decoys(observer, secret, decoy_hits)]
 
 
 def _read(

@@ -14,14 +14,15 @@ secret in the same record once it is there. Each secret is planted in each direc
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
-import os.path
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from lab.detect import sqlite, tls
 from lab.model import Direction, Observation, Observer, Secret, SecretName
+from lab.record import Record
 
 PAGES = 3
 """How many pages the split value fills."""
@@ -29,36 +30,42 @@ PAGES = 3
 
 @dataclass(frozen=True, slots=True)
 class Plant:
-    """A copy of (the touched part of) a record with one secret in it. `how` says in words where and how."""
+    """A copy of the touched part of a record, with `secrets` in it; `before` is the same part without them.
+
+    `how` says in words where and how they were planted.
+    """
 
     how: str
+    secrets: tuple[Secret, ...]
+    before: tuple[Observation, ...]
     observations: tuple[Observation, ...]
 
 
-def plants(secret: Secret, observer: Observer, record: Sequence[Observation]) -> Iterator[Plant]:
-    """The copies of `record` in which a search must find `secret`. None where the record holds nothing to copy.
+def plants(secrets: Sequence[Secret], record: Record) -> Iterator[Plant]:
+    """The copies of `record` in which a search must find `secrets`. None where the record holds nothing to copy.
 
     sqlite.SqliteError: the recorded database cannot be opened.
     """
-    if observer is Observer.NETWORK:
-        yield from _in_streams(secret, record)
-    elif observer is Observer.SERVER:
-        yield from _in_messages(secret, record)
+    if record.observer is Observer.NETWORK:
+        yield from _in_streams(secrets, record)
+    elif record.observer is Observer.SERVER:
+        yield from _in_messages(secrets, record)
     else:
-        yield from _at_rest(secret, record)
+        yield from _at_rest(secrets, record)
 
 
 def request(secret: Secret) -> tuple[bytes, bytes, bytes]:
     """How the application carries `secret` to the service: request line, header block, body."""
     value = _text(secret.value)
-    path, fields = {
+    ways: dict[SecretName, tuple[str, dict[str, object]]] = {
         SecretName.BODY: ("/v1/conversations/planted/messages", {"content": _content(secret)}),
         SecretName.ATTACHMENT: ("/v1/conversations/planted/messages", {"content": _content(secret)}),
         SecretName.SENDER: ("/v1/login", {"name": value, "password": "planted"}),
         SecretName.RECIPIENT: ("/v1/conversations", {"members": [value]}),
         SecretName.PASSWORD: ("/v1/login", {"name": "planted", "password": value}),
         SecretName.SERVICE: ("/v1/conversations", {"members": [value]}),
-    }[secret.name]
+    }
+    path, fields = ways[secret.name]
     body = _json(fields)
     host = secret.value if secret.name is SecretName.SERVICE else b"chat.lab.test"
     header = b"Host: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n" % (host, len(body))
@@ -91,89 +98,95 @@ def _json(fields: dict[str, object]) -> bytes:
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _in_streams(secret: Secret, record: Sequence[Observation]) -> Iterator[Plant]:
-    for direction, parts in ((Direction.TO_SERVICE, request(secret)), (Direction.TO_CLIENT, answer(secret))):
-        carried = [one for one in record if one.direction is direction and one.place == "tcp.stream"]
+_WAYS = (
+    (Direction.TO_SERVICE, "http.request_line", request),
+    (Direction.TO_CLIENT, "http.status_line", answer),
+)
+
+
+def _in_streams(secrets: Sequence[Secret], record: Record) -> Iterator[Plant]:
+    for direction, _, carry in _WAYS:
+        carried = [one for one in record.observations if one.direction is direction]
         if not carried:
             continue
-        stream = [one for one in carried if one.connection == carried[-1].connection]
+        stream = tuple(one for one in carried if one.connection == carried[-1].connection)
         encrypted = bool(tls.records(b"".join(one.data for one in stream)))
-        message = b"%s\r\n%s\r\n%s" % parts
-        for how, pieces in (("whole", [message]), ("split", _cut(message, secret))):
-            added = [
-                replace(stream[-1], data=_record(piece) if encrypted else piece)
-                for piece in pieces
-            ]
-            yield Plant(f"{how}, {direction}", (*stream, *added))
+        messages = [(secret, b"%s\r\n%s\r\n%s" % carry(secret)) for secret in secrets]
+        for how, pieces in (
+            ("whole", [message for _, message in messages]),
+            ("split", [piece for secret, message in messages for piece in _cut(message, secret)]),
+        ):
+            added = (replace(stream[-1], data=_record(piece) if encrypted else piece) for piece in pieces)
+            yield Plant(f"{how}, {direction}", tuple(secrets), stream, (*stream, *added))
 
 
-def _in_messages(secret: Secret, record: Sequence[Observation]) -> Iterator[Plant]:
-    ways = (
-        (Direction.TO_SERVICE, "http.request_line", request(secret)),
-        (Direction.TO_CLIENT, "http.status_line", answer(secret)),
-    )
-    for direction, place, (line, header, body) in ways:
-        carried = [one for one in record if one.direction is direction]
+def _in_messages(secrets: Sequence[Secret], record: Record) -> Iterator[Plant]:
+    for direction, first_line, carry in _WAYS:
+        carried = [one for one in record.observations if one.direction is direction]
         if not carried:
             continue
-        last = replace(carried[-1], exchange=max(one.exchange for one in record) + 1)
-        for how, pieces in (("whole", [body]), ("split", _cut(body, secret))):
-            added = (
-                replace(last, place=place, data=line),
-                replace(last, place="http.header", data=header),
-                *(replace(last, place="http.body", data=piece) for piece in pieces),
-            )
-            yield Plant(f"{how}, {direction}", added)
+        last = max(one.exchange for one in record.observations)
+        for how in ("whole", "split"):
+            added: list[Observation] = []
+            for number, secret in enumerate(secrets, start=1):
+                line, header, body = carry(secret)
+                # The host name travels in a header, which a front end never sees in two pieces.
+                in_body = how == "split" and (secret.name is not SecretName.SERVICE or carry is answer)
+                pieces = _cut(body, secret) if in_body else [body]
+                parts = [(first_line, line), ("http.header", header), *(("http.body", piece) for piece in pieces)]
+                added += (replace(carried[-1], exchange=last + number, place=name, data=data) for name, data in parts)
+            yield Plant(f"{how}, {direction}", tuple(secrets), (), tuple(added))
 
 
-def _at_rest(secret: Secret, record: Sequence[Observation]) -> Iterator[Plant]:
-    files = {one.place: one for one in record}
-    if secret.name is SecretName.SERVICE:
-        if "service.log" in files:
-            log = files["service.log"]
-            line = b"planted GET https://%s/v1/conversations 200\n" % secret.value
-            yield Plant("in a line of the log", (replace(log, data=log.data + line),))
-        return
-    if "database.file" not in files:
-        return
-    main = files["database.file"]
-    wal = files["database.wal"].data if "database.wal" in files else b""
-    image = sqlite.image(main.data, wal)
-    yield Plant("whole, in a row", (replace(main, data=_with_row(image, secret, secret.value)),))
-    yield Plant("split over two pages", (replace(main, data=_split_over_pages(image, secret)),))
+def _at_rest(secrets: Sequence[Secret], record: Record) -> Iterator[Plant]:
+    log, main = record.at("service.log"), record.at("database.file")
+    in_log = tuple(secret for secret in secrets if secret.name is SecretName.SERVICE)
+    in_rows = tuple(secret for secret in secrets if secret.name is not SecretName.SERVICE)
+    if log is not None and in_log:
+        lines = b"".join(b"planted GET https://%s/v1/conversations 200\n" % secret.value for secret in in_log)
+        yield Plant("in a line of the log", in_log, (log,), (replace(log, data=log.data + lines),))
+    if main is not None and in_rows:
+        before = replace(main, data=record.image)
+        for how, write in (("whole, in a row", _with_row), ("split over two pages", _split_over_pages)):
+            image = record.image
+            for secret in in_rows:
+                image = write(image, secret)
+            yield Plant(how, in_rows, (before,), (replace(main, data=image),))
 
 
 _COLUMNS = {
     SecretName.BODY: ("messages", "text"),
     SecretName.ATTACHMENT: ("messages", "attachment"),
     SecretName.SENDER: ("messages", "sender"),
-    SecretName.RECIPIENT: ("members", "account"),
+    SecretName.RECIPIENT: ("messages", "sender"),
     SecretName.PASSWORD: ("accounts", "password"),
 }
-"""Where the operator's tables would carry each secret."""
+"""Where the operator's tables would carry each secret. The recipient's name, too, is planted as an account name of a
+message: the columns that hold it are part of an index, whose second copy would stand whole where the first is split."""
 
 
-def _with_row(image: bytes, secret: Secret, value: bytes) -> bytes:
-    """`image` with one more row in the table that would carry the secret, holding `value`."""
+def _with_row(image: bytes, secret: Secret, value: bytes | None = None) -> bytes:
+    """`image` with one more row in the table that would carry `secret`, holding `value` (the secret's, if None)."""
     table, column = _COLUMNS[secret.name]
+    stored = secret.value if value is None else value
     database = sqlite3.connect(":memory:")
     try:
         database.deserialize(image)
-        database.execute("PRAGMA foreign_keys=OFF")
+        # Table and column names come from the database itself and from this file, not from a person.
         columns = [str(row[1]) for row in database.execute(f"PRAGMA table_info({table})")]
         if column not in columns:
             raise sqlite.SqliteError(f"the database has no column {table}.{column}")
-        as_stored = value if secret.name is SecretName.ATTACHMENT else _text(value)
-        values = [as_stored if name == column else f"planted-{name}" for name in columns]
+        number = database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+        values: list[object] = [f"planted-{number}-{name}" for name in columns]
         if "sequence" in columns:
-            values[columns.index("sequence")] = str(1 << 40)
+            values[columns.index("sequence")] = (1 << 40) + number
+        values[columns.index(column)] = stored if secret.name is SecretName.ATTACHMENT else _text(stored)
         marks = ", ".join("?" * len(columns))
-        # Table and columns come from the database itself, not from a person.
         database.execute(f"INSERT INTO {table} VALUES ({marks})", values)  # noqa: S608
         database.commit()
         return database.serialize()
     except sqlite3.Error as error:
-        raise sqlite.SqliteError(f"the secret cannot be planted in {table}.{column}: {error}") from None
+        raise sqlite.SqliteError(f"nothing can be planted in {table}.{column}: {error}") from None
     finally:
         database.close()
 
@@ -182,12 +195,17 @@ def _split_over_pages(image: bytes, secret: Secret) -> bytes:
     """As `_with_row`, with the secret inside a value of several pages, where SQLite ends one page of it."""
     page = int.from_bytes(image[16:18], "big")
     size = 65536 if page == 1 else page  # file format, section 1.3.2
-    counters = b"".join(b"%08d" % number for number in range(size * PAGES // 8))
+    salt = hashlib.sha256(secret.name.encode() + secret.value).hexdigest()[:8].encode()
+    counters = b"".join(b"%s%08d" % (salt, number) for number in range(size * PAGES // 16))
     stored = _with_row(image, secret, counters)
-    # Any 16 bytes of the counters are unique; what follows them in the file is the rest of their page.
-    probe = next(start for start in (size, size + 16) if counters[start : start + 16] in stored)
-    together = os.path.commonprefix([stored[stored.index(counters[probe : probe + 16]) :], counters[probe:]])
-    start = probe + len(together) - len(secret.value) // 2
+    # Any 32 bytes of the counters are unique; what follows them in the file is the rest of their page.
+    probe = next((at for at in range(size, 2 * size, 16) if counters[at : at + 32] in stored), None)
+    if probe is None:
+        raise sqlite.SqliteError("no page of a planted value could be told from the others")
+    there = stored.index(counters[probe : probe + 32])
+    pairs = zip(counters[probe:], stored[there:], strict=False)
+    together = next((count for count, (planted, kept) in enumerate(pairs) if planted != kept), 0)
+    start = probe + together - len(secret.value) // 2
     value = counters[:start] + secret.value + counters[start + len(secret.value) :]
     planted = _with_row(image, secret, value)
     if planted.count(secret.value) != image.count(secret.value):

@@ -6,7 +6,7 @@ deniability); length is not padded. It shows what end-to-end encryption hides fr
 
 Wire forms, all lengths in bytes:
 
-    bundle     version 1 | Ed25519 identity key 32 | X25519 encryption key 32 | signature 64 over the label and both keys
+    bundle     version 1 | Ed25519 identity key 32 | X25519 encryption key 32 | signature 64 over label and keys
     envelope   version 1 | suite 1 | signature 64 | HPKE enc 32 and ciphertext
 
 The context (both account names, both bundles, the conversation, version and suite) goes into HPKE's `info` and under

@@ -1,6 +1,6 @@
 """What one message says, and its JSON form: sent as it is in plaintext and TLS mode, sealed in E2EE mode.
 
-    {"text": TEXT, "attachment": {"name": …, "type": …, "data": BASE64}}    with one of the two at least
+{"text": TEXT, "attachment": {"name": …, "type": …, "data": BASE64}}    with one of the two at least
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The device store of one participant: keys, pinned contacts, envelopes seen. One SQLite file, readable by its owner only.
+"""The device store of one participant: keys, pinned contacts, envelopes seen. One SQLite file, for its owner only.
 
 The store is not encrypted: a device that falls into other hands gives up its keys, and the lab says so.
 """

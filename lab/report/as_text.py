@@ -80,8 +80,7 @@ def _lines(rows: Iterable[Sequence[str]]) -> RenderableType:
 
 
 def _planted(matrix: LeakMatrix) -> Iterator[Sequence[str]]:
-    for secret, value in matrix.secrets.items():
-        yield secret, value
+    yield from matrix.secrets.items()
 
 
 def _evidence(matrix: LeakMatrix) -> Iterator[Sequence[str]]:

@@ -20,7 +20,8 @@ from lab.messenger.wire import Route, WireError
 from lab.model import INFERRED_ONLY, Missing, Mode, Secret, SecretName, Story
 from lab.scenario.lesson import Lesson, Scenario, SendFile, SendText
 from lab.scenario.lesson import Participant as Who
-from lab.stage.stage import OBSERVERS, Stage, Venue
+from lab.scenario.vocabulary import ON_STAGE
+from lab.stage.stage import Stage, Venue
 
 DECOYS = 4
 """How many values are drawn like each secret and planted nowhere."""
@@ -76,7 +77,7 @@ def play(lesson: Lesson, scenario: Scenario, stage: Stage, capture: Path, progre
     the stage could not be set up; OSError: the capture could not be written.
     """
     cast = _Cast(scenario)
-    story = Story(lesson.name, scenario.title, scenario.mode, OBSERVERS, time.time())
+    story = Story(lesson.name, scenario.title, scenario.mode, ON_STAGE, time.time())
     with Writer(capture, story) as writer:
         # By secret as the lesson lists them, so that the matrix reads in the lesson's order.
         for name in scenario.secrets:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +89,8 @@ class Child:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None  # noqa: S101
         assert stdout is not None  # noqa: S101
-        try:
+        with suppress(OSError):  # it died with a command in the pipe
             stdin.close()
-        except OSError:
-            pass  # it died with a command in the pipe
         try:
             status = self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:

@@ -24,13 +24,14 @@ from lab.stage.process import Child, ChildError
 
 LOOPBACK = "127.0.0.1"
 
-OBSERVERS = (Observer.NETWORK, Observer.SERVER, Observer.DATABASE)
-"""Who stands on this stage."""
-
 DRAIN_SECONDS = 10.0
 """How long a tap may wait for the connections of a conversation to end before its record counts as incomplete."""
 
-AT_REST = (("database.sqlite", "database.file"), ("database.sqlite-wal", "database.wal"), ("service.log", "service.log"))
+AT_REST = (
+    ("database.sqlite", "database.file"),
+    ("database.sqlite-wal", "database.wal"),
+    ("service.log", "service.log"),
+)
 """What the operator keeps on disk: file name, and the place that reports name."""
 
 _MITMDUMP = ["-c", "from mitmproxy.tools.main import mitmdump; mitmdump()"]
@@ -66,7 +67,9 @@ class Stage:
         self._sessions = 0
         self._closing = closing
         self.network = self._start("network tap", [*self._tap_arguments("network_observer")])
-        self.server = self._start("server tap", [*self._tap_arguments("server_observer"), "--set", "keep_host_header=true"])
+        self.server = self._start(
+            "server tap", [*self._tap_arguments("server_observer"), "--set", "keep_host_header=true"]
+        )
         self.service = self._start("service", ["-m", "lab.service"])
 
     @property
@@ -176,7 +179,7 @@ def _listen(tap: Child, options: dict[str, Any]) -> tuple[str, int]:
 
 
 def _at_rest(directory: Path) -> list[Item]:
-    """Copies of what the operator has on disk, taken while the service is still up (closing would tidy the log away)."""
+    """Copies of what the operator has on disk, taken while the service is still up (closing empties the log)."""
     taken: list[Item] = []
     for name, place in AT_REST:
         file = directory / name

@@ -147,7 +147,7 @@ class Tap:
             try:
                 self.recorder.begin(Path(ctx.options.lab_record))
             except OSError as error:
-                raise exceptions.OptionsError(f"lab_record: {ctx.options.lab_record}: {error.strerror}") from None
+                raise _refused(f"lab_record: {ctx.options.lab_record}: {error.strerror}") from None
 
     def running(self) -> None:
         if ctx.options.lab_control:
@@ -177,13 +177,17 @@ class Tap:
 def _secret(text: str) -> Secret:
     name, _, value = text.partition("=")
     if name not in list(SecretName) or not value:
-        raise exceptions.OptionsError(f"lab_secret: {text!r} is not NAME=VALUE with NAME one of {', '.join(SecretName)}")
+        raise _refused(f"lab_secret: {text!r} is not NAME=VALUE with NAME one of {', '.join(SecretName)}")
     try:
         secret = Secret(SecretName(name), value.encode())
         detect.find([secret], [])
     except ValueError as error:
-        raise exceptions.OptionsError(f"lab_secret: {name}: {error}") from None
+        raise _refused(f"lab_secret: {name}: {error}") from None
     return secret
+
+
+def _refused(why: str) -> exceptions.OptionsError:
+    return exceptions.OptionsError(why)  # type: ignore[no-untyped-call]
 
 
 class Control:
@@ -211,7 +215,7 @@ class Control:
                 self._say({"ok": await self._do(json.loads(line))})
             except Exception as error:  # noqa: BLE001 - the parent decides; the tap must go on answering
                 self._say({"error": str(error) or type(error).__name__})
-        ctx.master.shutdown()
+        ctx.master.shutdown()  # type: ignore[no-untyped-call]
 
     async def _do(self, command: dict[str, Any]) -> dict[str, Any]:
         match command:
@@ -232,8 +236,8 @@ class Control:
 
 
 async def _listen(options: dict[str, Any]) -> dict[str, Any]:
-    ctx.options.update(**options, server=True)
-    server = ctx.master.addons.get("proxyserver")
+    ctx.options.update(**options, server=True)  # type: ignore[no-untyped-call]
+    server = ctx.master.addons.get("proxyserver")  # type: ignore[no-untyped-call]
     if not await server.setup_servers():
         raise LabError("cannot listen: " + "; ".join(str(one.last_exception) for one in server.servers))
     return {"addresses": [list(address[:2]) for address in server.listen_addrs()]}

@@ -1,0 +1,61 @@
+"""How much work one source may cause. Reaching a limit is a result that is reported, never a crash or silence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits for the decoding of one source.
+
+    `depth`: guessed layers of encoding. `steps`: views made and decompressions tried. `decoded`: bytes of all decoded
+    views together. `expanded`: bytes out of one compressed piece. `findings`: kept for one secret (or its decoys).
+    """
+
+    depth: int = 4
+    steps: int = 10_000
+    decoded: int = 64 * 2**20
+    expanded: int = 16 * 2**20
+    findings: int = 20
+
+
+class Exhausted(Exception):  # noqa: N818 - not an error of the program but the end of an allowance
+    """The allowance for a source is used up; the text says which one."""
+
+
+class Budget:
+    """What is left of the limits for one source, and the reasons for which something was given up."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._steps = limits.steps
+        self._decoded = limits.decoded
+        self._reasons: dict[str, None] = {}
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why something was not decoded, each reason once, in the order of occurrence."""
+        return tuple(self._reasons)
+
+    @property
+    def expansion(self) -> int:
+        """Bytes that the next decompression may put out."""
+        return min(self.limits.expanded, self._decoded)
+
+    def step(self) -> None:
+        """Pay for one attempt; raises Exhausted."""
+        self._steps -= 1
+        if self._steps < 0:
+            raise Exhausted(f"more than {self.limits.steps} views and attempts")
+
+    def spend(self, size: int) -> None:
+        """Pay for `size` decoded bytes; raises Exhausted."""
+        self.step()
+        self._decoded -= size
+        if self._decoded < 0:
+            raise Exhausted(f"more than {self.limits.decoded} decoded bytes")
+
+    def give_up(self, why: str) -> None:
+        """Note that one piece stays undecoded."""
+        self._reasons[why] = None

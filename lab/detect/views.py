@@ -1,0 +1,139 @@
+"""Decoded views of recorded bytes, and the way back from a match in a view to the bytes it was decoded from."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+Span = tuple[int, int]
+"""Half-open [start, end) offsets in bytes."""
+
+GAP = b"\x00\x00"
+"""Stands between stretches that are not neighbours, so that no decoder reads across the border."""
+
+
+class Piece(NamedTuple):
+    """`units` × `view_unit` bytes of a view from `view` on stand for `units` × `source_unit` bytes from `source` on.
+
+    Copied bytes have units of 1 and 1, hexadecimal 1 and 2, base64 3 and 4. A piece of a single unit is opaque: any
+    part of it maps to all of it (decompressed data).
+    """
+
+    view: int
+    source: int
+    units: int
+    view_unit: int
+    source_unit: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """Bytes to search: a source itself (`parent` None) or what decoding made of another view.
+
+    `decoders` is the chain that leads here, in the order in which one decodes. `pieces` map offsets to the parent's
+    and are sorted by view offset. `codings` are the HTTP content codings declared for the whole view, in the order
+    they were applied. `depth` counts the decoders that were guesses; framing that the data itself declares is none.
+    """
+
+    data: bytes
+    place: str
+    decoders: tuple[str, ...] = ()
+    parent: View | None = None
+    pieces: tuple[Piece, ...] = ()
+    codings: tuple[str, ...] = ()
+    depth: int = 0
+
+
+class Builder:
+    """Collects the bytes of a decoded view, stretch by stretch, together with where each came from."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._parts: list[bytes] = []
+        self._pieces: list[Piece] = []
+
+    def add(self, data: bytes, source: int, view_unit: int = 1, source_unit: int = 1) -> None:
+        """Append `data`, decoded from the parent's bytes at `source` on, `source_unit` bytes for each `view_unit`."""
+        if not data:
+            return
+        piece = Piece(self.size, source, len(data) // view_unit, view_unit, source_unit)
+        last = self._pieces[-1] if self._pieces else None
+        if last is not None and _continues(last, piece):
+            self._pieces[-1] = last._replace(units=last.units + piece.units)
+        else:
+            self._pieces.append(piece)
+        self._parts.append(data)
+        self.size += len(data)
+
+    def add_whole(self, data: bytes, source: int, length: int) -> None:
+        """Append `data`, decoded from `length` bytes at `source` by something that does not keep positions."""
+        self.add(data, source, max(1, len(data)), length)
+
+    def gap(self, filler: bytes = GAP) -> None:
+        """End a stretch: what follows is no neighbour of what came before. The filler maps to nothing."""
+        if self._parts:
+            self._parts.append(filler)
+            self.size += len(filler)
+
+    def view(
+        self, parent: View, *names: str, codings: tuple[str, ...] = (), place: str = "", declared: bool = False
+    ) -> View:
+        """The view made of what was added. `names` are the decoders used, none for a mere cut.
+
+        `declared`: the data itself says that it is encoded so (framing, headers).
+        """
+        return View(
+            data=b"".join(self._parts),
+            place=place or parent.place,
+            decoders=parent.decoders + names,
+            parent=parent,
+            pieces=tuple(self._pieces),
+            codings=codings,
+            depth=parent.depth + (0 if declared else len(names)),
+        )
+
+
+def _continues(last: Piece, piece: Piece) -> bool:
+    same_unit = (last.view_unit, last.source_unit) == (piece.view_unit, piece.source_unit)
+    return (
+        same_unit
+        and last.view + last.units * last.view_unit == piece.view
+        and last.source + last.units * last.source_unit == piece.source
+    )
+
+
+def merge(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """The same bytes as few spans: neighbours and overlaps become one. Order is by start."""
+    merged: list[Span] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return tuple(merged)
+
+
+def locate(view: View, start: int, end: int) -> tuple[Span, ...]:
+    """Where the bytes [start, end) of a view stand in the source it was decoded from.
+
+    As tight as the decoders on the way allow: a match is widened to whole units (see Piece). Several spans where
+    the source interrupts it, for example with the headers of TLS records.
+    """
+    spans: tuple[Span, ...] = ((start, end),)
+    while view.parent is not None:
+        spans = merge(found for span in spans for found in _in_parent(view.pieces, *span))
+        view = view.parent
+    return spans
+
+
+def _in_parent(pieces: tuple[Piece, ...], start: int, end: int) -> Iterable[Span]:
+    first = max(0, bisect_right(pieces, start, key=lambda piece: piece.view) - 1)
+    for view, source, units, view_unit, source_unit in pieces[first:]:
+        if view >= end:
+            return
+        low = max(0, start - view) // view_unit
+        high = min(units, -(-(end - view) // view_unit))
+        if low < high:
+            yield source + low * source_unit, source + high * source_unit

@@ -1,0 +1,122 @@
+"""Lessons as tests: with `lab_lessons = true` in the configuration, pytest collects NAME.feature.md files.
+
+Each scenario is one test: it is held on real taps, judged, and fails with the differing cells and their evidence; an
+inconclusive cell fails too, for then nothing was shown. All lessons of a session share one stage. Without the option
+nothing happens and nothing of the lab is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from lab.model import LeakMatrix
+    from lab.scenario.run import Session
+    from lab.stage.stage import Stage
+
+_STAGE = pytest.StashKey["_SharedStage"]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addini("lab_lessons", "collect the lab's lessons (*.feature.md) as tests", type="bool", default=False)
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if file_path.name.endswith(".feature.md") and parent.config.getini("lab_lessons"):
+        return LessonFile.from_parent(parent, path=file_path)
+    return None
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shared = config.stash.get(_STAGE, None)
+    if shared is not None:
+        shared.close()
+
+
+class LessonFile(pytest.File):
+    """One lesson."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        from lab.model import LabError
+        from lab.scenario import load
+        from lab.scenario.run import Session
+
+        try:
+            lesson = load(self.path)
+        except LabError as error:
+            raise self.CollectError(str(error)) from error
+        for number, scenario in enumerate(lesson.scenarios, start=1):
+            session = Session(lesson, scenario, number)
+            yield ScenarioItem.from_parent(self, name=scenario.title, session_to_hold=session)
+
+
+class ScenarioItem(pytest.Item):
+    """One scenario of a lesson."""
+
+    def __init__(self, *, session_to_hold: Session, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._session = session_to_hold
+
+    def runtest(self) -> None:
+        from tempfile import TemporaryDirectory
+
+        from lab.matrix import exit_status
+        from lab.scenario.run import perform
+
+        shared = self.config.stash.setdefault(_STAGE, _SharedStage())
+        with TemporaryDirectory(prefix="lab-captures-") as folder:
+            matrix = perform(self._session, shared.get(), Path(folder) / self._session.file_name, lambda _: None)
+        if exit_status([matrix]):
+            raise ClaimsFailed(matrix)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        if isinstance(excinfo.value, ClaimsFailed):
+            return excinfo.value.report()
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, self._session.scenario.line - 1, self.name
+
+
+class ClaimsFailed(Exception):  # noqa: N818 - it is what the report says
+    """A lesson's claims do not hold, or could not be decided."""
+
+    def __init__(self, matrix: LeakMatrix) -> None:
+        self._matrix = matrix
+        super().__init__(matrix.title)
+
+    def report(self) -> str:
+        """The matrix with its evidence and controls, as `lab run` prints it."""
+        from io import StringIO
+
+        from rich.console import Console
+
+        from lab.report.as_text import print_matrix
+
+        text = StringIO()
+        print_matrix(self._matrix, Console(file=text, width=110, highlight=False))
+        return text.getvalue()
+
+
+class _SharedStage:
+    """The stage of a pytest session, opened by the first lesson and replaced if it loses a process."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._stage: Stage | None = None
+
+    def get(self) -> Stage:
+        from lab.stage.stage import open_stage
+
+        if self._stage is None or not self._stage.intact:
+            self._stack.close()
+            self._stage = self._stack.enter_context(open_stage())
+        return self._stage
+
+    def close(self) -> None:
+        self._stack.close()

@@ -1,0 +1,107 @@
+"""Accounts: registration, login, tokens and public keys."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import IntegrityError
+
+from lab.service.passwords import Passwords
+from lab.service.problems import ProblemError
+from lab.service.storage import Storage, accounts, keys, tokens
+from lab.service.throttle import LoginThrottle
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a valid token stands for; `expires` in seconds since the epoch."""
+
+    account: str
+    digest: bytes
+    expires: float
+
+
+class Accounts:
+    """The accounts of one service. Passwords are kept as Argon2id hashes, tokens as SHA-256 digests."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        passwords: Passwords,
+        throttle: LoginThrottle,
+        clock: Callable[[], float],
+        token_lifetime: float,
+    ) -> None:
+        self._storage = storage
+        self._passwords = passwords
+        self._clock = clock
+        self._throttle = throttle
+        self._token_lifetime = token_lifetime
+        self._decoy = passwords.decoy()
+
+    def create(self, name: str, password: str) -> None:
+        """Add an account; raises ProblemError (409) if the name is taken."""
+        row = {"name": name, "password": self._passwords.hash(password), "created": self._clock()}
+        try:
+            with self._storage.writing() as connection:
+                connection.execute(insert(accounts), row)
+        except IntegrityError:
+            raise ProblemError(409, f"The name {name!r} is taken.") from None
+
+    def login(self, name: str, password: str) -> tuple[str, float]:
+        """A new token and its expiry in seconds since the epoch; raises ProblemError (401 or 429).
+
+        Neither the answer nor the work done tells an unknown name from a wrong password.
+        """
+        self._throttle.attempt(name)
+        with self._storage.reading() as connection:
+            stored = connection.scalar(select(accounts.c.password).where(accounts.c.name == name))
+        if not self._passwords.verify(password, stored or self._decoy):
+            raise ProblemError(401, "Unknown account or wrong password.", {"WWW-Authenticate": "Bearer"})
+        self._throttle.succeeded(name)
+        token = secrets.token_urlsafe(32)
+        now = self._clock()
+        expires = now + self._token_lifetime
+        with self._storage.writing() as connection:
+            connection.execute(delete(tokens).where(tokens.c.expires <= now))
+            connection.execute(insert(tokens), {"digest": _digest(token), "account": name, "expires": expires})
+        return token, expires
+
+    def session(self, token: str) -> Session:
+        """The session of a token; raises ProblemError (401) if it is unknown or expired."""
+        # Found by digest: how long the search takes depends on the digest, which tells nothing about the token.
+        digest = _digest(token)
+        with self._storage.reading() as connection:
+            row = connection.execute(select(tokens).where(tokens.c.digest == digest)).one_or_none()
+        if row is None or row.expires <= self._clock():
+            raise ProblemError(401, "The token is unknown or expired.", {"WWW-Authenticate": "Bearer"})
+        return Session(row.account, digest, row.expires)
+
+    def logout(self, session: Session) -> None:
+        """Remove the token of a session."""
+        with self._storage.writing() as connection:
+            connection.execute(delete(tokens).where(tokens.c.digest == session.digest))
+
+    def publish_keys(self, account: str, bundle: bytes) -> None:
+        """Replace the public keys of an account; what they are made of is up to the clients."""
+        statement = upsert(keys).values(account=account, bundle=bundle)
+        statement = statement.on_conflict_do_update(index_elements=[keys.c.account], set_={"bundle": bundle})
+        with self._storage.writing() as connection:
+            connection.execute(statement)
+
+    def keys(self, account: str) -> bytes:
+        """The public keys of an account; raises ProblemError (404) if there are none."""
+        with self._storage.reading() as connection:
+            bundle: bytes | None = connection.scalar(select(keys.c.bundle).where(keys.c.account == account))
+        if bundle is None:
+            raise ProblemError(404, "No keys are published under this name.")
+        return bundle
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

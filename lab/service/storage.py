@@ -1,0 +1,148 @@
+"""The database: SQLite in write-ahead mode, its tables and how a transaction is opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from sqlite3 import Connection as SqliteConnection
+
+from sqlalchemy import (
+    URL,
+    Column,
+    Connection,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    create_engine,
+    event,
+)
+
+metadata = MetaData()
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("password", Text, nullable=False),  # Argon2id hash in PHC string format
+    Column("created", Float, nullable=False),
+)
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),  # SHA-256 of the token
+    Column("account", ForeignKey("accounts.name"), nullable=False),
+    Column("expires", Float, nullable=False),
+)
+keys = Table(
+    "keys",
+    metadata,
+    Column("account", ForeignKey("accounts.name"), primary_key=True),
+    Column("bundle", LargeBinary, nullable=False),
+)
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("created", Float, nullable=False),
+)
+members = Table(
+    "members",
+    metadata,
+    Column("conversation", ForeignKey("conversations.id"), primary_key=True),
+    Column("account", ForeignKey("accounts.name"), primary_key=True),
+    Index("members_account", "account"),
+)
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Text, unique=True, nullable=False),
+    Column("sequence", Integer, primary_key=True),
+    Column("conversation", ForeignKey("conversations.id"), nullable=False),
+    Column("sender", ForeignKey("accounts.name"), nullable=False),
+    Column("created", Float, nullable=False),
+    Column("text", Text),
+    Column("attachment_name", Text),
+    Column("attachment_type", Text),
+    Column("attachment", LargeBinary),
+    Index("messages_conversation", "conversation", "sequence"),
+    # A sequence number is never given twice, not even after the last message has been deleted.
+    sqlite_autoincrement=True,
+)
+envelopes = Table(
+    "envelopes",
+    metadata,
+    Column("message", ForeignKey("messages.id"), primary_key=True),
+    Column("recipient", ForeignKey("accounts.name"), primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("message", ForeignKey("messages.id"), primary_key=True),
+    Column("account", ForeignKey("accounts.name"), primary_key=True),
+    Column("state", Text, primary_key=True),
+    Column("time", Float, nullable=False),
+)
+
+_BUSY_TIMEOUT = 5000  # milliseconds a writer waits for another one
+
+
+class Storage:
+    """One SQLite database with mode 0600. Its connections are shared by threads, one transaction at a time each."""
+
+    def __init__(self, path: Path, *, secure_delete: bool) -> None:
+        """Open or create the database; raises OSError or sqlalchemy.exc.DBAPIError if it cannot be."""
+        # SQLite would create it with the process's umask; the write-ahead log takes over the mode of the database.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        # Errors are logged, and parameters are what people wrote.
+        self._engine = create_engine(
+            URL.create("sqlite", database=str(path)), hide_parameters=True, pool_size=8, max_overflow=-1
+        )
+        # A writer takes the write lock at once: one that began by reading could not wait for another writer any more.
+        self._writer = self._engine.execution_options(begin="BEGIN IMMEDIATE")
+
+        @event.listens_for(self._engine, "connect")
+        def connect(connection: SqliteConnection, _record: object) -> None:
+            connection.isolation_level = None  # sqlite3 leaves BEGIN to the listener below
+            for pragma in (
+                f"busy_timeout = {_BUSY_TIMEOUT}",
+                "journal_mode = WAL",
+                "synchronous = NORMAL",
+                "foreign_keys = ON",
+                f"secure_delete = {'ON' if secure_delete else 'OFF'}",
+            ):
+                connection.execute(f"PRAGMA {pragma}").close()
+
+        @event.listens_for(self._engine, "begin")
+        def begin(connection: Connection) -> None:
+            connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+        try:
+            with self.writing() as connection:
+                metadata.create_all(connection)
+        except BaseException:
+            self.close()
+            raise
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the database throughout."""
+        with self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that is committed at the end, or rolled back by an exception. Writers take turns."""
+        with self._writer.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection; the last one moves the write-ahead log into the database and removes it."""
+        self._engine.dispose()

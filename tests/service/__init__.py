@@ -1,0 +1,1 @@
+"""The message service, through its interface and through the files it leaves."""

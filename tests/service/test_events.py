@@ -1,0 +1,258 @@
+"""Messages as they come: the event stream over a real connection to a real server."""
+
+from __future__ import annotations
+
+import json
+import threading
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from http.client import HTTPConnection, HTTPResponse
+from typing import Any, Self
+
+import pytest
+
+from lab.service.config import Config
+from lab.service.server import RunningService
+
+from .conftest import Clock
+
+# Seconds a test waits for what does not come; nothing waits that long when all is well.
+GUARD = 20
+
+type Event = dict[str, str]
+
+
+class Stream:
+    """An open event stream, read line by line."""
+
+    def __init__(self, port: int, token: str, query: str) -> None:
+        self.connection = HTTPConnection("127.0.0.1", port, timeout=GUARD)
+        self.connection.request("GET", f"/v1/events{query}", headers={"Authorization": f"Bearer {token}"})
+        self.response: HTTPResponse = self.connection.getresponse()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.response.close()
+        self.connection.close()
+
+    def lines(self) -> list[str]:
+        """The lines of the next block; none at the end of the stream."""
+        lines = []
+        while line := self.response.readline().decode().rstrip("\n"):
+            lines.append(line)
+        return lines
+
+    def event(self) -> Event:
+        return dict(line.split(": ", 1) for line in self.lines())
+
+    def message(self) -> Any:
+        event = self.event()
+        assert event["event"] == "message"
+        message = json.loads(event["data"])
+        assert event["id"] == str(message["sequence"])
+        return message
+
+
+class User:
+    """Someone who talks to a running service."""
+
+    def __init__(self, service: RunningService, token: str) -> None:
+        self.service = service
+        self.token = token
+
+    def send(self, method: str, path: str, body: object = None) -> Any:
+        connection = HTTPConnection("127.0.0.1", self.service.port, timeout=GUARD)
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        with connection.getresponse() as response:
+            content = response.read()
+        connection.close()
+        assert response.status < 300, content
+        return json.loads(content) if content else None
+
+    def say(self, conversation: str, text: str) -> str:
+        path = f"/v1/conversations/{conversation}/messages"
+        identifier: str = self.send("POST", path, {"content": {"text": text}})["id"]
+        return identifier
+
+    def stream(self, query: str = "") -> Stream:
+        return Stream(self.service.port, self.token, query)
+
+
+type Join = Callable[[RunningService, str], User]
+
+
+@pytest.fixture
+def run(config: Config) -> Iterator[Callable[..., RunningService]]:
+    """Runs services with changed settings until the test is over."""
+    with ExitStack() as stack:
+        yield lambda **settings: stack.enter_context(RunningService(replace(config, **settings)))
+
+
+@pytest.fixture
+def join(enrol: Callable[[str], str]) -> Join:
+    """Lets someone use a running service."""
+    return lambda service, name: User(service, enrol(name))
+
+
+@pytest.fixture
+def service(run: Callable[..., RunningService]) -> RunningService:
+    return run()
+
+
+@pytest.fixture
+def alice(service: RunningService, join: Join) -> User:
+    return join(service, "alice")
+
+
+@pytest.fixture
+def bob(service: RunningService, join: Join) -> User:
+    return join(service, "bob")
+
+
+@pytest.fixture
+def conversation(alice: User, bob: User) -> str:
+    identifier: str = alice.send("POST", "/v1/conversations", {"members": ["bob"]})["id"]
+    return identifier
+
+
+def test_it_says_when_it_is_live(alice: User) -> None:
+    with alice.stream() as stream:
+        assert stream.response.status == 200
+        assert stream.response.headers["Content-Type"] == "text/event-stream"
+        assert stream.response.headers["Cache-Control"] == "no-store"
+        assert stream.response.headers["Server"] is None
+        assert stream.event() == {"event": "ready", "data": "{}"}
+
+
+def test_a_message_arrives_as_its_reader_would_list_it(alice: User, bob: User, conversation: str) -> None:
+    with bob.stream() as stream:
+        stream.event()
+        alice.say(conversation, "Grüße\n\nzwei Zeilen ☕")
+        message = stream.message()
+        assert message["text"] == "Grüße\n\nzwei Zeilen ☕"
+        assert bob.send("GET", f"/v1/conversations/{conversation}/messages") == {"messages": [message]}
+
+
+def test_an_envelope_arrives_at_its_recipient(alice: User, bob: User, conversation: str) -> None:
+    data = b64encode(b"sealed").decode()
+    with bob.stream() as stream:
+        stream.event()
+        envelopes = [{"recipient": "bob", "data": data}]
+        alice.send("POST", f"/v1/conversations/{conversation}/messages", {"envelopes": envelopes})
+        assert stream.message()["envelope"] == data
+
+
+def test_only_what_others_said_arrives(
+    service: RunningService, join: Join, alice: User, bob: User, conversation: str
+) -> None:
+    carol = join(service, "carol")
+    elsewhere = carol.send("POST", "/v1/conversations", {"members": ["alice"]})["id"]
+    with bob.stream() as stream:
+        stream.event()
+        bob.say(conversation, "his own")
+        carol.say(elsewhere, "not for him")
+        alice.say(conversation, "for him")
+        assert stream.message()["text"] == "for him"
+
+
+def test_it_starts_with_what_was_missed(alice: User, bob: User, conversation: str) -> None:
+    for number in range(45):  # more than are read at once
+        alice.say(conversation, str(number))
+    with bob.stream() as stream:
+        stream.event()
+        received = [stream.message() for _ in range(45)]
+    assert [message["text"] for message in received] == [str(number) for number in range(45)]
+    with bob.stream(f"?after={received[-2]['sequence']}") as stream:
+        stream.event()
+        assert stream.message() == received[-1]
+
+
+def test_every_stream_of_a_reader_gets_it(alice: User, bob: User, conversation: str) -> None:
+    with bob.stream() as first, bob.stream() as second:
+        first.event()
+        second.event()
+        identifier = alice.say(conversation, "twice")
+        assert first.message()["id"] == second.message()["id"] == identifier
+
+
+@pytest.mark.parametrize("query", ["?after=-1", "?after=x", "?after=9223372036854775808"])
+def test_a_start_that_is_no_sequence_number_is_refused(alice: User, query: str) -> None:
+    with alice.stream(query) as stream:
+        assert stream.response.status == 422
+        assert stream.response.headers["Content-Type"] == "application/problem+json"
+
+
+def test_without_a_token_there_is_none(alice: User) -> None:
+    alice.token = "made-up"
+    with alice.stream() as stream:
+        assert stream.response.status == 401
+
+
+def test_silence_is_broken_by_comments(run: Callable[..., RunningService], join: Join) -> None:
+    alice = join(run(heartbeat=0), "alice")
+    with alice.stream() as stream:
+        stream.event()
+        assert stream.lines() == [":"]
+
+
+class TestEnding:
+    def test_it_ends_with_the_service(self, service: RunningService, alice: User, config: Config) -> None:
+        with alice.stream() as stream:
+            stream.event()
+            service.close()
+            assert stream.response.read() == b""  # in good order: a cut stream would be an IncompleteRead
+        entry = config.log.read_text().splitlines()[-1].split()
+        assert entry[1:] == ["alice", "GET", f"http://127.0.0.1:{service.port}/v1/events", "200", "23"]
+        service.close()
+
+    def test_it_ends_with_the_session(self, alice: User) -> None:
+        with alice.stream() as stream:
+            stream.event()
+            alice.send("DELETE", "/v1/login")
+            assert stream.lines() == []
+
+    def test_it_ends_when_the_token_expires(self, alice: User, clock: Clock, config: Config) -> None:
+        with alice.stream() as stream:
+            stream.event()
+            clock.advance(config.token_lifetime)
+            assert stream.lines() == []
+
+    def test_others_go_on(self, alice: User, bob: User, conversation: str) -> None:
+        with bob.stream() as stream:
+            stream.event()
+            alice.stream().__exit__()
+            alice.say(conversation, "still here")
+            alice.send("DELETE", "/v1/login")
+            assert stream.message()["text"] == "still here"
+
+    def test_a_client_that_is_gone_makes_room(self, run: Callable[..., RunningService], join: Join) -> None:
+        alice = join(run(max_streams=1), "alice")
+        with alice.stream() as stream:
+            stream.event()
+            with alice.stream() as refused:
+                assert refused.response.status == 503
+                assert refused.response.headers["Retry-After"] == "5"
+        guard = threading.Event()
+        timer = threading.Timer(GUARD, guard.set)
+        timer.start()
+        status = 503
+        while status == 503 and not guard.is_set():
+            with alice.stream() as stream:
+                status = stream.response.status
+        timer.cancel()
+        timer.join()
+        assert status == 200
+
+
+def test_the_scheme_is_the_one_the_proxy_in_front_was_asked_with(alice: User, config: Config) -> None:
+    connection = HTTPConnection("127.0.0.1", alice.service.port, timeout=GUARD)
+    forged = {"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Host": "forged.example"}
+    connection.request("GET", "/v1/x", headers={"Host": "chat.example", "X-Forwarded-Proto": "https", **forged})
+    connection.getresponse().close()
+    connection.close()
+    assert config.log.read_text().splitlines()[-1].split()[3] == "https://chat.example/v1/x"
