@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NoReturn
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,16 @@ class Budget:
         self.step()
         self._decoded -= size
         if self._decoded < 0:
-            raise Exhausted(f"more than {self.limits.decoded} decoded bytes")
+            self._exhausted()
+
+    def too_large(self, name: str) -> None:
+        """Note that a piece compressed by `name` did not fit; raises Exhausted where earlier ones took the room."""
+        if self._decoded < self.limits.expanded:
+            self._exhausted()
+        self.give_up(f"{name}: expands to more than {self.limits.expanded} bytes")
+
+    def _exhausted(self) -> NoReturn:
+        raise Exhausted(f"more than {self.limits.decoded} decoded bytes")
 
     def give_up(self, why: str) -> None:
         """Note that one piece stays undecoded."""

@@ -58,7 +58,7 @@ def content_coding(view: View, budget: Budget) -> Iterator[View]:
     try:
         found = expand(view.data, 0, budget.expansion)
     except compression.TooLargeError:
-        budget.give_up(f"{name}: expands to more than {budget.expansion} bytes")
+        budget.too_large(name)
     except compression.CorruptError:
         budget.give_up(f"declared as {name}, but it is not")
     else:
@@ -91,7 +91,7 @@ def _embedded(view: View, budget: Budget, name: str, expand: compression.Expande
         try:
             found = expand(view.data, at, budget.expansion)
         except compression.TooLargeError:
-            budget.give_up(f"{name}: expands to more than {budget.expansion} bytes")
+            budget.too_large(name)
         except compression.CorruptError:
             pass  # the magic number stood there by chance
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,8 @@ from lab.model import Finding, Observation, Secret, SecretName
 
 DATABASE_FILE, DATABASE_WAL, DATABASE_ROW = "database.file", "database.wal", "database.row"
 _ROW_END = b"\x1e"
+MIN_PIECE = 6
+"""Bytes of a value that SQLite spread over pages; fewer stand in a file of some megabytes by chance."""
 _READABLE = re.compile(rb"[\t\n\r -~]{24}")
 """So much text in a row does not come out of noise: there is one more layer."""
 
@@ -150,14 +153,32 @@ def _in_files(text: bytes, files: Sequence[tuple[int, bytes]], hit: _Hit) -> _Hi
     """The hit with offsets into the recorded file in place of the rows' text.
 
     Where the value stands in one piece in a file, that is where it is readable, without any decoder for the file.
-    Otherwise it is scattered over pages, and the span is the whole file.
+    Otherwise it is scattered over pages: the spans are those of its pieces, or the whole file if they are too short
+    to be told from chance.
     """
     value = text[hit.spans[0][0] : hit.spans[-1][1]]
     for index, data in files:
         if (at := data.find(value)) >= 0:
             return replace(hit, source=index, spans=((at, at + len(value)),), decoders=hit.decoders[1:])
+    for index, data in files:
+        if pieces := _pieces(value, data):
+            return replace(hit, source=index, spans=pieces)
     index, data = next(file for file in files if file[1])
     return replace(hit, source=index, spans=((0, len(data)),))
+
+
+def _pieces(value: bytes, data: bytes) -> tuple[Span, ...]:
+    """Where the parts of `value` stand in `data`, each as long as possible; () if one is too short to be certain."""
+    spans: list[Span] = []
+    start = 0
+    while start < len(value):
+        found = bisect_right(range(start + 1, len(value) + 1), 0, key=lambda end: value[start:end] not in data)
+        if found < MIN_PIECE:
+            return ()
+        at = data.index(value[start : start + found])
+        spans.append((at, at + found))
+        start += found
+    return tuple(spans)
 
 
 def _databases(sources: Sequence[Observation]) -> Iterator[_Database]:

@@ -43,9 +43,12 @@ def image(main: bytes, wal: bytes = b"") -> bytes:
     if not main and not wal:
         return b""
     pages, size, page_size = _committed(wal) if wal else ({}, 0, 0)
+    first = main or pages.get(1, b"")
+    if len(first) < _FILE_HEADER or not first.startswith(_MAGIC):
+        raise SqliteError("no SQLite database: the header is missing")
     result = bytearray(main)
     if pages:
-        if main and _page_size(main) != page_size:
+        if _page_size(first) != page_size:
             raise SqliteError("the write-ahead log has another page size than the database file")
         if size > len(main) // page_size + len(pages):
             raise SqliteError("pages of the database are in neither file")
@@ -53,8 +56,6 @@ def image(main: bytes, wal: bytes = b"") -> bytes:
         for number, page in pages.items():
             result[(number - 1) * page_size : number * page_size] = page
         del result[size * page_size :]
-    if len(result) < _FILE_HEADER or not result.startswith(_MAGIC):
-        raise SqliteError("no SQLite database: the header is missing")
     # 1 means rollback journal, 2 write-ahead log: the log is merged, and a database in memory cannot open one.
     result[_JOURNAL_MODE] = b"\x01\x01"
     return bytes(result)

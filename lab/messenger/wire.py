@@ -159,6 +159,12 @@ class _Direct(HTTPAdapter):
 
         self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecuredPool}
 
+    def close(self) -> None:
+        # urllib3 leaves this to the garbage collector; an observer waits for connections to end.
+        for key in self.poolmanager.pools.keys():  # noqa: SIM118 - a container of its own kind, not a mapping
+            self.poolmanager.pools[key].close()
+        super().close()
+
 
 def _cause(error: BaseException) -> str:
     """The innermost message of a chain of wrapped errors."""

@@ -91,7 +91,7 @@ def play(lesson: Lesson, scenario: Scenario, stage: Stage, capture: Path, progre
                 _converse(scenario, cast, venue, writer, progress)
             except (WireError, EnvelopeError) as error:
                 writer.add(Missing(f"the conversation broke off: {error}"))
-        progress("collecting what the observers got")
+            progress("collecting what the observers got")
 
 
 def _converse(scenario: Scenario, cast: _Cast, venue: Venue, writer: Writer, progress: Progress) -> None:

@@ -66,15 +66,17 @@ def member_api(config: Config, accounts: Accounts, conversations: Conversations,
     def logout() -> Response:
         accounts.logout(session())
         events.end(lambda subscription: subscription.session.digest == session().digest)
-        return _no_content()
+        response = Response(status=204)
+        del response.headers["Content-Type"]
+        return response
 
     @api.put("/keys")
     @api.input(schemas.NewKeys)
-    @api.output({}, 204)
+    @api.output(schemas.Keys)
     @api.doc(summary="Publish one's public keys", security=SECURITY)
-    def publish_keys(json_data: schemas.NewKeys) -> Response:
+    def publish_keys(json_data: schemas.NewKeys) -> schemas.Keys:
         accounts.publish_keys(session().account, json_data.bundle)
-        return _no_content()
+        return schemas.Keys(name=session().account, bundle=json_data.bundle)
 
     @api.get("/accounts/<name>/keys")
     @api.output(schemas.Keys)
@@ -116,11 +118,10 @@ def member_api(config: Config, accounts: Accounts, conversations: Conversations,
 
     @api.post("/messages/<message>/receipts")
     @api.input(schemas.NewReceipt)
-    @api.output({}, 204)
+    @api.output(schemas.Receipt)
     @api.doc(summary="Acknowledge a message", security=SECURITY, responses=[403])
-    def acknowledge(message: str, json_data: schemas.NewReceipt) -> Response:
-        conversations.acknowledge(session().account, message, json_data.state)
-        return _no_content()
+    def acknowledge(message: str, json_data: schemas.NewReceipt) -> schemas.Receipt:
+        return conversations.acknowledge(session().account, message, json_data.state)
 
     @api.get("/events")
     @api.input(schemas.After, location="query")
@@ -142,9 +143,3 @@ def member_api(config: Config, accounts: Accounts, conversations: Conversations,
         return response
 
     return api
-
-
-def _no_content() -> Response:
-    response = Response(status=204)
-    del response.headers["Content-Type"]
-    return response

@@ -121,8 +121,8 @@ class Conversations:
             history = [Receipt(account=each.account, state=each.state, time=each.time) for each in found]
         return MessageStatus(**_fields(row), receipts=history)
 
-    def acknowledge(self, recipient: str, message: str, state: State) -> None:
-        """Store a receipt, the first of its kind only; raises ProblemError (403 for the sender, 404 for strangers)."""
+    def acknowledge(self, recipient: str, message: str, state: State) -> Receipt:
+        """Store and return a receipt, the first of its kind; raises ProblemError (403 sender, 404 stranger)."""
         row = {"message": message, "account": recipient, "state": state, "time": self._clock()}
         with self._storage.writing() as connection:
             statement = select(messages.c.sender).select_from(_joined_by(recipient)).where(messages.c.id == message)
@@ -132,6 +132,9 @@ class Conversations:
             if sender == recipient:
                 raise ProblemError(403, "Only a recipient can acknowledge a message.")
             connection.execute(upsert(receipts).values(row).on_conflict_do_nothing())
+            kept = [receipts.c.message == message, receipts.c.account == recipient, receipts.c.state == state]
+            first = connection.scalar(select(receipts.c.time).where(*kept))
+        return Receipt(account=recipient, state=state, time=first)
 
 
 def _others(connection: Connection, conversation: str, member: str) -> list[str]:

@@ -10,6 +10,7 @@ import random
 import urllib.parse
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 import brotli
 import zstandard
@@ -100,6 +101,22 @@ def undo(decoders: Sequence[str], data: bytes) -> bytes:
     for name in decoders:
         data = DECODE[name](data)
     return data
+
+
+def readable(decoders: Sequence[str], data: bytes) -> bool:
+    """True if VALUE comes out of `data`, where nothing is compressed.
+
+    Spans end with whole units of the outer encoding, which may add a few digits of the neighbours in the
+    inner one: those are skipped.
+    """
+    if not decoders:
+        return VALUE in data
+    for skipped in range(6):
+        for end in range(len(data), len(data) - 6, -1):
+            with suppress(ValueError):
+                if readable(decoders[1:], DECODE[decoders[0]](data[skipped:end])):
+                    return True
+    return False
 
 
 def noise(size: int, seed: int = 7) -> bytes:

@@ -149,10 +149,11 @@ class TestReceipts:
         expected = []
         for reader, state in ((bob, "delivered"), (carol, "delivered"), (bob, "read")):
             clock.advance(1)
-            assert reader.post(f"{message}/receipts", {"state": state}).status_code == 204
-            expected.append({"account": reader.name, "state": state, "time": clock.now})
+            receipt = {"account": reader.name, "state": state, "time": clock.now}
+            assert read_json(reader.post(f"{message}/receipts", {"state": state})) == receipt
+            expected.append(receipt)
         clock.advance(1)
-        assert bob.post(f"{message}/receipts", {"state": "read"}).status_code == 204
+        assert read_json(bob.post(f"{message}/receipts", {"state": "read"})) == expected[-1]
         assert read_json(alice.get(message))["receipts"] == expected
 
     def test_the_sender_cannot_acknowledge_it(self, alice: Person, bob: Person) -> None:

@@ -23,14 +23,14 @@ EXPECTED = {
     ("post", "/v1/accounts"): {"201", "409", *WITH_BODY},
     ("post", "/v1/login"): {"200", "401", "429", *WITH_BODY},
     ("delete", "/v1/login"): {"204", "401"},
-    ("put", "/v1/keys"): {"204", "401", *WITH_BODY},
+    ("put", "/v1/keys"): {"200", "401", *WITH_BODY},
     ("get", "/v1/accounts/{name}/keys"): {"200", "401", "404"},
     ("post", "/v1/conversations"): {"201", "401", *WITH_BODY},
     ("get", "/v1/conversations"): {"200", "401"},
     ("post", "/v1/conversations/{conversation}/messages"): {"201", "401", "404", *WITH_BODY},
     ("get", "/v1/conversations/{conversation}/messages"): {"200", "401", "404"},
     ("get", "/v1/messages/{message}"): {"200", "401", "404"},
-    ("post", "/v1/messages/{message}/receipts"): {"204", "401", "403", "404", *WITH_BODY},
+    ("post", "/v1/messages/{message}/receipts"): {"200", "401", "403", "404", *WITH_BODY},
     ("get", "/v1/events"): {"200", "401", "422", "503"},
 }
 
