@@ -9,7 +9,6 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,8 @@ WRONG_USE = 2
 INTERRUPTED = 130
 
 TOUR = "tour"
+
+_EVIDENCE = "print everything: where each value was read, every estimate, every control"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,12 +68,14 @@ def _parser() -> argparse.ArgumentParser:
         help="keep only the scenarios of this mode (repeatable)",
     )
     run.add_argument("--json", metavar="FILE", help="also write the matrices as JSON; '-' is standard output")
+    run.add_argument("--evidence", action="store_true", help=_EVIDENCE)
     run.add_argument("--captures", metavar="DIR", type=Path, help="keep the recordings in this folder")
     run.set_defaults(command=_run)
 
     show = commands.add_parser("show", help="judge recordings again, without any network", description=_show.__doc__)
     show.add_argument("captures", nargs="+", metavar="CAPTURE", type=Path, help="a file that lab run --captures wrote")
     show.add_argument("--json", metavar="FILE", help="also write the matrices as JSON; '-' is standard output")
+    show.add_argument("--evidence", action="store_true", help=_EVIDENCE)
     show.set_defaults(command=_show)
 
     listing = commands.add_parser("list", help="list the lessons", description=_list.__doc__)
@@ -98,8 +101,8 @@ def _run(options: argparse.Namespace) -> int:
     from lab.scenario.run import hold
 
     sessions = _sessions(options.lessons or [TOUR], options.mode or [*Mode])
-    with _progress() as progress:
-        return _report(hold(sessions, options.captures, progress), options.json)
+    with _Progress() as progress:
+        return _report(hold(sessions, options.captures, progress), options, progress.pause)
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -107,7 +110,7 @@ def _show(options: argparse.Namespace) -> int:
     from lab import capture
     from lab.matrix import judge
 
-    return _report((judge(capture.read(path)) for path in options.captures), options.json)
+    return _report((judge(capture.read(path)) for path in options.captures), options, lambda: None)
 
 
 def _list(_: argparse.Namespace) -> int:
@@ -145,16 +148,19 @@ def _check(options: argparse.Namespace) -> int:
     return 0
 
 
-def _report(matrices: Iterator[LeakMatrix], json_file: str | None) -> int:
+def _report(matrices: Iterator[LeakMatrix], options: argparse.Namespace, pause: Callable[[], None]) -> int:
+    """Print each matrix as it comes. `pause` takes the progress line off the terminal first."""
     from lab.matrix import exit_status
     from lab.report.as_json import to_json
     from lab.report.as_text import print_matrix, print_summary
 
+    json_file: str | None = options.json
     console = _console(stderr=json_file == "-")
     judged: list[LeakMatrix] = []
     for matrix in matrices:
         judged.append(matrix)
-        print_matrix(matrix, console)
+        pause()
+        print_matrix(matrix, console, evidence=options.evidence)
     print_summary(judged, console)
     if json_file == "-":
         sys.stdout.write(to_json(judged))
@@ -215,12 +221,24 @@ def _console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False)
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
+class _Progress:
     """What happens now, on one line of standard error that goes away; nothing where that is not a terminal."""
-    console = _console(stderr=True)
-    if not console.is_terminal:
-        yield lambda _: None
-        return
-    with console.status("starting") as status:
-        yield status.update
+
+    def __init__(self) -> None:
+        console = _console(stderr=True)
+        self._status = console.status("") if console.is_terminal else None
+
+    def __call__(self, what: str) -> None:
+        if self._status:
+            self._status.update(what)
+            self._status.start()
+
+    def pause(self) -> None:
+        if self._status:
+            self._status.stop()
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.pause()

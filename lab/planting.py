@@ -146,12 +146,21 @@ def _at_rest(secrets: Sequence[Secret], record: Record) -> Iterator[Plant]:
         lines = b"".join(b"planted GET https://%s/v1/conversations 200\n" % secret.value for secret in in_log)
         yield Plant("in a line of the log", in_log, (log,), (replace(log, data=log.data + lines),))
     if main is not None and in_rows:
-        before = replace(main, data=record.image)
+        # Where a secret stands already, its second appearance could not be told from the first: so it is masked there.
+        masked = record.image
+        for secret in in_rows:
+            masked = masked.replace(secret.value, _mask(secret.value))
         for how, write in (("whole, in a row", _with_row), ("split over two pages", _split_over_pages)):
-            image = record.image
+            image = masked
             for secret in in_rows:
                 image = write(image, secret)
-            yield Plant(how, in_rows, (before,), (replace(main, data=image),))
+            yield Plant(how, in_rows, (replace(main, data=masked),), (replace(main, data=image),))
+
+
+def _mask(value: bytes) -> bytes:
+    """Other bytes of the same length, which differ for different values."""
+    digits = hashlib.sha512(value).hexdigest().encode()
+    return (digits * (len(value) // len(digits) + 1))[: len(value)]
 
 
 _COLUMNS = {

@@ -35,6 +35,21 @@ SIGNATURE = 64
 BUNDLE_LENGTH = 1 + 2 * KEY + SIGNATURE
 ENVELOPE_MINIMUM = 2 + SIGNATURE + KEY + 16
 
+_SIGN_BIT = 1 << 255
+_FIELD = 2**255 - 19
+_SMALL_ORDER = frozenset(
+    int.from_bytes(bytes.fromhex(y), "little")
+    for y in (
+        "0100000000000000000000000000000000000000000000000000000000000000",  # order 1
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",  # order 2
+        "0000000000000000000000000000000000000000000000000000000000000000",  # order 4, twice
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",  # order 8, twice
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",  # order 8, twice
+    )
+)
+"""The y coordinates of the eight Ed25519 points of small order (the keys flagged low_order_A in the Ed25519 vectors
+of C2SP/CCTV, sign bit removed). Under such a key a signature that nobody made is valid, and OpenSSL accepts it."""
+
 
 class EnvelopeError(Exception):
     """An envelope or bundle that is malformed, not authentic, or not meant for this reader. Says no more than that."""
@@ -78,12 +93,12 @@ class OneShot:
 
     def seal(self, plaintext: bytes, to: Correspondent, conversation: str) -> bytes:
         _, encryption = _parse(to.bundle)
-        context = _context(Correspondent(self._account, self._bundle), to, conversation)
         try:
+            context = _context(Correspondent(self._account, self._bundle), to, conversation)
             sealed = self._suite.encrypt(plaintext, encryption, info=context)
         except ValueError:
             # X25519 refuses keys that would give an all-zero shared secret (RFC 7748, section 6.1).
-            raise EnvelopeError("the recipient's encryption key is not acceptable") from None
+            raise EnvelopeError("the recipient's encryption key or a name is not acceptable") from None
         return bytes([VERSION, SUITE]) + self._identity.sign(_join(context, sealed)) + sealed
 
     def open(self, envelope: bytes, sender: Correspondent, conversation: str) -> bytes:
@@ -91,8 +106,8 @@ class OneShot:
             raise EnvelopeError("not an envelope of a known version and suite")
         identity, _ = _parse(sender.bundle)
         signature, sealed = envelope[2 : 2 + SIGNATURE], envelope[2 + SIGNATURE :]
-        context = _context(sender, Correspondent(self._account, self._bundle), conversation)
         try:
+            context = _context(sender, Correspondent(self._account, self._bundle), conversation)
             identity.verify(signature, _join(context, sealed))
             return self._suite.decrypt(sealed, self._encryption, info=context)
         except (InvalidSignature, InvalidTag, ValueError):
@@ -103,6 +118,9 @@ def _parse(bundle: bytes) -> tuple[Ed25519PublicKey, X25519PublicKey]:
     if len(bundle) != BUNDLE_LENGTH or bundle[0] != VERSION:
         raise EnvelopeError("not a key bundle of a known version")
     keys, signature = bundle[1 : 1 + 2 * KEY], bundle[1 + 2 * KEY :]
+    y = int.from_bytes(keys[:KEY], "little") & ~_SIGN_BIT
+    if y >= _FIELD or y in _SMALL_ORDER:
+        raise EnvelopeError("the identity key in the bundle is of small order or not in canonical form")
     try:
         identity = Ed25519PublicKey.from_public_bytes(keys[:KEY])
         identity.verify(signature, _join(BUNDLE_LABEL, keys))

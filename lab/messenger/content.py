@@ -46,16 +46,25 @@ def to_json(content: Content) -> dict[str, Any]:
     return fields
 
 
-def from_json(fields: dict[str, Any]) -> Content:
+def from_json(fields: object) -> Content:
     """The content in `fields`; ValueError if it is none."""
-    text, attachment = fields.get("text") or "", fields.get("attachment")
-    try:
-        file = attachment and File(str(attachment["name"]), base64.b64decode(attachment["data"], validate=True))
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"not a message: {error}") from None
-    if not isinstance(text, str):
+    match fields:
+        case {"attachment": {"name": str(name), "data": str(data)}}:
+            file = File(name, base64.b64decode(data, validate=True))
+        case {"attachment": None}:
+            file = None
+        case {"attachment": _}:
+            raise ValueError("not a message: its attachment is no file")
+        case {}:
+            file = None
+        case _:
+            raise ValueError("not a message: no JSON object")
+    text = fields.get("text")
+    if not isinstance(text, str | None):
         raise ValueError("not a message: its text is no text")  # noqa: TRY004 - the content is wrong, not the caller
-    return Content(text, file or None)
+    if not text and file is None:
+        raise ValueError("not a message: neither text nor a file")
+    return Content(text or "", file)
 
 
 def dump(fields: dict[str, Any]) -> bytes:

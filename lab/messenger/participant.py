@@ -110,13 +110,22 @@ class Participant:
 
     def _open(self, message: dict[str, Any]) -> Content:
         if self._engine is None:
-            return from_json(message)
+            try:
+                return from_json(message)
+            except ValueError as error:
+                raise WireError(f"message {message['id']}: {error}") from None
         sender = str(message["sender"])
-        envelope = base64.b64decode(message["envelope"] or "")
+        try:
+            envelope = base64.b64decode(message["envelope"] or "", validate=True)
+        except ValueError:
+            raise EnvelopeError("the envelope is not in base64") from None
         plaintext = self._engine.open(envelope, self._correspondent(sender), str(message["conversation"]))
         if not self._store.remember(envelope):
             raise EnvelopeError("this envelope was opened before: somebody delivers it again")
-        return from_json(json.loads(plaintext))
+        try:
+            return from_json(json.loads(plaintext))
+        except (ValueError, RecursionError):
+            raise EnvelopeError("what the envelope holds is no message") from None
 
     def _seal(self, engine: Engine, account: str, conversation: str, content: Content) -> bytes:
         return engine.seal(dump(to_json(content)), self._correspondent(account), conversation)

@@ -69,12 +69,12 @@ class Wire:
             )
         except requests.RequestException as error:
             raise WireError(f"{method} {path}: {_cause(error)}") from error
-        if not answer.ok:
+        if not _accepted(answer):
             raise WireError(f"{method} {path}: {answer.status_code} {_detail(answer)}")
-        if not answer.content:
-            return {}
-        result: dict[str, Any] = answer.json()
-        return result
+        try:
+            return _object(answer.content) if answer.content else {}
+        except ValueError as error:
+            raise WireError(f"{method} {path}: {error}") from None
 
     def events(self, path: str) -> EventStream:
         """Open a stream of server-sent events (WHATWG HTML, section 9.2). WireError as in `call`."""
@@ -84,10 +84,11 @@ class Wire:
                 headers={"Accept": "text/event-stream"},
                 stream=True,
                 timeout=(CONNECT_SECONDS, READ_SECONDS),
+                allow_redirects=False,
             )
         except requests.RequestException as error:
             raise WireError(f"GET {path}: {_cause(error)}") from error
-        if not answer.ok:
+        if not _accepted(answer):
             with answer:
                 raise WireError(f"GET {path}: {answer.status_code} {_detail(answer)}")
         return EventStream(answer)
@@ -109,17 +110,31 @@ class EventStream:
         try:
             for line in self._lines:
                 if line.startswith(b"event:"):
-                    name = line[6:].strip().decode()
+                    name = line[6:].strip().decode(errors="replace")
                 elif line.startswith(b"data:"):
                     data += line[5:].strip()
                 elif not line and data:
-                    return name, json.loads(data)
+                    return name, _object(data)
+        except ValueError as error:
+            raise WireError(f"the event stream broke: {error}") from None
         except (requests.RequestException, OSError) as error:
             raise WireError(f"the event stream broke: {_cause(error)}") from error
         raise WireError("the event stream ended")
 
     def close(self) -> None:
         self._answer.close()
+
+
+class _UnreachableError(NewConnectionError):
+    """Nothing answered at the address dialled."""
+
+    def __init__(self, connection: HTTPConnection, address: tuple[str, int], error: OSError) -> None:
+        reason = error.strerror or str(error)
+        super().__init__(connection, reason)
+        self._sentence = f"no connection to the service at {address[0]}:{address[1]}: {reason}"
+
+    def __str__(self) -> str:
+        return self._sentence
 
 
 class _Direct(HTTPAdapter):
@@ -141,7 +156,7 @@ class _Direct(HTTPAdapter):
                     address, connection.timeout, socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
                 )
             except OSError as error:
-                raise NewConnectionError(connection, f"no connection to the service: {error.strerror}") from error
+                raise _UnreachableError(connection, address, error) from error
             connected(made.getsockname()[:2])
             return made
 
@@ -174,9 +189,25 @@ def _cause(error: BaseException) -> str:
     return str(reason if isinstance(reason, BaseException) else error)
 
 
+def _accepted(answer: requests.Response) -> bool:
+    # Not `answer.ok`: a redirect is not followed, so it did not do what was asked either.
+    return 200 <= answer.status_code < 300
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    """The JSON object in `data`; ValueError if it is none."""
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError("what the service says is no JSON object")  # noqa: TRY004 - the service's fault
+    return found
+
+
 def _detail(answer: requests.Response) -> str:
     try:
-        problem = answer.json()
-        return str(problem.get("detail") or problem.get("title"))
+        problem = _object(answer.content)
     except ValueError:
         return answer.reason
+    return str(problem.get("detail") or problem.get("title") or answer.reason)

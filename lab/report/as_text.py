@@ -21,19 +21,29 @@ _STYLE = {
 }
 
 
-def print_matrix(matrix: LeakMatrix, console: Console) -> None:
-    """One session: what was planted, who could read it, the evidence, and the controls."""
+def print_matrix(matrix: LeakMatrix, console: Console, *, evidence: bool = False) -> None:
+    """One session: who could read what, an example for each observer, and the controls.
+
+    With `evidence`, everything: what was planted, where each value was read, every estimate and every control.
+    """
     console.print()
-    console.print(Text(f"{matrix.title}", style="bold"), Text(f"({matrix.scenario}, mode {matrix.mode})"))
+    console.print(Text.assemble((matrix.title, "bold"), f"  ({matrix.scenario}, mode {matrix.mode})"))
     console.print(Padding(_grid(matrix), (1, 0, 0, 2)))
-    for heading, lines in (
-        ("Planted, with a random tag each", _planted(matrix)),
-        ("What they read, one place each", _evidence(matrix)),
-        ("What they worked out without reading", _inferences(matrix)),
-        ("What could not be decided", _open(matrix)),
-        ("Claims that did not hold", _failed(matrix)),
-        ("Why a “hidden” may be believed", _controls(matrix)),
-    ):
+    parts: list[tuple[str, Iterable[Sequence[str]]]] = [
+        ("Not decided", _open(matrix)),
+        ("Wrong claims", _failed(matrix)),
+    ]
+    if evidence:
+        parts = [
+            ("Planted, with a random tag each", matrix.secrets.items()),
+            ("What they read", _findings(matrix)),
+            ("What they worked out without reading", _inferences(matrix)),
+            *parts,
+            ("Controls: why a “hidden” may be believed", _controls(matrix)),
+        ]
+    else:
+        parts = [("For example", _examples(matrix)), *parts, ("Controls", [[_passed(matrix)]])]
+    for heading, lines in parts:
         rows = list(lines)
         if rows:
             console.print(Padding(Group(Text(heading, style="underline"), _lines(rows)), (1, 0, 0, 2)))
@@ -56,7 +66,7 @@ def print_summary(matrices: Sequence[LeakMatrix], console: Console) -> None:
 
 
 def _grid(matrix: LeakMatrix) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("")
     for observer in matrix.columns:
         table.add_column(observer, min_width=12)
@@ -73,31 +83,54 @@ def _verdict(cell: Cell) -> Text:
 
 
 def _lines(rows: Iterable[Sequence[str]]) -> RenderableType:
+    """Rows in columns; the last column takes what is left, and a line in it that begins with “ is cut, not wrapped."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for row in rows:
-        table.add_row(*(Text(word, overflow="fold") for word in row))
+        *head, last = row
+        lines = [
+            Text(line, no_wrap=line.startswith("“"), overflow="ellipsis" if line.startswith("“") else "fold")
+            for line in last.splitlines()
+        ]
+        table.add_row(*(Text(word, no_wrap=True) for word in head), Group(*lines))
     return table
 
 
-def _planted(matrix: LeakMatrix) -> Iterator[Sequence[str]]:
-    yield from matrix.secrets.items()
+def _examples(matrix: LeakMatrix) -> Iterator[Sequence[str]]:
+    """For each observer the first secret that it read, in the lesson's order, and its estimates in one line."""
+    for observer in matrix.columns:
+        cells = [matrix.cell(secret, observer) for secret in matrix.rows]
+        exposed = next((cell for cell in cells if cell.exposure is Exposure.EXPOSED), None)
+        if exposed is not None:
+            yield observer, f"{_where(exposed)}: {exposed.secret}\n{_quote(exposed)}"
+        sizes = [one for one in matrix.inferences if one.observer is observer and one.secret is SecretName.SIZE]
+        if sizes:
+            pairs = ", ".join(f"{one.estimate:.0f} (true: {one.truth:.0f})" for one in sizes)
+            yield observer, f"message sizes worked out, in bytes: {pairs}"
 
 
-def _evidence(matrix: LeakMatrix) -> Iterator[Sequence[str]]:
+def _findings(matrix: LeakMatrix) -> Iterator[Sequence[str]]:
     for observer in matrix.columns:
         for secret in matrix.rows:
             cell = matrix.cell(secret, observer)
-            if cell.exposure is Exposure.EXPOSED:
-                one = cell.evidence[0]
-                where = f"{one.place}, connection {one.connection}" if one.connection else one.place
-                through = f" (after {', '.join(one.decoders)})" if one.decoders else ""
-                start, end = one.spans[0]
-                yield observer, secret, f"{where}, bytes {start}–{end}{through}", one.excerpt
+            if cell.evidence:
+                yield observer, secret, f"{_where(cell)}\n{_quote(cell)}"
+
+
+def _where(cell: Cell) -> str:
+    one = cell.evidence[0]
+    place = f"{one.place}, connection {one.connection}" if one.connection else one.place
+    through = f", decoded: {', '.join(one.decoders)}" if one.decoders else ""
+    start, end = one.spans[0]
+    return f"{place}, bytes {start}–{end}{through}"
+
+
+def _quote(cell: Cell) -> str:
+    return f"“{cell.evidence[0].excerpt}”"
 
 
 def _inferences(matrix: LeakMatrix) -> Iterator[Sequence[str]]:
     for one in matrix.inferences:
-        yield one.observer, one.secret, f"estimated {_amount(one, one.estimate)}", f"true {_amount(one, one.truth)}"
+        yield one.observer, one.secret, f"estimated {_amount(one, one.estimate)}, true {_amount(one, one.truth)}"
 
 
 def _amount(inference: Inference, value: float) -> str:
@@ -107,9 +140,15 @@ def _amount(inference: Inference, value: float) -> str:
 
 
 def _open(matrix: LeakMatrix) -> Iterator[Sequence[str]]:
+    """The undecided cells, those with the same reason together."""
+    reasons: dict[str, list[Cell]] = {}
     for cell in matrix.cells:
         if cell.exposure is Exposure.INCONCLUSIVE:
-            yield cell.observer, cell.secret, cell.reason
+            reasons.setdefault(cell.reason, []).append(cell)
+    for reason, cells in reasons.items():
+        observers = ", ".join(dict.fromkeys(cell.observer for cell in cells))
+        secrets = ", ".join(dict.fromkeys(cell.secret for cell in cells))
+        yield (f"{secrets} at {observers}:\n{reason}",)
 
 
 def _failed(matrix: LeakMatrix) -> Iterator[Sequence[str]]:
@@ -118,12 +157,20 @@ def _failed(matrix: LeakMatrix) -> Iterator[Sequence[str]]:
             yield cell.observer, cell.secret, f"claimed {cell.claimed}, measured {cell.exposure}: {cell.reason}"
 
 
+def _passed(matrix: LeakMatrix) -> str:
+    passed = sum(control.passed for control in matrix.controls)
+    return f"{passed} of {len(matrix.controls)} passed"
+
+
 def _controls(matrix: LeakMatrix) -> Iterator[Sequence[str]]:
-    names = list(dict.fromkeys(control.name for control in matrix.controls))
-    for name in names:
+    for name in dict.fromkeys(control.name for control in matrix.controls):
         group = [control for control in matrix.controls if control.name == name]
         passed = sum(control.passed for control in group)
         yield f"{passed} of {len(group)} passed", _MEANING[name]
+        for control in group:
+            if not control.passed:
+                about = " ".join(word for word in (control.observer, control.secret) if word)
+                yield "failed", f"{name} {about}: {control.detail}"
 
 
 _MEANING = {

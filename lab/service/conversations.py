@@ -133,7 +133,7 @@ class Conversations:
                 raise ProblemError(403, "Only a recipient can acknowledge a message.")
             connection.execute(upsert(receipts).values(row).on_conflict_do_nothing())
             kept = [receipts.c.message == message, receipts.c.account == recipient, receipts.c.state == state]
-            first = connection.scalar(select(receipts.c.time).where(*kept))
+            first = connection.execute(select(receipts.c.time).where(*kept)).scalar_one()
         return Receipt(account=recipient, state=state, time=first)
 
 
