@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--mode",
         action="append",
-        choices=[*Mode],
+        choices=[mode.value for mode in Mode],
         help="keep only the scenarios of this mode (repeatable)",
     )
     run.add_argument("--json", metavar="FILE", help="also write the matrices as JSON; '-' is standard output")

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from lab import detect, planting
-from lab.detect import sqlite
-from lab.inference import OBSERVERS_OWN
+from lab.detect import http1, sqlite, tls
+from lab.inference import MESSAGE_REQUEST, OBSERVERS_OWN, payloads
 from lab.model import (
     Capture,
     Control,
@@ -24,6 +24,7 @@ from lab.model import (
     Direction,
     Event,
     Finding,
+    Mode,
     Observation,
     Observer,
     Secret,
@@ -144,22 +145,64 @@ def _network_recorded(capture: Capture, record: Record) -> Iterator[str]:
             yield f"the connection from {address} is not in the record"
         elif not {(connection, Direction.TO_SERVICE), (connection, Direction.TO_CLIENT)} <= seen:
             yield f"connection {connection} has no bytes in one of its directions"
+    for stream in record.streams:
+        if not _unbroken(stream.data):
+            yield f"bytes are missing in connection {stream.connection}, {stream.direction}"
+    if capture.story.mode is Mode.PLAINTEXT:
+        yield from _exchanges_recorded(capture, record)
+    else:
+        yield from _too_few_bytes(capture, record, opened)
     yield from _ended(record)
+
+
+def _unbroken(stream: bytes) -> bool:
+    """Whether one direction of a connection is records or messages, one after the other, up to its end."""
+    if records := tls.records(stream):
+        return records[-1].end == len(stream)
+    messages = http1.messages(stream)
+    # An event stream ends wherever its reader goes away; it is chunked.
+    return bool(messages) and messages[-1].end == len(stream) and (messages[-1].complete or messages[-1].chunked)
+
+
+def _too_few_bytes(capture: Capture, record: Record, opened: Mapping[str, str]) -> Iterator[str]:
+    """Under TLS: where less was recorded than the participants' contents alone take."""
+    accounts = {opened.get(one.address): one.account for one in capture.statements if one.deed is Deed.CONNECTED}
+    carried: Counter[tuple[str, Direction]] = Counter()
+    for connection, direction, _, length in payloads(record.observations):
+        carried[accounts.get(connection, ""), direction] += length
+    for deed, direction in ((Deed.SENT, Direction.TO_SERVICE), (Deed.READ, Direction.TO_CLIENT)):
+        least: Counter[str] = Counter()
+        for one in capture.statements:
+            least[one.account] += one.size if one.deed is deed else 0
+        for account, size in least.items():
+            if carried[account, direction] < size:
+                yield f"{account} {deed} {size} bytes, and fewer are in the record"
 
 
 def _server_recorded(capture: Capture, record: Record) -> Iterator[str]:
-    for direction, role in ((Direction.TO_SERVICE, "requests"), (Direction.TO_CLIENT, "answers")):
-        seen = b"\n".join(one.data for one in record.observations if one.direction is direction)
-        yield from (f"message {message} is not among the {role}" for message in _absent(capture, seen))
+    yield from _exchanges_recorded(capture, record)
     yield from _ended(record)
 
 
+def _exchanges_recorded(capture: Capture, record: Record) -> Iterator[str]:
+    """For an observer who reads requests and answers: which of the story are not there, or not all of them."""
+    yield from (f"a request or its answer is cut short: {one.line}" for one in record.exchanges if not one.whole)
+    posted = b"\n".join(one.answer for one in record.exchanges if MESSAGE_REQUEST.match(one.line.encode()))
+    yield from (f"the request that sent message {message} is not in the record" for message in _absent(capture, posted))
+    events = b"\n".join(one.answer for one in record.exchanges if one.line.startswith("GET /v1/events "))
+    yield from (f"the delivery of message {message} is not in the record" for message in _absent(capture, events))
+    logins = b"\n".join(one.request for one in record.exchanges if one.line.startswith("POST /v1/login "))
+    for one in capture.statements:
+        if one.deed is Deed.LOGGED_IN and one.account.encode() not in logins:
+            yield f"the login of {one.account} is not in the record"
+
+
 def _database_recorded(capture: Capture, record: Record) -> Iterator[str]:
-    main = record.at("database.file")
-    if main is None or record.at("service.log") is None:
+    main, log = record.at("database.file"), record.at("service.log")
+    if main is None or log is None:
         yield "no copy of the database and its log was taken"
         return
-    if main.time < max((one.time for one in capture.statements), default=0.0):
+    if min(main.time, log.time) < max((one.time for one in capture.statements), default=0.0):
         yield "the copy of the database is older than the last message"
     try:
         rows = b"\n".join(row.data for row in sqlite.rows(record.image))
@@ -167,6 +210,8 @@ def _database_recorded(capture: Capture, record: Record) -> Iterator[str]:
         yield f"the copy of the database cannot be read: {error}"
         return
     yield from (f"message {message} has no row in the database" for message in _absent(capture, rows))
+    # Its receipts are logged under an address that names it.
+    yield from (f"message {message} has no line in the log" for message in _absent(capture, log.data))
 
 
 _RECORDED = {
@@ -176,11 +221,11 @@ _RECORDED = {
     ),
     Observer.SERVER: (
         _server_recorded,
-        "every message of the story is in the record, as request and as answer, to the end",
+        "every login and every message of the story is in the record, as request and as delivery, to the end",
     ),
     Observer.DATABASE: (
         _database_recorded,
-        "every message of the story has its row, and the copy was taken after the last one",
+        "every message of the story has its row and its line in the log, and the copy was taken after the last one",
     ),
 }
 """For each observer: what its record lacks, and the words for a record that lacks nothing."""

@@ -45,7 +45,8 @@ SIZE_TOLERANCE = (16, 0.05)
 TIME_TOLERANCE = 1.0
 """Seconds."""
 
-_MESSAGE_REQUEST = re.compile(rb"POST /v1/conversations/[^/ ]+/messages ")
+MESSAGE_REQUEST = re.compile(rb"POST /v1/conversations/[^/ ]+/messages ")
+"""The first line of a request that sends a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def network_events(record: Record) -> list[Event]:
     spoken: dict[str, int] = {}
     noticed: dict[int, _Burst] = {}
     latest: _Burst | None = None
-    for number, (connection, direction, moment, length) in enumerate(_payloads(record.observations)):
+    for number, (connection, direction, moment, length) in enumerate(payloads(record.observations)):
         if direction is Direction.TO_SERVICE:
             if last.get(connection) is not Direction.TO_SERVICE:
                 latest = bursts[connection] = _Burst(connection, number, moment)
@@ -125,7 +126,7 @@ def server_events(record: Record) -> list[Event]:
     return [
         Event(one.time, lengths.get((one.connection, one.exchange), 0))
         for one in record.observations
-        if one.place == "http.request_line" and _MESSAGE_REQUEST.match(one.data)
+        if one.place == "http.request_line" and MESSAGE_REQUEST.match(one.data)
     ]
 
 
@@ -163,7 +164,7 @@ class _Burst:
     length: int = 0
 
 
-def _payloads(observations: Sequence[Observation]) -> Iterable[tuple[str, Direction, float, int]]:
+def payloads(observations: Sequence[Observation]) -> Iterable[tuple[str, Direction, float, int]]:
     """(connection, direction, time, bytes of application data), in the order of arrival.
 
     Under TLS (RFC 8446, section 5) only records of type application_data count, at the moment they are complete.

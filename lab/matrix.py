@@ -69,11 +69,13 @@ def judge(capture: Capture) -> LeakMatrix:
 
 
 def exit_status(matrices: Iterable[LeakMatrix]) -> int:
-    """1 if any claim fails; else 3 if anything is inconclusive; else 0."""
+    """1 if any claim fails; else 3 if anything is inconclusive or a matrix is empty; else 0."""
+    matrices = tuple(matrices)
     cells = [cell for matrix in matrices for cell in matrix.cells]
     if any(cell.failed for cell in cells):
         return 1
-    return 3 if any(cell.exposure is Exposure.INCONCLUSIVE for cell in cells) else 0
+    open_cells = any(cell.exposure is Exposure.INCONCLUSIVE for cell in cells)
+    return 3 if open_cells or not all(matrix.cells for matrix in matrices) else 0
 
 
 def _read(

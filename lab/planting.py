@@ -63,7 +63,7 @@ def request(secret: Secret) -> tuple[bytes, bytes, bytes]:
         SecretName.SENDER: ("/v1/login", {"name": value, "password": "planted"}),
         SecretName.RECIPIENT: ("/v1/conversations", {"members": [value]}),
         SecretName.PASSWORD: ("/v1/login", {"name": "planted", "password": value}),
-        SecretName.SERVICE: ("/v1/conversations", {"members": [value]}),
+        SecretName.SERVICE: ("/v1/conversations", {"members": ["planted"]}),
     }
     path, fields = ways[secret.name]
     body = _json(fields)

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 
-from lab.detect import sqlite
-from lab.model import Capture, Event, Note, Observation, Observer
+from lab.detect import http1, sqlite, tls
+from lab.detect.reassembly import STREAM, reassemble
+from lab.model import Capture, Direction, Event, Note, Observation, Observer
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and its answer, as far as they can be read in a record: the request's first line, and both bodies.
+
+    `whole`: both are there, and each body is as long as its headers say.
+    """
+
+    line: str
+    request: bytes
+    answer: bytes
+    whole: bool
 
 
 class Record:
@@ -25,7 +41,59 @@ class Record:
         return (note for note in self._notes if note.event is event)
 
     @cached_property
+    def streams(self) -> tuple[Observation, ...]:
+        """Each direction of each connection, its pieces joined."""
+        return tuple(one for one in reassemble(self.observations) if one.place == STREAM)
+
+    @cached_property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """The requests that the observer could tell apart and read, and their answers."""
+        return (*self._in_the_clear(), *self._passed_on())
+
+    def _in_the_clear(self) -> Iterator[Exchange]:
+        """From byte streams that are HTTP; none under TLS."""
+        found: dict[str, dict[Direction, list[tuple[http1.Message, bytes]]]] = {}
+        for stream in self.streams:
+            if not tls.records(stream.data):
+                messages = [(message, stream.data) for message in http1.messages(stream.data)]
+                found.setdefault(stream.connection, {})[stream.direction] = messages
+        for sides in found.values():
+            for asked, answered in zip_longest(*(sides.get(way, ()) for way in _WAYS)):
+                line = asked[1][slice(*asked[0].start_line)].strip().decode("latin-1") if asked else ""
+                whole = all(side is not None and (side[0].complete or side[0].chunked) for side in (asked, answered))
+                yield Exchange(line, _body(asked), _body(answered), whole)
+
+    def _passed_on(self) -> Iterator[Exchange]:
+        """From the parts of messages, as a front end records them."""
+        found: dict[tuple[str, int], dict[tuple[Direction, str], bytes]] = {}
+        for one in self.observations:
+            if one.place.startswith("http."):
+                parts = found.setdefault((one.connection, one.exchange), {})
+                parts[one.direction, one.place] = parts.get((one.direction, one.place), b"") + one.data
+        for parts in found.values():
+            request, answer = (parts.get((way, "http.body"), b"") for way in _WAYS)
+            line = parts.get((Direction.TO_SERVICE, "http.request_line"), b"").decode("latin-1")
+            whole = all(_is_whole(parts, way) for way in _WAYS)
+            yield Exchange(line, request, answer, whole)
+
+    @cached_property
     def image(self) -> bytes:
         """The recorded database with its write-ahead log applied. SqliteError: there is none, or it is damaged."""
         main, wal = self.at("database.file"), self.at("database.wal")
         return sqlite.image(main.data if main else b"", wal.data if wal else b"")
+
+
+_WAYS = (Direction.TO_SERVICE, Direction.TO_CLIENT)
+_FIRST_LINES = {Direction.TO_SERVICE: "http.request_line", Direction.TO_CLIENT: "http.status_line"}
+
+
+def _body(side: tuple[http1.Message, bytes] | None) -> bytes:
+    return b"".join(side[1][slice(*span)] for span in side[0].body) if side else b""
+
+
+def _is_whole(parts: Mapping[tuple[Direction, str], bytes], way: Direction) -> bool:
+    headers = parts.get((way, "http.header"))
+    if headers is None or (way, _FIRST_LINES[way]) not in parts:
+        return False
+    declared = http1.fields(headers).get("content-length", ())
+    return not declared or declared[0] == str(len(parts.get((way, "http.body"), b"")))

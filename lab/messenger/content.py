@@ -48,20 +48,18 @@ def to_json(content: Content) -> dict[str, Any]:
 
 def from_json(fields: object) -> Content:
     """The content in `fields`; ValueError if it is none."""
-    match fields:
-        case {"attachment": {"name": str(name), "data": str(data)}}:
-            file = File(name, base64.b64decode(data, validate=True))
-        case {"attachment": None}:
-            file = None
-        case {"attachment": _}:
-            raise ValueError("not a message: its attachment is no file")
-        case {}:
-            file = None
-        case _:
-            raise ValueError("not a message: no JSON object")
-    text = fields.get("text")
+    if not isinstance(fields, dict):
+        raise ValueError("not a message: no JSON object")  # noqa: TRY004 - the content is wrong, not the caller
+    text, attachment, file = fields.get("text"), fields.get("attachment"), None
     if not isinstance(text, str | None):
-        raise ValueError("not a message: its text is no text")  # noqa: TRY004 - the content is wrong, not the caller
+        raise ValueError("not a message: its text is no text")  # noqa: TRY004 - as above
+    match attachment:
+        case None:
+            pass
+        case {"name": str(name), "data": str(data)}:
+            file = File(name, base64.b64decode(data, validate=True))
+        case _:
+            raise ValueError("not a message: its attachment is no file")
     if not text and file is None:
         raise ValueError("not a message: neither text nor a file")
     return Content(text or "", file)

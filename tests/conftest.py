@@ -1,0 +1,89 @@
+"""For every test: no environment of the machine's own, no connection that leaves it, one stage to share."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from lab.stage.stage import Stage, open_stage
+
+# Machines differ in speed; on CI every run tries the same examples.
+settings.register_profile("lab", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("lab")
+
+SCRUBBED = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+class OutsideError(AssertionError):
+    """Something in the test process tried to reach another machine."""
+
+
+class Guard:
+    """Refuses to connect, send or resolve outside loopback, and remembers it: the caller may swallow the error."""
+
+    def __init__(self) -> None:
+        self.active = False
+        self.attempts: list[str] = []
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if not self.active:
+            return
+        if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+            self._check(event, arguments[1])
+        elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
+            self._check(event, (arguments[0],))
+
+    def _check(self, event: str, address: Any) -> None:
+        # A tuple begins with the host; AF_UNIX has a path, and a connected socket sends without an address.
+        if isinstance(address, tuple) and not is_loopback(address[0]):
+            self.attempts.append(f"{event} {address}")
+            raise OutsideError(f"{event} {address}: tests stay on loopback")
+
+
+def is_loopback(host: object) -> bool:
+    """True for names and addresses that lead back to this machine without asking anybody."""
+    if isinstance(host, bytes):
+        host = host.decode("ascii", "replace")
+    if host is None or host in ("", "localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(str(host)).is_loopback
+    except ValueError:
+        return False
+
+
+GUARD = Guard()
+sys.addaudithook(GUARD)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_environment() -> Iterator[None]:
+    """Proxies and certificate stores of the machine have no say in any test, nor in the processes that it starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.upper().endswith("_PROXY") or name.startswith("SSL") or name in SCRUBBED:
+                patch.delenv(name)
+        GUARD.active = True
+        yield
+        GUARD.active = False
+
+
+@pytest.fixture(autouse=True)
+def outside() -> Iterator[list[str]]:
+    """The attempts of this test to leave the machine; any that is still in the list at the end fails it."""
+    GUARD.attempts.clear()
+    yield GUARD.attempts
+    assert not GUARD.attempts, f"tests stay on loopback, this one tried: {', '.join(GUARD.attempts)}"
+
+
+@pytest.fixture(scope="session")
+def stage(_own_environment: None) -> Iterator[Stage]:
+    """Real taps and a real service, for tests that leave them as they were."""
+    with open_stage() as stage:
+        yield stage

@@ -1,0 +1,1 @@
+"""End-to-end encryption: what opens, and everything that must not."""

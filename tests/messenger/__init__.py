@@ -1,0 +1,1 @@
+"""Participants: what they say, keep, send and receive."""

@@ -1,0 +1,193 @@
+"""A peer that answers as it is told and remembers what it saw, and a real service."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.messenger.content import dump
+from lab.messenger.wire import Route, Wire
+from lab.service.config import Config
+from lab.service.server import RunningService
+from lab.stage.certificates import Authority, make_authority
+
+GUARD = 20.0
+"""Seconds a test waits for what does not come; nothing waits that long when all is well."""
+
+HOST = "chat.example"
+"""Where the service is said to be. No such machine is ever looked up."""
+
+
+class Connection:
+    """What a peer saw on one connection."""
+
+    def __init__(self, client: tuple[str, int]) -> None:
+        self.client = client
+        self.received = b""
+        """Application data, in full."""
+        self.refusal = ""
+        """Why there was no handshake."""
+        self.ended = False
+        """The other side closed it."""
+
+
+class Peer:
+    """A server on a port of its own, in threads of this process. `answers` are given in turn to the requests."""
+
+    def __init__(self, *answers: bytes, tls: ssl.SSLContext | None = None) -> None:
+        self.connections: list[Connection] = []
+        self.requests: list[bytes] = []
+        self._answers = deque(answers)
+        self._tls = tls
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address: tuple[str, int] = self._listener.getsockname()
+        self._closing = False
+        self._sockets: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+
+    def wait(self) -> None:
+        """Wait until all connections have ended."""
+        for thread in self._threads[1:]:
+            thread.join(GUARD)
+            assert not thread.is_alive(), "a connection was left open"
+
+    def close(self) -> None:
+        self._closing = True
+        socket.create_connection(self.address, GUARD).close()  # so that the listener wakes up
+        self._threads[0].join()
+        self._listener.close()
+        for connection in self._sockets:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+
+    def _accept(self) -> None:
+        while True:
+            accepted, client = self._listener.accept()
+            if self._closing:
+                accepted.close()
+                return
+            seen = Connection(client)
+            self.connections.append(seen)
+            self._sockets.append(accepted)
+            thread = threading.Thread(target=self._serve, args=(accepted, seen), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, accepted: socket.socket, seen: Connection) -> None:
+        with ExitStack() as stack:
+            stack.enter_context(accepted)
+            connection = accepted
+            if self._tls is not None:
+                try:
+                    connection = stack.enter_context(self._tls.wrap_socket(accepted, server_side=True))
+                except OSError as error:
+                    seen.refusal = str(error)
+                    return
+            with suppress(OSError):
+                while self._answer(connection, seen):
+                    pass
+
+    def _answer(self, connection: socket.socket, seen: Connection) -> bool:
+        request = b""
+        while not _whole(request):
+            piece = connection.recv(65536)
+            if not piece:
+                seen.ended = True
+                return False
+            request += piece
+            seen.received += piece
+        self.requests.append(request)
+        answer = self._answers.popleft()
+        connection.sendall(answer)
+        return b"Connection: close" not in answer
+
+
+def _whole(request: bytes) -> bool:
+    head, end, body = request.partition(b"\r\n\r\n")
+    lengths = [int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
+    return bool(end) and len(body) >= sum(lengths)
+
+
+def answer(body: object = None, status: str = "200 OK", *headers: str) -> bytes:
+    """An answer with a JSON body, or none."""
+    content = body if isinstance(body, bytes) else b"" if body is None else dump(body)  # type: ignore[arg-type]
+    head = [f"HTTP/1.1 {status}", f"Content-Length: {len(content)}", *headers]
+    return "\r\n".join([*head, "", ""]).encode() + content
+
+
+def stream(*lines: str, ends: bool = True) -> bytes:
+    """An answer that is an event stream; unless it `ends`, it stays open."""
+    head = ["HTTP/1.1 200 OK", "Content-Type: text/event-stream", *(["Connection: close"] if ends else [])]
+    return "\r\n".join([*head, "", ""]).encode() + "".join(f"{line}\n" for line in lines).encode()
+
+
+@pytest.fixture
+def peer() -> Iterator[Callable[..., Peer]]:
+    """Starts peers and closes them after the test."""
+    with ExitStack() as stack:
+
+        def start(*answers: bytes, tls: ssl.SSLContext | None = None) -> Peer:
+            started = Peer(*answers, tls=tls)
+            stack.callback(started.close)
+            return started
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    """The authority that participants are told to trust."""
+    return make_authority("Authority of the tests")
+
+
+@pytest.fixture(scope="session")
+def authority_file(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("authority") / "authority.pem"
+    path.write_bytes(authority.pem)
+    return path
+
+
+@pytest.fixture
+def wire(authority_file: Path) -> Iterator[Callable[..., Wire]]:
+    """Makes wires to an address and closes them after the test, before the peers."""
+    with ExitStack() as stack:
+
+        def make(
+            address: tuple[str, int],
+            url: str = f"http://{HOST}",
+            trusting: Path = authority_file,
+            connected: Callable[[tuple[str, int]], Any] = lambda _: None,
+        ) -> Wire:
+            made = Wire(Route(url, address, trusting), connected)
+            stack.callback(made.close)
+            return made
+
+        yield make
+
+
+@pytest.fixture(scope="module")
+def service_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("service") / "service.db"
+
+
+@pytest.fixture(scope="module")
+def service(service_database: Path) -> Iterator[RunningService]:
+    """A real service, shared by the tests of a module: each uses account names of its own."""
+    with RunningService(Config(service_database, service_database.with_name("service.log"))) as running:
+        yield running
+
+
+@pytest.fixture
+def service_route(service: RunningService, authority_file: Path) -> Route:
+    return Route(f"http://{HOST}", ("127.0.0.1", service.port), authority_file)
