@@ -27,21 +27,23 @@ PIECES = "lab_pieces"
 class ServerObserver(Tap):
     def __init__(self) -> None:
         super().__init__(Observer.SERVER)
-        self._exchanges = 0
+        self._exchanges: dict[str, int] = {}
 
     @recorded
     def client_connected(self, client: connection.Client) -> None:
         host, port = (client.peername or ("", 0))[:2]
+        self._exchanges[client.id] = 0
         self.recorder.opened(client.id, f"{host}:{port}")
 
     @recorded
     def client_disconnected(self, client: connection.Client) -> None:
+        self._exchanges.pop(client.id, None)
         self.recorder.ended(client.id)
 
     @recorded
     def request(self, flow: http.HTTPFlow) -> None:
-        self._exchanges += 1
-        flow.metadata[EXCHANGE] = self._exchanges
+        number = self._exchanges.get(flow.client_conn.id, 0) + 1
+        self._exchanges[flow.client_conn.id] = flow.metadata[EXCHANGE] = number
         request = flow.request
         line = f"{request.method} {request.path} {request.http_version}".encode()
         self._keep(flow, Direction.TO_SERVICE, request.timestamp_start, "http.request_line", line, request)

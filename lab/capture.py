@@ -87,10 +87,10 @@ class Writer:
 
     def copy_lines(self, recording: Path) -> None:
         """Append what a tap wrote. A last line cut short is left out; `missing` says why elsewhere."""
-        with recording.open(encoding="utf-8") as lines:
+        with recording.open("rb") as lines:  # a line may be cut in the middle of a character
             for line in lines:
-                if line.endswith("\n"):
-                    self._put(line)
+                if line.endswith(b"\n"):
+                    self._put(line.decode())
 
     def _put(self, line: str) -> None:
         self._file.write(line)
@@ -108,14 +108,19 @@ class Writer:
 def read(path: Path) -> Capture:
     """The capture in `path`. A record cut short is returned with `missing` set; anything else wrong: CaptureError."""
     try:
-        with path.open(encoding="utf-8", newline="\n") as lines:
-            return parse(lines, str(path))
+        with path.open("rb") as lines:
+            return parse((_text(line) for line in lines), str(path))
     except UnicodeDecodeError:
         raise CaptureError(
             f"{path}: not a capture (it is not text); give a file that lab run --captures wrote"
         ) from None
     except OSError as error:
         raise CaptureError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _text(line: bytes) -> str:
+    # The last line of a record cut short may end in the middle of a character; it is left out anyway.
+    return line.decode(errors="strict" if line.endswith(b"\n") else "replace")
 
 
 def parse(lines: Iterable[str], name: str) -> Capture:
@@ -136,7 +141,7 @@ def parse(lines: Iterable[str], name: str) -> Capture:
                 ended = True
             else:
                 items.append(decode(line))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise CaptureError(f"{name}:{number}: damaged: {error}") from None
     return _assemble(story, items, ended)
 
@@ -161,7 +166,7 @@ def _head(line: str, name: str) -> Story:
         raise CaptureError(f"{name}: capture format {version} is newer than this lab knows ({FORMAT}); update the lab")
     try:
         story: Story = _build(Story, fields)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise CaptureError(f"{name}:1: damaged: {error}") from None
     return story
 
@@ -186,7 +191,10 @@ def _assemble(story: Story, items: list[Item], ended: bool) -> Capture:
 
 
 def _object(line: str) -> dict[str, Any]:
-    value = json.loads(line)
+    try:
+        value = json.loads(line)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     if not isinstance(value, dict):
         raise ValueError("a line that is no JSON object")  # noqa: TRY004 - the content is wrong, not the caller
     return value

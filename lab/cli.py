@@ -39,13 +39,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LabError as error:
         sys.stderr.write(f"lab: {error}\n")
         return WRONG_USE
-    except KeyboardInterrupt:
-        sys.stderr.write("lab: interrupted; everything was stopped and tidied up\n")
-        return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output (less, head) has gone; Python would complain again while closing standard output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return WRONG_USE
+    except OSError as error:
+        sys.stderr.write(f"lab: {error.filename or 'the system'}: {error.strerror or error}\n")
+        return WRONG_USE
+    except KeyboardInterrupt:
+        sys.stderr.write("lab: interrupted; everything was stopped and tidied up\n")
+        return INTERRUPTED
     return status
 
 

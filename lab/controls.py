@@ -175,7 +175,7 @@ def _too_few_bytes(capture: Capture, record: Record, opened: Mapping[str, str]) 
         for one in capture.statements:
             least[one.account] += one.size if one.deed is deed else 0
         for account, size in least.items():
-            if carried[account, direction] < size:
+            if account in accounts.values() and carried[account, direction] < size:
                 yield f"{account} {deed} {size} bytes, and fewer are in the record"
 
 
@@ -197,6 +197,10 @@ def _exchanges_recorded(capture: Capture, record: Record) -> Iterator[str]:
             yield f"the login of {one.account} is not in the record"
 
 
+MESSAGES = "messages"
+"""The operator's table with a row a message; others name messages as well."""
+
+
 def _database_recorded(capture: Capture, record: Record) -> Iterator[str]:
     main, log = record.at("database.file"), record.at("service.log")
     if main is None or log is None:
@@ -205,7 +209,7 @@ def _database_recorded(capture: Capture, record: Record) -> Iterator[str]:
     if min(main.time, log.time) < max((one.time for one in capture.statements), default=0.0):
         yield "the copy of the database is older than the last message"
     try:
-        rows = b"\n".join(row.data for row in sqlite.rows(record.image))
+        rows = b"\n".join(row.data for row in sqlite.rows(record.image) if row.table == MESSAGES)
     except sqlite.SqliteError as error:
         yield f"the copy of the database cannot be read: {error}"
         return

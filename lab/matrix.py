@@ -25,6 +25,9 @@ from lab.record import Record
 EVIDENCE_SHOWN = 10
 """How many findings of one secret at one observer are kept as evidence."""
 
+WINDOW_BEFORE, WINDOW_MATCH, WINDOW_AFTER = 48, 256, 48
+"""Bytes kept with a piece of evidence: before the match, of it at most, and after it."""
+
 
 def judge(capture: Capture) -> LeakMatrix:
     """Who could read what, according to `capture`. The same capture gives the same matrix."""
@@ -127,6 +130,8 @@ def _because(check: Control) -> str:
 
 def _evidence(finding: Finding, search: detect.Search) -> Evidence:
     source = search.sources[finding.source]
+    first, last = finding.spans[0]
+    start = max(0, first - WINDOW_BEFORE)
     return Evidence(
         place=finding.place,
         connection=source.connection,
@@ -134,6 +139,8 @@ def _evidence(finding: Finding, search: detect.Search) -> Evidence:
         spans=finding.spans,
         decoders=finding.decoders,
         excerpt=finding.excerpt,
+        window_start=start,
+        window=source.data[start : min(last, first + WINDOW_MATCH) + WINDOW_AFTER],
     )
 
 

@@ -115,7 +115,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A finding with the observation it stands in, as reports show it."""
+    """A finding with the observation it stands in, as reports show it.
+
+    `window` is a piece of the observer's own bytes around the first span, beginning at offset `window_start`.
+    """
 
     place: str
     connection: str
@@ -123,6 +126,8 @@ class Evidence:
     spans: tuple[tuple[int, int], ...]
     decoders: tuple[str, ...]
     excerpt: str
+    window_start: int = 0
+    window: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

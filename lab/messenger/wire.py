@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import IncompleteRead
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError, ReadTimeoutError
 from urllib3.util.connection import create_connection
 
 from lab.messenger.content import dump
@@ -25,6 +26,9 @@ from lab.messenger.content import dump
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 20.0
 """Guards, not waits: a service that is silent for longer counts as gone."""
+
+PIECE = 1 << 16
+"""Bytes of an event stream taken at a time, if so many are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,27 +106,35 @@ class EventStream:
 
     def __init__(self, answer: requests.Response) -> None:
         self._answer = answer
-        self._lines: Iterator[bytes] = answer.iter_lines(chunk_size=1)
+        self._rest = b""
 
     def next(self) -> tuple[str, dict[str, Any]]:
         """The next event's name and JSON data; comments are passed over. WireError: the stream ended or fell silent."""
         name, data = "message", b""
         try:
-            for line in self._lines:
+            while (line := self._line()) or not data:
                 if line.startswith(b"event:"):
                     name = line[6:].strip().decode(errors="replace")
                 elif line.startswith(b"data:"):
                     data += line[5:].strip()
-                elif not line and data:
-                    return name, _object(data)
+            return name, _object(data)
         except ValueError as error:
             raise WireError(f"the event stream broke: {error}") from None
-        except (requests.RequestException, OSError) as error:
+        except (HTTPError, OSError) as error:
             raise WireError(f"the event stream broke: {_cause(error)}") from error
-        raise WireError("the event stream ended")
 
     def close(self) -> None:
         self._answer.close()
+
+    def _line(self) -> bytes:
+        """The next line as soon as it is there; requests waits for a full buffer or reads single bytes."""
+        while b"\n" not in self._rest:
+            piece = self._answer.raw.read1(PIECE)
+            if not piece:
+                raise WireError("the event stream ended")
+            self._rest += piece
+        line, _, self._rest = self._rest.partition(b"\n")
+        return line.removesuffix(b"\r")
 
 
 class _UnreachableError(NewConnectionError):
@@ -182,11 +194,21 @@ class _Direct(HTTPAdapter):
 
 
 def _cause(error: BaseException) -> str:
-    """The innermost message of a chain of wrapped errors."""
+    """The innermost message of a chain of wrapped errors, in one line."""
     while isinstance(error, requests.RequestException) and error.args and isinstance(error.args[0], BaseException):
         error = error.args[0]
     reason = getattr(error, "reason", None)
-    return str(reason if isinstance(reason, BaseException) else error)
+    match reason if isinstance(reason, BaseException) else error:
+        case ReadTimeoutError():
+            return "no answer in time"
+        case ProtocolError(args=(_, IncompleteRead())):
+            return "the answer broke off"
+        case ProtocolError(args=(_, OSError(strerror=str(sentence)))):
+            return sentence
+        case ProtocolError(args=(_, Exception() as inner)):
+            return str(inner).strip()
+        case other:
+            return str(other)
 
 
 def _accepted(answer: requests.Response) -> bool:

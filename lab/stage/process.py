@@ -104,6 +104,7 @@ class Child:
         try:
             answer = self._answers.get(timeout=seconds)
         except queue.Empty:
+            self._process.kill()  # its late answer would be taken for that to the next command
             raise ChildError(f"the {self.name} did not answer to {verb} within {seconds:.0f} seconds") from None
         if answer is None:
             self._answers.put(None)
@@ -126,6 +127,9 @@ class Child:
     def _last_words(self) -> str:
         """The last thing that the child printed, for a message in one line."""
         self._reader.join(STOP_SECONDS)
+        if not self._reader.is_alive():  # the end of its output comes a moment before its own
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_SECONDS)
         try:
             errors = self._log.read_text("utf-8", errors="replace").strip().splitlines()
         except OSError:

@@ -65,6 +65,7 @@ class Stage:
         self._authority_file = directory / "authority.pem"
         self._authority_file.write_bytes(self._authority.pem)
         self._sessions = 0
+        self._abandoned = False
         self._closing = closing
         self.network = self._start("network tap", [*self._tap_arguments("network_observer")])
         self.server = self._start(
@@ -78,8 +79,8 @@ class Stage:
 
     @property
     def intact(self) -> bool:
-        """True while every process is alive, so that a further session can be held."""
-        return all(child.alive for child in self.children)
+        """True while a further session can be held: every process is alive, and no session was broken off."""
+        return not self._abandoned and all(child.alive for child in self.children)
 
     def ready(self) -> None:
         """Wait until all processes take commands. ChildError: one did not start."""
@@ -91,7 +92,8 @@ class Stage:
         """Open the service for one conversation; on leaving, write what every observer got.
 
         Close all participants before leaving: the taps wait for their connections to end. What an observer could not
-        deliver is written as `Missing` and judged as such; ChildError only while opening.
+        deliver is written as `Missing` and judged as such; ChildError only while opening. A session that is left by an
+        exception writes nothing more, and the stage is not `intact` after it.
         """
         self._sessions += 1
         directory = self.directory / f"session-{self._sessions}"
@@ -114,19 +116,22 @@ class Stage:
             tap.ask({"begin": str(recording)})
         try:
             yield venue
-        finally:
-            for observer, tap, recording in recordings:
-                try:
-                    tap.ask({"end": DRAIN_SECONDS}, DRAIN_SECONDS * 2)
-                except ChildError as error:
-                    writer.add(Missing(str(error), observer))
-                if recording.exists():
-                    writer.copy_lines(recording)
-            writer.add(*_at_rest(directory))
+        except BaseException:
+            # Whoever was interrupted in the middle of a command would take its answer for that of the next one.
+            self._abandoned = True
+            raise
+        for observer, tap, recording in recordings:
             try:
-                self.service.ask({"close": port})
+                tap.ask({"end": DRAIN_SECONDS}, DRAIN_SECONDS * 2)
             except ChildError as error:
-                writer.add(Missing(str(error), Observer.DATABASE))
+                writer.add(Missing(str(error), observer))
+            if recording.exists():
+                writer.copy_lines(recording)
+        writer.add(*_at_rest(directory))
+        try:
+            self.service.ask({"close": port})
+        except ChildError as error:
+            writer.add(Missing(str(error), Observer.DATABASE))
 
     def _point_taps(self, mode: Mode, host: str, port: int, directory: Path) -> Venue:
         front: dict[str, Any] = {

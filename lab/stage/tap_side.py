@@ -48,6 +48,7 @@ class Recorder:
     def begin(self, path: Path) -> None:
         """Start a new recording. OSError where the file cannot be made; an existing one is never overwritten."""
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self.close()
         self._file = os.fdopen(descriptor, "w", encoding="utf-8", newline="\n")
         self._numbers.clear()
         self._count = 0
@@ -182,7 +183,7 @@ def _secret(text: str) -> Secret:
         secret = Secret(SecretName(name), value.encode())
         detect.find([secret], [])
     except ValueError as error:
-        raise _refused(f"lab_secret: {name}: {error}") from None
+        raise _refused(f"lab_secret: {error}") from None
     return secret
 
 
@@ -238,6 +239,8 @@ class Control:
 async def _listen(options: dict[str, Any]) -> dict[str, Any]:
     ctx.options.update(**options, server=True)  # type: ignore[no-untyped-call]
     server = ctx.master.addons.get("proxyserver")  # type: ignore[no-untyped-call]
-    if not await server.setup_servers():
-        raise LabError("cannot listen: " + "; ".join(str(one.last_exception) for one in server.servers))
+    # What it answers is of no use: changing the options has set them up already, and then there is nothing to do.
+    await server.setup_servers()
+    if failed := [str(one.last_exception) for one in server.servers if not one.is_running]:
+        raise LabError("; ".join(failed))
     return {"addresses": [list(address[:2]) for address in server.listen_addrs()]}

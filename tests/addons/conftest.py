@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-from mitmproxy.test import taddons
 
 from lab import capture, resources
 from lab.model import Note, Observation
+
+with warnings.catch_warnings():
+    # mitmproxy builds its filter language with names that newer versions of pyparsing call old.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from mitmproxy.test import taddons
 
 
 class Loaded:

@@ -85,8 +85,13 @@ def test_exchanges_on_one_connection_are_told_apart(observer: Loaded) -> None:
     observer.addon.client_connected(first.client_conn)
     play(observer, first, connected=True)
     play(observer, second, connected=True)
+    play(observer, exchange(b"elsewhere"))
     bodies = [one for one in observer.recorded()[0] if one.place == "http.body"]
-    assert [(one.connection, one.exchange, one.data) for one in bodies] == [("1", 1, b"first"), ("1", 2, b"second")]
+    assert [(one.connection, one.exchange, one.data) for one in bodies] == [
+        ("1", 1, b"first"),
+        ("1", 2, b"second"),
+        ("2", 1, b"elsewhere"),
+    ]
 
 
 def test_fields_after_the_body_are_written_down_too(observer: Loaded) -> None:

@@ -40,7 +40,10 @@ class Connection:
 
 
 class Peer:
-    """A server on a port of its own, in threads of this process. `answers` are given in turn to the requests."""
+    """A server on a port of its own, in threads of this process. `answers` are given in turn to the requests.
+
+    After an answer that says `Connection: close`, and instead of an empty one, the connection is closed.
+    """
 
     def __init__(self, *answers: bytes, tls: ssl.SSLContext | None = None) -> None:
         self.connections: list[Connection] = []
@@ -54,6 +57,10 @@ class Peer:
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
 
+    def add(self, *answers: bytes) -> None:
+        """Have more answers ready."""
+        self._answers.extend(answers)
+
     def wait(self) -> None:
         """Wait until all connections have ended."""
         for thread in self._threads[1:]:
@@ -61,6 +68,9 @@ class Peer:
             assert not thread.is_alive(), "a connection was left open"
 
     def close(self) -> None:
+        """Stop, whatever is open. Closing it again does nothing."""
+        if self._closing:
+            return
         self._closing = True
         socket.create_connection(self.address, GUARD).close()  # so that the listener wakes up
         self._threads[0].join()
@@ -110,7 +120,7 @@ class Peer:
         self.requests.append(request)
         answer = self._answers.popleft()
         connection.sendall(answer)
-        return b"Connection: close" not in answer
+        return bool(answer) and b"Connection: close" not in answer
 
 
 def _whole(request: bytes) -> bool:

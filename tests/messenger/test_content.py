@@ -50,7 +50,9 @@ def test_an_empty_file_is_a_file() -> None:
 
 
 def test_what_the_service_delivers_is_read_whatever_else_it_says() -> None:
-    assert from_json({"id": "1", "sender": "alice", "text": "Hi", "attachment": None, "envelope": None}) == Content("Hi")
+    assert from_json({"id": "1", "sender": "alice", "text": "Hi", "attachment": None, "envelope": None}) == Content(
+        "Hi"
+    )
     assert from_json({"id": "1", "text": None, "attachment": HELLO}) == Content(file=File("hello.txt", b"hello"))
 
 

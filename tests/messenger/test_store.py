@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
@@ -90,7 +91,7 @@ def test_an_envelope_that_comes_again_is_noticed(device: Path) -> None:
 
 @given(st.lists(st.binary(max_size=3), max_size=12))
 def test_each_envelope_is_new_exactly_once(envelopes: list[bytes]) -> None:
-    with closing(DeviceStore(Path(":memory:"))) as store:
+    with TemporaryDirectory() as folder, closing(DeviceStore(Path(folder, "device.db"))) as store:
         answers = [store.remember(envelope) for envelope in envelopes]
     assert answers == [envelope not in envelopes[:number] for number, envelope in enumerate(envelopes)]
 

@@ -1,0 +1,65 @@
+"""The tour, held once on real taps: one recording per mode, which tests then break on purpose."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from lab import capture, resources
+from lab.matrix import judge
+from lab.model import Capture, Cell, Exposure, LeakMatrix, Mode, Observer, Secret, SecretName
+from lab.scenario import load
+from lab.scenario.director import play
+from lab.stage.stage import open_stage
+
+TOUR = load(resources.folder("scenarios") / "tour.feature.md")
+
+HIDDEN = {
+    (scenario.mode, observer): names
+    for scenario in TOUR.scenarios
+    for observer in Observer
+    if (
+        names := frozenset(
+            claim.secret
+            for claim in scenario.claims
+            if claim.observer is observer and claim.exposure is Exposure.HIDDEN
+        )
+    )
+}
+"""What each observer cannot read, mode by mode, as the tour claims it; `test_matrix` shows that it is so."""
+
+
+@functools.cache
+def recorded() -> Mapping[Mode, Capture]:
+    """The three recordings, made at the first call."""
+    with TemporaryDirectory(prefix="lab-tests-") as folder, open_stage() as stage:
+        for scenario in TOUR.scenarios:
+            play(TOUR, scenario, stage, Path(folder) / scenario.mode, lambda _: None)
+        return {scenario.mode: capture.read(Path(folder) / scenario.mode) for scenario in TOUR.scenarios}
+
+
+@functools.cache
+def judged() -> Mapping[Mode, LeakMatrix]:
+    return {mode: judge(recording) for mode, recording in recorded().items()}
+
+
+def about(recording: Capture, observer: Observer, names: frozenset[SecretName]) -> Capture:
+    """The part of a recording that one observer's verdicts on these secrets come from: quicker to judge."""
+    return replace(
+        recording,
+        story=replace(recording.story, observers=(observer,)),
+        secrets=tuple(secret for secret in recording.secrets if secret.name in names),
+        facts=tuple(name for name in recording.facts if name in names),
+    )
+
+
+def cells(recording: Capture) -> dict[SecretName, Cell]:
+    """The verdicts of a recording about one observer."""
+    return {cell.secret: cell for cell in judge(recording).cells}
+
+
+def planted(recording: Capture, name: SecretName) -> tuple[Secret, ...]:
+    return tuple(secret for secret in recording.secrets if secret.name is name)
