@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
-        status = command(options)
+        with _tidy_when_told_to_end():
+            status = command(options)
         sys.stdout.flush()
     except LabError as error:
         sys.stderr.write(f"lab: {error}\n")
@@ -50,6 +53,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write("lab: interrupted; everything was stopped and tidied up\n")
         return INTERRUPTED
     return status
+
+
+@contextmanager
+def _tidy_when_told_to_end() -> Iterator[None]:
+    """SIGTERM and SIGHUP unwind like Ctrl-C does, so that no process and no file is left behind."""
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, end) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -63,14 +63,13 @@ class ScenarioItem(pytest.Item):
         self._session = session_to_hold
 
     def runtest(self) -> None:
-        from tempfile import TemporaryDirectory
-
         from lab.matrix import exit_status
         from lab.scenario.run import perform
 
-        shared = self.config.stash.setdefault(_STAGE, _SharedStage())
-        with TemporaryDirectory(prefix="lab-captures-") as folder:
-            matrix = perform(self._session, shared.get(), Path(folder) / self._session.file_name, lambda _: None)
+        stage = self.config.stash.setdefault(_STAGE, _SharedStage()).get()
+        capture = stage.directory / self._session.file_name
+        capture.unlink(missing_ok=True)
+        matrix = perform(self._session, stage, capture, lambda _: None)
         if exit_status([matrix]):
             raise ClaimsFailed(matrix)
 

@@ -182,7 +182,7 @@ def test_nothing_may_follow_the_end(small: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("{", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        ("{", "Expecting property name enclosed in double quotes"),
         ("[]", "a line that is no JSON object"),
         ("{}", "a line of an unknown kind"),
         ('{"is": "rumour"}', "a line of an unknown kind"),

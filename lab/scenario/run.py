@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from lab import capture
 from lab.matrix import judge
@@ -35,17 +34,16 @@ def hold(sessions: Sequence[Session], captures: Path | None, progress: Progress)
     A stage that lost a process is replaced before the next session. LabError: the stage cannot be set up, or a
     capture cannot be written (one that exists is never overwritten).
     """
-    with ExitStack() as stack:
-        folder = captures or Path(stack.enter_context(TemporaryDirectory(prefix="lab-captures-")))
-        _prepare(folder, sessions)
+    if captures is not None:
+        _prepare(captures, sessions)
+    with ExitStack() as running:
         stage: Stage | None = None
-        running = stack.enter_context(ExitStack())
         for session in sessions:
             if stage is None or not stage.intact:
                 running.close()
                 progress("starting taps and service")
                 stage = running.enter_context(open_stage())
-            yield perform(session, stage, folder / session.file_name, progress)
+            yield perform(session, stage, (captures or stage.directory) / session.file_name, progress)
 
 
 def perform(session: Session, stage: Stage, path: Path, progress: Progress) -> LeakMatrix:

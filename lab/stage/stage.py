@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from lab import resources
@@ -21,6 +20,7 @@ from lab.capture import Item, Writer
 from lab.model import Direction, Missing, Mode, Observation, Observer
 from lab.stage.certificates import make_authority, write_private
 from lab.stage.process import Child, ChildError
+from lab.stage.workspace import Workspace, open_workspace
 
 LOOPBACK = "127.0.0.1"
 
@@ -59,8 +59,9 @@ class Venue:
 class Stage:
     """The running processes. Get one from `open_stage`."""
 
-    def __init__(self, directory: Path, closing: ExitStack) -> None:
-        self.directory = directory
+    def __init__(self, workspace: Workspace, closing: ExitStack) -> None:
+        self.directory = directory = workspace.path
+        self._workspace = workspace
         self._authority = make_authority("Lab CA of this run")
         self._authority_file = directory / "authority.pem"
         self._authority_file.write_bytes(self._authority.pem)
@@ -159,6 +160,7 @@ class Stage:
             write_private(directory / "mitmproxy-ca.pem", make_authority("unused").pem_with_key)
         child = Child(name, arguments, directory)
         self._closing.callback(child.close)
+        self._workspace.watch(child.pid)
         return child
 
     @staticmethod
@@ -172,8 +174,7 @@ class Stage:
 def open_stage() -> Iterator[Stage]:
     """A stage in a temporary directory of its own; on leaving, its processes end and its files are gone."""
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(TemporaryDirectory(prefix="lab-", ignore_cleanup_errors=True)))
-        stage = Stage(directory, stack)
+        stage = Stage(stack.enter_context(open_workspace()), stack)
         stage.ready()
         yield stage
 

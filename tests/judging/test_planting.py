@@ -89,7 +89,7 @@ def test_what_is_longer_than_a_record_takes_several(captures: Mapping[Mode, Capt
     for plant in planting.plants([long], Record(part, Observer.NETWORK)):
         records = tls.records(b"".join(one.data for one in added(plant)))
         assert len(records) > 1
-        assert max(record.end - record.start for record in records) == 5 + 2**14
+        assert max(record.end - record.start for record in records) <= 5 + 2**14
         assert long.value in together(added(plant))
 
 
