@@ -13,7 +13,7 @@ Only for traffic that is your own.
 """
 
 import time
-from collections.abc import Iterable
+from weakref import WeakKeyDictionary
 
 from mitmproxy import connection, http
 
@@ -21,13 +21,14 @@ from lab.model import Direction, Observation, Observer
 from lab.stage.tap_side import Tap, recorded
 
 EXCHANGE = "lab_exchange"
-PIECES = "lab_pieces"
 
 
 class ServerObserver(Tap):
     def __init__(self) -> None:
         super().__init__(Observer.SERVER)
         self._exchanges: dict[str, int] = {}
+        # Beside the flows: what stands in their metadata is saved with them, and shown.
+        self._pieces: WeakKeyDictionary[http.HTTPFlow, list[Observation]] = WeakKeyDictionary()
 
     @recorded
     def client_connected(self, client: connection.Client) -> None:
@@ -102,13 +103,12 @@ class ServerObserver(Tap):
         exchange = flow.metadata.get(EXCHANGE, 0)
         self.recorder.got(flow.client_conn.id, place, direction, moment, data, exchange)
         if self.interactive:
-            flow.metadata.setdefault(PIECES, []).append(
+            self._pieces.setdefault(flow, []).append(
                 Observation(Observer.SERVER, place, "", direction, moment, data, exchange)
             )
 
     def _mark(self, flow: http.HTTPFlow) -> None:
-        pieces: Iterable[Observation] = flow.metadata.get(PIECES, ())
-        self.mark(flow, list(pieces))
+        self.mark(flow, self._pieces.get(flow, ()))
 
 
 def _header_block(headers: http.Headers) -> bytes:

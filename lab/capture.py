@@ -18,7 +18,19 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, TextIO, get_args, get_origin, get_type_hints
 
-from lab.model import Capture, Claim, LabError, Missing, Note, Observation, Secret, SecretName, Statement, Story
+from lab.model import (
+    Capture,
+    Claim,
+    LabError,
+    Missing,
+    Note,
+    Observation,
+    Secret,
+    SecretName,
+    Statement,
+    Story,
+    TlsKeys,
+)
 
 FORMAT = 1
 """1: first format."""
@@ -33,7 +45,7 @@ class Fact:
     name: SecretName
 
 
-type Item = Secret | Fact | Claim | Statement | Observation | Note | Missing
+type Item = Secret | Fact | Claim | Statement | Observation | Note | Missing | TlsKeys
 
 _KINDS: dict[str, type[Any]] = {
     "secret": Secret,
@@ -43,6 +55,7 @@ _KINDS: dict[str, type[Any]] = {
     "observation": Observation,
     "note": Note,
     "missing": Missing,
+    "tls_keys": TlsKeys,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 _HINTS = {kind: get_type_hints(kind) for kind in (Story, *_NAMES)}
@@ -187,6 +200,7 @@ def _assemble(story: Story, items: list[Item], ended: bool) -> Capture:
         observations=all_of(Observation),
         notes=all_of(Note),
         missing=missing,
+        tls_keys=all_of(TlsKeys),
     )
 
 

@@ -106,6 +106,9 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="validate lessons without running them", description=_check.__doc__)
     check.add_argument("files", nargs="*", metavar="FILE", type=Path, help="lesson files (default: all that ship)")
     check.set_defaults(command=_check)
+
+    doctor = commands.add_parser("doctor", help="look for what keeps the lab from working", description=_doctor.__doc__)
+    doctor.set_defaults(command=_doctor)
     return parser
 
 
@@ -168,6 +171,18 @@ def _check(options: argparse.Namespace) -> int:
         )
     sys.stdout.write(f"{len(paths)} lesson{'s' if len(paths) > 1 else ''}, no problem\n")
     return 0
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    """Look at this machine: one line for each condition, with the cure where it is not met."""
+    from lab.doctor import State, examine
+
+    failed = False
+    for check in examine(os.environ):
+        failed = failed or check.state is State.FAILED
+        cure = f" - {check.cure}" if check.cure else ""
+        sys.stdout.write(f"{check.state:<7} {check.name}: {check.finding}{cure}\n")
+    return WRONG_USE if failed else 0
 
 
 def _report(matrices: Iterator[LeakMatrix], options: argparse.Namespace, pause: Callable[[], None]) -> int:

@@ -283,6 +283,18 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsKeys:
+    """The secrets of the TLS connections of participant `who`: lines of an NSS key log, as browsers write it too.
+
+    The participant holds them and no observer does, so judging looks at none of them. They are kept for whoever wants
+    to open the recorded connections in a tool of their own.
+    """
+
+    who: str
+    lines: str
+
+
+@dataclass(frozen=True, slots=True)
 class Missing:
     """Something that the record lacks, in words; `observer` None: it concerns them all."""
 
@@ -316,6 +328,7 @@ class Capture:
     observations: tuple[Observation, ...] = ()
     notes: tuple[Note, ...] = ()
     missing: tuple[Missing, ...] = ()
+    tls_keys: tuple[TlsKeys, ...] = ()
 
 
 class LabError(Exception):

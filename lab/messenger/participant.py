@@ -33,15 +33,17 @@ class Person:
 class Participant:
     """Use as a context manager; leaving it closes every connection and the device store.
 
-    `sealed` says whether contents are end-to-end encrypted. WireError and EnvelopeError come out of every method
-    that speaks to the service.
+    `sealed` says whether contents are end-to-end encrypted; `key_log` is as in Wire. WireError and EnvelopeError come
+    out of every method that speaks to the service.
     """
 
-    def __init__(self, person: Person, route: Route, device: Path, tell: Teller, *, sealed: bool) -> None:
+    def __init__(
+        self, person: Person, route: Route, device: Path, tell: Teller, *, sealed: bool, key_log: Path | None = None
+    ) -> None:
         self.person = person
         self._host = urlsplit(route.url).hostname or ""
         self._tell = tell
-        self._wire = Wire(route, self._connected)
+        self._wire = Wire(route, self._connected, key_log)
         self._store = DeviceStore(device)
         self._engine: Engine | None = None
         if sealed:

@@ -7,7 +7,9 @@ Proxy and CA variables of the environment are ignored: a participant trusts exac
 from __future__ import annotations
 
 import json
+import os
 import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import IncompleteRead
@@ -20,6 +22,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError, ReadTimeoutError
 from urllib3.util.connection import create_connection
+from urllib3.util.ssl_ import create_urllib3_context
 
 from lab.messenger.content import dump
 
@@ -45,16 +48,19 @@ class WireError(Exception):
 
 
 class Wire:
-    """One client's connections. `connected` is told the local (host, port) of each new one."""
+    """One client's connections. `connected` is told the local (host, port) of each new one.
 
-    def __init__(self, route: Route, connected: Callable[[tuple[str, int]], None]) -> None:
+    The secrets of its TLS connections are written to the new file `key_log` in the NSS format, readable by its owner.
+    """
+
+    def __init__(self, route: Route, connected: Callable[[tuple[str, int]], None], key_log: Path | None = None) -> None:
         self._url = route.url
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.verify = str(route.authority)
         self._session.headers.clear()
         self._session.headers.update({"User-Agent": "lab-messenger/1", "Accept": "*/*"})
-        self._session.mount(route.url, _Direct(route.address, connected))
+        self._session.mount(route.url, _Direct(route.address, connected, key_log))
 
     def login(self, token: str) -> None:
         """Send `token` with every request from now on."""
@@ -152,12 +158,17 @@ class _UnreachableError(NewConnectionError):
 class _Direct(HTTPAdapter):
     """Dials `address` for every host, without changing what the request says."""
 
-    def __init__(self, address: tuple[str, int], connected: Callable[[tuple[str, int]], None]) -> None:
+    def __init__(
+        self, address: tuple[str, int], connected: Callable[[tuple[str, int]], None], key_log: Path | None
+    ) -> None:
         self._address = address
         self._connected = connected
+        self._key_log = key_log
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        if self._key_log is not None:
+            kwargs["ssl_context"] = _logging_keys(self._key_log)
         super().init_poolmanager(*args, **kwargs)
         address, connected = self._address, self._connected
 
@@ -191,6 +202,14 @@ class _Direct(HTTPAdapter):
         for key in self.poolmanager.pools.keys():  # noqa: SIM118 - a container of its own kind, not a mapping
             self.poolmanager.pools[key].close()
         super().close()
+
+
+def _logging_keys(key_log: Path) -> ssl.SSLContext:
+    """The context that urllib3 would make by itself, to which it adds authority and name check; it logs its keys."""
+    os.close(os.open(key_log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    context = create_urllib3_context()
+    context.keylog_filename = str(key_log)
+    return context
 
 
 def _cause(error: BaseException) -> str:

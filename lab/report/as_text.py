@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable, Iterator, Sequence
 
 from rich import box
@@ -11,7 +10,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lab.model import Cell, Exposure, Inference, LeakMatrix, SecretName
+from lab.model import Cell, Exposure, LeakMatrix, SecretName
+from lab.report.words import CHECKED, amount, summary
 
 _STYLE = {
     Exposure.EXPOSED: "bold red",
@@ -51,18 +51,8 @@ def print_matrix(matrix: LeakMatrix, console: Console, *, evidence: bool = False
 
 def print_summary(matrices: Sequence[LeakMatrix], console: Console) -> None:
     """One line over all sessions."""
-    cells = [cell for matrix in matrices for cell in matrix.cells]
-    claimed = [cell for cell in cells if cell.claimed is not None]
-    failed = sum(cell.failed for cell in claimed)
-    unclear = sum(cell.exposure is Exposure.INCONCLUSIVE for cell in cells)
-    held = sum(cell.exposure is cell.claimed for cell in claimed)
-    words = [f"{held} of {len(claimed)} claims hold"]
-    if failed:
-        words.append(f"{failed} failed")
-    if unclear:
-        words.append(f"{unclear} could not be decided")
     console.print()
-    console.print(Text("; ".join(words) + ".", style="bold"))
+    console.print(Text(summary(matrices), style="bold"))
 
 
 def _grid(matrix: LeakMatrix) -> Table:
@@ -130,13 +120,7 @@ def _quote(cell: Cell) -> str:
 
 def _inferences(matrix: LeakMatrix) -> Iterator[Sequence[str]]:
     for one in matrix.inferences:
-        yield one.observer, one.secret, f"estimated {_amount(one, one.estimate)}, true {_amount(one, one.truth)}"
-
-
-def _amount(inference: Inference, value: float) -> str:
-    if inference.secret is SecretName.TIME:
-        return datetime.datetime.fromtimestamp(value, datetime.UTC).strftime("%H:%M:%S.%f")[:-3] + " UTC"
-    return f"{value:.0f} {inference.unit}"
+        yield one.observer, one.secret, f"estimated {amount(one, one.estimate)}, true {amount(one, one.truth)}"
 
 
 def _open(matrix: LeakMatrix) -> Iterator[Sequence[str]]:
@@ -166,18 +150,8 @@ def _controls(matrix: LeakMatrix) -> Iterator[Sequence[str]]:
     for name in dict.fromkeys(control.name for control in matrix.controls):
         group = [control for control in matrix.controls if control.name == name]
         passed = sum(control.passed for control in group)
-        yield f"{passed} of {len(group)} passed", _MEANING[name]
+        yield f"{passed} of {len(group)} passed", CHECKED[name]
         for control in group:
             if not control.passed:
                 about = " ".join(word for word in (control.observer, control.secret) if word)
                 yield "failed", f"{name} {about}: {control.detail}"
-
-
-_MEANING = {
-    "travelled": "the recipient did get it, so there was something to see",
-    "recorded": "each observer recorded this very conversation, to its end",
-    "searched": "the whole record was searched",
-    "detects": "planted in a copy of the same record, it is found: whole and split, in each direction",
-    "decoys": "values drawn alike but never planted are not found",
-    "estimate": "the observer's method gets its own messages right",
-}

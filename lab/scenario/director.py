@@ -17,7 +17,7 @@ from lab.inference import CALIBRATION_FILES, CALIBRATION_TEXTS, OBSERVERS_OWN
 from lab.messenger.content import Content, File
 from lab.messenger.participant import Participant, Person
 from lab.messenger.wire import Route, WireError
-from lab.model import INFERRED_ONLY, Missing, Mode, Secret, SecretName, Story
+from lab.model import INFERRED_ONLY, Missing, Mode, Secret, SecretName, Story, TlsKeys
 from lab.scenario.lesson import Lesson, Scenario, SendFile, SendText
 from lab.scenario.lesson import Participant as Who
 from lab.scenario.vocabulary import ON_STAGE
@@ -101,8 +101,13 @@ def _converse(scenario: Scenario, cast: _Cast, venue: Venue, writer: Writer, pro
 
         def enter(person: Person, *, listening: bool) -> Participant:
             device = devices / f"{person.account}.device"
+            key_log = None if scenario.mode is Mode.PLAINTEXT else devices / f"{person.account}.keys"
+            if key_log is not None:
+                present.callback(_keep_keys, writer, person, key_log)  # once the participant has left
             sealed = scenario.mode is Mode.E2EE
-            participant = present.enter_context(Participant(person, route, device, writer.add, sealed=sealed))
+            participant = present.enter_context(
+                Participant(person, route, device, writer.add, sealed=sealed, key_log=key_log)
+            )
             participant.join()
             if listening:
                 participant.listen()
@@ -139,6 +144,13 @@ def _calibrate(enter: Callable[..., Participant], *, with_files: bool) -> None:
     for content in contents:
         here.send(conversation, [there_person.account], content)
         there.receive()
+
+
+def _keep_keys(writer: Writer, person: Person, key_log: Path) -> None:
+    """What the participant alone holds; no observer gets it (see TlsKeys)."""
+    if key_log.exists():
+        lines = [line for line in key_log.read_text("ascii").splitlines() if line and not line.startswith("#")]
+        writer.add(TlsKeys(person.who, "".join(f"{line}\n" for line in lines)))
 
 
 def _own_account() -> Person:

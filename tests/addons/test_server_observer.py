@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 from collections.abc import Callable
+from io import BytesIO
 
 import pytest
 from mitmproxy import http
 from mitmproxy.exceptions import OptionsError
+from mitmproxy.io import FlowReader, FlowWriter
 from mitmproxy.test import tflow, tutils
 from wsproto.frame_protocol import Opcode
 
@@ -32,9 +35,7 @@ def exchange(request: bytes = b"", answer: bytes = b"", **answer_headers: str) -
     )
     fields = [(name.replace("_", "-").encode(), value.encode()) for name, value in answer_headers.items()]
     return tflow.tflow(
-        req=tutils.treq(
-            method=b"POST", path=b"/v1/messages", headers=headers, content=request, timestamp_start=100.0
-        ),
+        req=tutils.treq(method=b"POST", path=b"/v1/messages", headers=headers, content=request, timestamp_start=100.0),
         resp=tutils.tresp(
             status_code=201, reason=b"Created", headers=http.Headers(fields), content=answer, timestamp_start=101.0
         ),
@@ -207,6 +208,20 @@ def test_a_person_sees_where_the_secret_is(observer: Loaded, flow: http.HTTPFlow
     assert (flow.marked, flow.comment) == (":eyes:", comment)
 
 
+def test_a_marked_flow_can_be_saved_and_is_forgotten_with_its_flow(observer: Loaded) -> None:
+    observer.configure(lab_secret=["body=Meet me at 5pm"])
+    flow = play(observer, exchange(SECRET, SECRET))
+    saved = BytesIO()
+    FlowWriter(saved).add(flow)
+    saved.seek(0)
+    (again,) = FlowReader(saved).stream()
+    assert (again.marked, again.comment) == (flow.marked, flow.comment) != ("", "")
+    assert len(observer.addon._pieces) == 1
+    del flow
+    gc.collect()
+    assert len(observer.addon._pieces) == 0
+
+
 def test_a_secret_in_an_event_stream_is_marked_while_it_goes_on(observer: Loaded) -> None:
     observer.configure(lab_secret=["body=Meet me at 5pm"])
     flow = exchange(content_type="text/event-stream")
@@ -232,12 +247,12 @@ def test_under_control_nothing_is_kept_and_nothing_is_marked(observer: Loaded) -
     observer.record()
     flow = play(observer, exchange(SECRET))
     assert flow.marked == ""
-    assert observer.module.PIECES not in flow.metadata
+    assert len(observer.addon._pieces) == 0
     assert search(observer.recorded()[0]) == [("http.body", ())]
 
 
 def test_a_secret_that_cannot_be_looked_for_is_refused(observer: Loaded) -> None:
-    with pytest.raises(OptionsError, match="^lab_secret: 'nonsense' is not NAME=VALUE with NAME one of body, "):
+    with pytest.raises(OptionsError, match=r"^lab_secret: 'nonsense' is not NAME=VALUE with NAME one of body, "):
         observer.configure(lab_secret=["nonsense"])
 
 

@@ -194,7 +194,12 @@ def service_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def service(service_database: Path) -> Iterator[RunningService]:
     """A real service, shared by the tests of a module: each uses account names of its own."""
-    with RunningService(Config(service_database, service_database.with_name("service.log"))) as running:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        RunningService(Config(service_database, service_database.with_name("service.log"))) as running,
+    ):
+        # What passwords cost is tested with the service; here people log in all the time.
+        patch.setattr("lab.service.passwords._MEMORY", 64)
         yield running
 
 

@@ -152,7 +152,11 @@ class TestTelling:
         after = time.time()
 
         (sent,), (read,) = alice.told(Deed.SENT), bob.told(Deed.READ)
-        said = {"message": message, "text": "Meet me at 5pm — ☕", "size": len("Meet me at 5pm — ☕".encode())}
+        said: dict[str, Any] = {
+            "message": message,
+            "text": "Meet me at 5pm — ☕",
+            "size": len("Meet me at 5pm — ☕".encode()),
+        }
         assert sent == Statement("Alice", Deed.SENT, sent.time, alice.account, peer=bob.account, **said)
         assert read == Statement("Bob", Deed.READ, read.time, bob.account, peer=alice.account, **said)
         assert alice.told(Deed.READ) == bob.told(Deed.SENT) == []

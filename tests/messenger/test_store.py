@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.messenger.store import DeviceStore
@@ -89,6 +89,7 @@ def test_an_envelope_that_comes_again_is_noticed(device: Path) -> None:
         assert store.remember(b"three")
 
 
+@settings(max_examples=25)
 @given(st.lists(st.binary(max_size=3), max_size=12))
 def test_each_envelope_is_new_exactly_once(envelopes: list[bytes]) -> None:
     with TemporaryDirectory() as folder, closing(DeviceStore(Path(folder, "device.db"))) as store:

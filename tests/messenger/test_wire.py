@@ -50,7 +50,8 @@ class TestRequests:
         assert b"Content-Type" not in second
 
     def test_the_host_is_the_route_s_while_the_address_dialled_is_another(self, peer: Peers, wire: Wires) -> None:
-        service, told = peer(answer({})), []
+        told: list[tuple[str, int]] = []
+        service = peer(answer({}))
         wire(service.address, connected=told.append).call("GET", "/v1/x")
         assert b"\r\nHost: chat.example\r\n" in service.requests[0]
         assert b"127.0.0.1" not in service.requests[0]
@@ -67,7 +68,8 @@ class TestRequests:
         assert sent == [False, True, True]
 
     def test_one_connection_serves_many_requests_and_is_told_once(self, peer: Peers, wire: Wires) -> None:
-        service, told = peer(answer({}), answer({}), answer({}, "200 OK", "Connection: close"), answer({})), []
+        told: list[tuple[str, int]] = []
+        service = peer(answer({}), answer({}), answer({}, "200 OK", "Connection: close"), answer({}))
         calling = wire(service.address, connected=told.append)
         for _ in range(3):
             calling.call("GET", "/v1/x")
@@ -151,7 +153,8 @@ class TestRefusals:
 
     def test_a_refused_connection_is_one_clear_line(self, peer: Peers, wire: Wires) -> None:
         address = closed_port(peer)
-        calling, told = wire(address), []
+        told: list[tuple[str, int]] = []
+        calling = wire(address, connected=told.append)
         place = f"no connection to the service at 127.0.0.1:{address[1]}: Connection refused"
         with pytest.raises(WireError) as refused:
             calling.call("GET", "/v1/x")

@@ -1,4 +1,4 @@
-"""Certificates of a run: whoever trusts its authority accepts its service, for this host, for days, and nothing else."""
+"""Certificates of a run: who trusts its authority accepts its service, for this host and for days, and nothing else."""
 
 from __future__ import annotations
 
@@ -65,9 +65,7 @@ def test_an_authority_of_the_same_name_is_refused(leaf: x509.Certificate) -> Non
 
 
 @pytest.mark.parametrize("days", [-1, 4])
-def test_it_is_worth_nothing_before_and_after_its_time(
-    authority: Authority, leaf: x509.Certificate, days: int
-) -> None:
+def test_it_is_worth_nothing_before_and_after_its_time(authority: Authority, leaf: x509.Certificate, days: int) -> None:
     moment = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)
     with pytest.raises(VerificationError):
         verify(leaf, authority.certificate, moment=moment)

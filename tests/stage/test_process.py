@@ -72,7 +72,7 @@ def test_a_refusal_is_an_error_and_the_child_goes_on(helper: Child) -> None:
 
 
 def test_an_answer_of_the_wrong_shape_is_an_error(helper: Child) -> None:
-    with pytest.raises(ChildError, match="^the helper gave no proper answer to babble: "):
+    with pytest.raises(ChildError, match=r"^the helper gave no proper answer to babble: "):
         helper.ask({"babble": 1})
 
 
@@ -89,8 +89,8 @@ def test_a_child_that_cannot_start_is_quoted(start: Start) -> None:
 
 
 def test_a_child_that_says_something_else_first_did_not_start(start: Start) -> None:
-    child = start("print('{\"error\": \"no room\"}')")
-    with pytest.raises(ChildError, match="^the helper did not start properly: "):
+    child = start('print(\'{"error": "no room"}\')')
+    with pytest.raises(ChildError, match=r"^the helper did not start properly: "):
         child.ready()
 
 
@@ -111,7 +111,7 @@ def test_a_child_that_dies_over_a_command_is_quoted_now_and_later(helper: Child)
 
 def test_a_child_that_is_killed_is_missed(helper: Child) -> None:
     os.kill(helper.pid, signal.SIGKILL)
-    with pytest.raises(ChildError, match="^the helper .*exit status -9"):
+    with pytest.raises(ChildError, match=r"^the helper .*exit status -9"):
         helper.ask({"add": [1, 2]})
     assert helper.close() == -signal.SIGKILL
 
@@ -120,7 +120,7 @@ def test_silence_is_an_error_and_a_late_answer_is_not_taken_for_the_next_one(hel
     with pytest.raises(ChildError) as caught:
         helper.ask({"delay": 1}, 0.01)
     assert str(caught.value) == "the helper did not answer to delay within 0 seconds"
-    with pytest.raises(ChildError, match="^the helper .*exit status -9"):
+    with pytest.raises(ChildError, match=r"^the helper .*exit status -9"):
         helper.ask({"add": [1, 2]})
     assert not helper.alive
 

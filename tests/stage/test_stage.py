@@ -210,7 +210,7 @@ def listening(pids: set[int]) -> dict[int, set[str]]:
     for pid in pids:
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
             with suppress(FileNotFoundError):  # closed since it was listed
-                inode = os.readlink(descriptor).removeprefix("socket:[").removesuffix("]")
+                inode = str(descriptor.readlink()).removeprefix("socket:[").removesuffix("]")
                 if inode in sockets:
                     found[pid].add(sockets[inode])
     return found

@@ -1,0 +1,40 @@
+"""Words that all reports share."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+
+from lab.model import Exposure, Inference, LeakMatrix, SecretName
+
+CHECKED = {
+    "travelled": "the recipient did get it, so there was something to see",
+    "recorded": "each observer recorded this very conversation, to its end",
+    "searched": "the whole record was searched",
+    "detects": "planted in a copy of the same record, it is found: whole and split, in each direction",
+    "decoys": "values drawn alike but never planted are not found",
+    "estimate": "the observer's method gets its own messages right",
+}
+"""What each control makes sure of, when it passes."""
+
+
+def summary(matrices: Sequence[LeakMatrix]) -> str:
+    """One sentence over all sessions."""
+    cells = [cell for matrix in matrices for cell in matrix.cells]
+    claimed = [cell for cell in cells if cell.claimed is not None]
+    failed = sum(cell.failed for cell in claimed)
+    unclear = sum(cell.exposure is Exposure.INCONCLUSIVE for cell in cells)
+    held = sum(cell.exposure is cell.claimed for cell in claimed)
+    words = [f"{held} of {len(claimed)} claims hold"]
+    if failed:
+        words.append(f"{failed} failed")
+    if unclear:
+        words.append(f"{unclear} could not be decided")
+    return "; ".join(words) + "."
+
+
+def amount(inference: Inference, value: float) -> str:
+    """An estimate or the truth, in its unit; a time as the clock shows it."""
+    if inference.secret is SecretName.TIME:
+        return datetime.datetime.fromtimestamp(value, datetime.UTC).strftime("%H:%M:%S.%f")[:-3] + " UTC"
+    return f"{value:.0f} {inference.unit}"

@@ -1,0 +1,251 @@
+"""The gallery (addons/README.md): every command that it prints is run, with a real server behind it."""
+
+from __future__ import annotations
+
+import http.client
+import http.server
+import re
+import shlex
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from mitmproxy import flow as mitmproxy_flow
+from mitmproxy.io import FlowReader
+
+from lab import capture, detect, resources
+from lab.model import Event, Note, Observation, Secret, SecretName
+
+ADDONS = resources.folder("addons")
+README = (ADDONS / "README.md").read_text("utf-8")
+SECRET = Secret(SecretName.BODY, b"Meet me at 5pm")
+SAID = "/?text=Meet%20me%20at%205pm"
+NEAR_MISS = "/?text=Meet%20me%20at%204pm"
+_MITMDUMP = "from mitmproxy.tools.main import mitmdump; mitmdump()"
+GUARD = 30.0
+"""Seconds after which a program that hangs is ended; none of the tests waits for that long."""
+
+BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
+TAPS = {re.search(r"lab_record=(\S+)\.jsonl", line)[1]: line for line in COMMANDS if line.startswith("mitmdump ")}  # type: ignore[index]
+"""The mitmdump commands by the name of their record."""
+
+
+class Tap:
+    """One command of the gallery while it runs, with free ports in place of the printed ones."""
+
+    def __init__(self, command: str, behind: int, folder: Path) -> None:
+        program, *arguments = shlex.split(command)
+        assert program == "mitmdump"
+        self._folder = folder
+        self._record = next(one.removeprefix("lab_record=") for one in arguments if one.startswith("lab_record="))
+        arguments = [re.sub(r"^addons/", f"{ADDONS}/", one) for one in arguments]
+        arguments = [re.sub(r"^(reverse:\w+://127\.0\.0\.1):\d+$", rf"\g<1>:{behind}", one) for one in arguments]
+        arguments[arguments.index("--listen-port") + 1] = "0"
+        self._process = subprocess.Popen(
+            [sys.executable, "-u", "-c", _MITMDUMP, *arguments, "-w", f"{self._record}.mitm"],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._guard = threading.Timer(GUARD, self._process.kill)
+        self._guard.start()
+        self.said: list[str] = []
+        self.port = self._listening()
+
+    def _listening(self) -> int:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.said.append(line)
+            if match := re.search(r" listening at 127\.0\.0\.1:(\d+)\.$", line.rstrip()):
+                return int(match[1])
+        self.end()
+        raise AssertionError(f"it did not start: {self.said}")
+
+    def end(self) -> None:
+        self._process.terminate()
+        self.said.append(self._process.communicate()[0])
+        self._guard.cancel()
+
+    def ended_by_itself(self) -> int:
+        """Wait for that; the exit status."""
+        self.said.append(self._process.communicate()[0])
+        self._guard.cancel()
+        return self._process.returncode
+
+    def record(self) -> tuple[list[Observation], list[Note]]:
+        """What stands in the record, once the tap has ended."""
+        lines = (self._folder / self._record).read_text("utf-8").splitlines()
+        items = [capture.decode(line) for line in lines]
+        return [one for one in items if isinstance(one, Observation)], [one for one in items if isinstance(one, Note)]
+
+    def flows(self) -> list[mitmproxy_flow.Flow]:
+        """The saved flows, once the tap has ended."""
+        with (self._folder / f"{self._record}.mitm").open("rb") as file:
+            return list(FlowReader(file).stream())
+
+    @property
+    def sees(self) -> bool:
+        """Whether the secret can be read in the record."""
+        return bool(detect.find([SECRET], self.record()[0]).findings)
+
+
+@contextmanager
+def tap(name: str, behind: int, folder: Path) -> Iterator[Tap]:
+    """Runs the command with this record; on leaving, it has ended and everything is on disk."""
+    running = Tap(TAPS[name], behind, folder)
+    try:
+        yield running
+    finally:
+        running.end()
+    assert "Error" not in "".join(running.said), "".join(running.said)
+    assert "Traceback" not in "".join(running.said), "".join(running.said)
+
+
+class _Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the library's
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[int]:
+    """The port of a server that is watched."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Answer) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """mitmproxy keeps its authority in the user's home; here that is a folder of the test."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def get(port: int, path: str, trusting: Path | None = None) -> bytes:
+    """One request, with TLS if there is an authority to trust."""
+    connection: http.client.HTTPConnection
+    if trusting is None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=GUARD)
+    else:
+        context = ssl.create_default_context(cafile=trusting)
+        connection = http.client.HTTPSConnection("localhost", port, timeout=GUARD, context=context)
+    return _get(connection, path)
+
+
+def _get(connection: http.client.HTTPConnection, path: str) -> bytes:
+    with closing(connection):
+        connection.request("GET", path)
+        with connection.getresponse() as answer:
+            assert answer.status == 200
+            return answer.read()
+
+
+def marks(flows: list[mitmproxy_flow.Flow]) -> list[tuple[str, str]]:
+    return [(flow.marked, flow.comment) for flow in flows]
+
+
+FOUND = (":eyes:", "body readable in http.request_line through percent")
+NOTHING = ("", "")
+
+
+def test_every_addon_is_in_the_gallery() -> None:
+    files = {path.name for path in ADDONS.glob("*.py")}
+    assert files == set(re.findall(r"^\| \[(\w+\.py)\]\(\1\) \|", README, re.MULTILINE))
+    for file in files:
+        assert any(f"-s addons/{file} " in command for command in TAPS.values()), file
+
+
+def test_no_addon_has_the_name_of_a_standard_module() -> None:
+    # mitmproxy puts the folder of a script first where modules are looked for.
+    taken = {path.stem for path in ADDONS.glob("*.py")} & sys.stdlib_module_names
+    assert taken == set()
+    assert {"http", "select", "secrets"} <= sys.stdlib_module_names, "such as these"
+
+
+def test_every_command_of_the_gallery_is_run_here_or_talks_to_one_that_is() -> None:
+    assert set(TAPS) == {"network", "proxy", "server", "network-tls"}
+    others = {command.split()[0] for command in COMMANDS if not command.startswith("mitmdump ")}
+    assert others == {"curl", "python3"}
+
+
+def test_every_command_listens_on_this_machine_only() -> None:
+    for command in TAPS.values():
+        assert " --listen-host 127.0.0.1 " in command, command
+
+
+def test_every_option_of_the_addons_is_explained() -> None:
+    for option in ("lab_record", "lab_secret", "lab_control"):
+        assert f"| `--set {option}=" in README
+    for name in SecretName:
+        assert f"`{name}`" in README
+
+
+def test_the_network_observer_reads_what_is_not_encrypted(service: int, tmp_path: Path) -> None:
+    with tap("network", service, tmp_path) as network:
+        assert get(network.port, SAID) == b"ok"
+        assert get(network.port, NEAR_MISS) == b"ok"
+    assert network.sees
+    assert marks(network.flows()) == [FOUND, NOTHING]
+    _, notes = network.record()
+    assert [note.event for note in notes] == [Event.OPENED, Event.CLOSED] * 2
+
+
+def test_as_a_proxy_it_reads_what_the_tunnel_carries(service: int, tmp_path: Path) -> None:
+    with tap("proxy", service, tmp_path) as proxy:
+        connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=GUARD)
+        connection.set_tunnel("127.0.0.1", service)
+        assert _get(connection, SAID) == b"ok"
+    assert proxy.sees
+    assert FOUND in marks(proxy.flows())
+
+
+def test_as_a_proxy_it_has_nothing_of_what_goes_past_the_tunnel(service: int, tmp_path: Path) -> None:
+    with tap("proxy", service, tmp_path) as proxy:
+        assert get(proxy.port, f"http://127.0.0.1:{service}{SAID}") == b"ok"
+    assert proxy.record() == ([], [])
+    assert marks(proxy.flows()) == [NOTHING]
+
+
+def test_the_server_observer_reads_behind_tls_and_the_network_observer_in_front_of_it_does_not(
+    service: int, tmp_path: Path
+) -> None:
+    authority = tmp_path / ".mitmproxy" / "mitmproxy-ca-cert.pem"
+    with tap("server", service, tmp_path) as server, tap("network-tls", server.port, tmp_path) as network:
+        assert get(network.port, SAID, authority) == b"ok"
+    assert server.sees
+    assert not network.sees
+    assert {one.direction for one in network.record()[0]} == {"to service", "to client"}, "it did get something"
+    assert marks(server.flows()) == [FOUND]
+    assert marks(network.flows()) == [NOTHING]
+
+
+def test_without_tls_both_read_it(service: int, tmp_path: Path) -> None:
+    with tap("server", service, tmp_path) as server, tap("network-tls", server.port, tmp_path) as network:
+        assert get(network.port, SAID) == b"ok"
+        assert get(network.port, NEAR_MISS) == b"ok"
+    assert server.sees
+    assert network.sees
+    assert marks(server.flows()) == marks(network.flows()) == [FOUND, NOTHING]
+
+
+def test_a_wrong_option_ends_the_command_and_says_why(service: int, tmp_path: Path) -> None:
+    running = Tap(TAPS["network"].replace("lab_secret=body=", "lab_secret=bodi="), service, tmp_path)
+    assert running.ended_by_itself() == 1
+    words = "".join(running.said)
+    assert "lab_secret: 'bodi=Meet me at 5pm' is not NAME=VALUE with NAME one of body, " in words
