@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from lab.model import LabError, Mode
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lab.model import LeakMatrix
+    from lab.model import Capture, LeakMatrix
     from lab.scenario.lesson import Lesson
     from lab.scenario.run import Session
 
@@ -100,6 +101,24 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--evidence", action="store_true", help=_EVIDENCE)
     show.set_defaults(command=_show)
 
+    export = commands.add_parser(
+        "export", help="hand a recording to Wireshark, browsers' tools or mitmproxy", description=_export.__doc__
+    )
+    export.add_argument("capture", metavar="CAPTURE", type=Path, help="a file that lab run --captures wrote")
+    export.add_argument(
+        "--pcapng", metavar="FILE", type=Path, help="the network observer's view as packets; no key is in it"
+    )
+    export.add_argument(
+        "--keylog",
+        metavar="FILE",
+        type=Path,
+        help="the participants' TLS keys, which no observer has: Wireshark decrypts the packets with them "
+        "(wireshark -o tls.keylog_file:FILE)",
+    )
+    export.add_argument("--har", metavar="FILE", type=Path, help="the server observer's view as an HTTP archive")
+    export.add_argument("--flows", metavar="FILE", type=Path, help="both views for mitmproxy (mitmweb -n -r FILE)")
+    export.set_defaults(command=_export)
+
     listing = commands.add_parser("list", help="list the lessons", description=_list.__doc__)
     listing.set_defaults(command=_list)
 
@@ -118,7 +137,8 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import version
 
-        parser.exit(0, f"lab {version('mitm-lab')}\n")
+        sys.stdout.write(f"lab {version('mitm-lab')}\n")
+        parser.exit()
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -136,6 +156,52 @@ def _show(options: argparse.Namespace) -> int:
     from lab.matrix import judge
 
     return _report((judge(capture.read(path)) for path in options.captures), options, lambda: None)
+
+
+def _export(options: argparse.Namespace) -> int:
+    """Write a recording in the formats of other tools. Files are replaced, and only their owner can read them."""
+    from lab import capture
+
+    targets = {name: getattr(options, name) for name in ("pcapng", "keylog", "har", "flows")}
+    wanted: dict[str, Path] = {name: path for name, path in targets.items() if path is not None}
+    if not wanted:
+        raise LabError("nothing to export: give --pcapng FILE, --keylog FILE, --har FILE or --flows FILE")
+    if len({path.resolve() for path in (options.capture, *wanted.values())}) <= len(wanted):
+        raise LabError("each export needs a file of its own, and none may be the recording itself")
+    recording = capture.read(options.capture)
+    try:
+        contents = {path: _exported(name, recording) for name, path in wanted.items()}
+    except LabError as error:
+        raise LabError(f"{options.capture}: {error}") from None
+    for path, content in contents.items():
+        _write_private(path, content)
+    return 0
+
+
+def _exported(name: str, recording: Capture) -> bytes:
+    from importlib.metadata import version
+
+    from lab.export import har, key_log, pcapng
+
+    match name:
+        case "pcapng":
+            return pcapng.to_pcapng(recording)
+        case "keylog":
+            return key_log.to_key_log(recording).encode(errors="replace")
+        case "har":
+            return har.to_har(recording, version("mitm-lab")).encode(errors="replace")
+    from lab.export import flows  # takes long to load: it brings mitmproxy
+
+    return flows.to_flows(recording)
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    """Write or replace a file, which only its owner can read before the first byte is in it."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # else a pipe or a device, where there is nothing to replace
+            os.fchmod(file.fileno(), 0o600)
+            file.truncate()
+        file.write(content)
 
 
 def _list(_: argparse.Namespace) -> int:
@@ -255,7 +321,12 @@ def _lesson_files() -> list[Path]:
 def _console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False)
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:
+            # rich would exit with status 1, which says here that a claim fails.
+            raise BrokenPipeError
+
+    return Piped(stderr=stderr, highlight=False)
 
 
 class _Progress:

@@ -192,7 +192,7 @@ def _exchanges_recorded(capture: Capture, record: Record) -> Iterator[str]:
     events = b"\n".join(one.answer for one in record.exchanges if one.line.startswith("GET /v1/events "))
     yield from (f"the delivery of message {message} is not in the record" for message in _absent(capture, events))
     logins = b"\n".join(one.request for one in record.exchanges if one.line.startswith("POST /v1/login "))
-    for one in capture.statements:
+    for one in _story(capture):
         if one.deed is Deed.LOGGED_IN and one.account.encode() not in logins:
             yield f"the login of {one.account} is not in the record"
 

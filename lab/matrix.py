@@ -15,6 +15,7 @@ from lab.model import (
     Exposure,
     Finding,
     Inference,
+    LabError,
     LeakMatrix,
     Observer,
     Secret,
@@ -39,7 +40,10 @@ def judge(capture: Capture) -> LeakMatrix:
     inferences: list[Inference] = []
     for observer in capture.story.observers:
         record = Record(capture, observer)
-        search = detect.find(capture.secrets, record.observations)
+        try:
+            search = detect.find(capture.secrets, record.observations)
+        except ValueError as error:
+            raise LabError(f"the capture of {capture.story.scenario} cannot be judged: {error}") from error
         estimates = inference.estimate(capture, record)
         detected = controls.detects(record, capture.secrets)
         inferences += estimates.inferences

@@ -112,6 +112,12 @@ class Finding:
     decoy: bool = False
     """The value found is one of the secret's decoys, which were planted nowhere."""
 
+    @property
+    def sentence(self) -> str:
+        """What was found where, in words."""
+        via = f" through {' → '.join(self.decoders)}" if self.decoders else ""
+        return f"{self.secret} readable in {self.place}{via}"
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:

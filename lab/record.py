@@ -80,7 +80,10 @@ class Record:
     def image(self) -> bytes:
         """The recorded database with its write-ahead log applied. SqliteError: there is none, or it is damaged."""
         main, wal = self.at("database.file"), self.at("database.wal")
-        return sqlite.image(main.data if main else b"", wal.data if wal else b"")
+        image = sqlite.image(main.data if main else b"", wal.data if wal else b"")
+        if not image:
+            raise sqlite.SqliteError("there is no copy of the database")
+        return image
 
 
 _WAYS = (Direction.TO_SERVICE, Direction.TO_CLIENT)

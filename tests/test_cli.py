@@ -23,7 +23,7 @@ SHORT = """# Feature: A short lesson
 ## Scenario: One message
 
 * Given a message service in plaintext mode
-* And the secret body
+* And the secrets body
 * When alice sends bob "Meet me at 5pm"
 * Then the observers can read
 
@@ -38,9 +38,10 @@ def tour(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the recording of the tour's TLS session, made by the command itself."""
     folder = tmp_path_factory.mktemp("tour") / "captures"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "stdout", (folder.parent / "printed").open("w+", encoding="utf-8"))
-        assert cli.main(["run", "--mode", "tls", "--captures", str(folder)]) == 0
-        sys.stdout.close()
+        with (folder.parent / "printed").open("w+", encoding="utf-8") as printed:
+            patch.setattr(sys, "stdout", printed)
+            status = cli.main(["run", "--mode", "tls", "--captures", str(folder)])
+    assert status == 0
     return folder
 
 
@@ -254,7 +255,7 @@ def test_a_recording_cut_short_is_inconclusive(
     [
         (b"", "not a capture"),
         (b"hello\n", "not a capture"),
-        (b"\xff\xfe", "not text"),
+        (b"\xff\xfe", "not a capture"),
         (b'{"is":"capture","format":99}\n', "newer than this lab"),
         (None, "cannot be read"),
     ],
@@ -344,12 +345,23 @@ def processes_of(session: int) -> list[int]:
     return found
 
 
+ENDINGS = [
+    ("SIGINT", cli.INTERRUPTED, "lab: interrupted; everything was stopped and tidied up\n"),
+    ("SIGTERM", 128 + signal.SIGTERM, ""),
+]
+
+
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes by their environment")
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_an_interrupted_run_leaves_nothing_behind(environment: dict[str, str], name: str) -> None:
+@pytest.mark.parametrize(("name", "status", "words"), ENDINGS)
+def test_an_interrupted_run_leaves_nothing_behind(
+    environment: dict[str, str], tmp_path: Path, name: str, status: int, words: str
+) -> None:
     mark = os.getpid()
+    one = SHORT.format(claim="exposed")
+    story = one[one.index("## ") :]
+    twice = lesson(tmp_path, one + "\n" + story.replace("One message", "Another"))
     run = subprocess.Popen(
-        [sys.executable, "-m", "lab", "run"],
+        [sys.executable, "-m", "lab", "run", twice],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -364,6 +376,5 @@ def test_an_interrupted_run_leaves_nothing_behind(environment: dict[str, str], n
     assert len(processes_of(mark)) >= 4
     run.send_signal(getattr(signal, name))
     _, errors = run.communicate(timeout=30)
-    assert run.returncode == cli.INTERRUPTED
-    assert errors == "lab: interrupted; everything was stopped and tidied up\n"
+    assert (run.returncode, errors) == (status, words)
     assert processes_of(mark) == []

@@ -108,7 +108,7 @@ def _converse(scenario: Scenario, cast: _Cast, venue: Venue, writer: Writer, pro
             participant = present.enter_context(
                 Participant(person, route, device, writer.add, sealed=sealed, key_log=key_log)
             )
-            participant.join()
+            participant.join(log_in=person.who != OBSERVERS_OWN)
             if listening:
                 participant.listen()
             return participant

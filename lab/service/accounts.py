@@ -44,14 +44,15 @@ class Accounts:
         self._token_lifetime = token_lifetime
         self._decoy = passwords.decoy()
 
-    def create(self, name: str, password: str) -> None:
-        """Add an account; raises ProblemError (409) if the name is taken."""
+    def create(self, name: str, password: str) -> tuple[str, float]:
+        """Add an account and log it in, as `login` does; raises ProblemError (409) if the name is taken."""
         row = {"name": name, "password": self._passwords.hash(password), "created": self._clock()}
         try:
             with self._storage.writing() as connection:
                 connection.execute(insert(accounts), row)
         except IntegrityError:
             raise ProblemError(409, f"The name {name!r} is taken.") from None
+        return self._new_token(name)
 
     def login(self, name: str, password: str) -> tuple[str, float]:
         """A new token and its expiry in seconds since the epoch; raises ProblemError (401 or 429).
@@ -64,13 +65,7 @@ class Accounts:
         if not self._passwords.verify(password, stored or self._decoy):
             raise ProblemError(401, "Unknown account or wrong password.", {"WWW-Authenticate": "Bearer"})
         self._throttle.succeeded(name)
-        token = secrets.token_urlsafe(32)
-        now = self._clock()
-        expires = now + self._token_lifetime
-        with self._storage.writing() as connection:
-            connection.execute(delete(tokens).where(tokens.c.expires <= now))
-            connection.execute(insert(tokens), {"digest": _digest(token), "account": name, "expires": expires})
-        return token, expires
+        return self._new_token(name)
 
     def session(self, token: str) -> Session:
         """The session of a token; raises ProblemError (401) if it is unknown or expired."""
@@ -101,6 +96,15 @@ class Accounts:
         if bundle is None:
             raise ProblemError(404, "No keys are published under this name.")
         return bundle
+
+    def _new_token(self, account: str) -> tuple[str, float]:
+        token = secrets.token_urlsafe(32)
+        now = self._clock()
+        expires = now + self._token_lifetime
+        with self._storage.writing() as connection:
+            connection.execute(delete(tokens).where(tokens.c.expires <= now))
+            connection.execute(insert(tokens), {"digest": _digest(token), "account": account, "expires": expires})
+        return token, expires
 
 
 def _digest(token: str) -> bytes:

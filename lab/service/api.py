@@ -27,11 +27,11 @@ def public_api(accounts: Accounts) -> APIBlueprint:
 
     @api.post("/accounts")
     @api.input(schemas.Credentials)
-    @api.output(schemas.Account, 201)
-    @api.doc(summary="Create an account", responses=[409])
-    def create_account(json_data: schemas.Credentials) -> schemas.Account:
-        accounts.create(json_data.name, json_data.password)
-        return schemas.Account(name=json_data.name)
+    @api.output(schemas.NewAccount, 201)
+    @api.doc(summary="Create an account and log in", responses=[409])
+    def create_account(json_data: schemas.Credentials) -> schemas.NewAccount:
+        token, expires = accounts.create(json_data.name, json_data.password)
+        return schemas.NewAccount(name=json_data.name, token=token, expires=expires)
 
     @api.post("/login")
     @api.input(schemas.Credentials)

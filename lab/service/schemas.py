@@ -56,12 +56,6 @@ class _Shape(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-class Account(_Shape):
-    """An account."""
-
-    name: Name
-
-
 class Credentials(_Shape):
     """An account name and its password."""
 
@@ -74,6 +68,12 @@ class Token(_Shape):
 
     token: str
     expires: Seconds
+
+
+class NewAccount(Token):
+    """An account that was made, and a first token for it."""
+
+    name: Name
 
 
 class NewKeys(_Shape):

@@ -166,10 +166,7 @@ class Tap:
         """Mark and comment `subject` with the planted secrets that are readable in `observations`."""
         if not self._secrets:
             return
-        found: dict[str, None] = {}
-        for finding in detect.find(self._secrets, observations).findings:
-            via = f" through {' → '.join(finding.decoders)}" if finding.decoders else ""
-            found[f"{finding.secret} readable in {finding.place}{via}"] = None
+        found = dict.fromkeys(finding.sentence for finding in detect.find(self._secrets, observations).findings)
         if found:
             subject.marked = ":eyes:"
             subject.comment = "; ".join(found)

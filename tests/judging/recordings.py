@@ -13,7 +13,7 @@ from lab.matrix import judge
 from lab.model import Capture, Cell, Exposure, LeakMatrix, Mode, Observer, Secret, SecretName
 from lab.scenario import load
 from lab.scenario.director import play
-from lab.stage.stage import open_stage
+from lab.stage.stage import Stage
 
 TOUR = load(resources.folder("scenarios") / "tour.feature.md")
 
@@ -33,17 +33,17 @@ HIDDEN = {
 
 
 @functools.cache
-def recorded() -> Mapping[Mode, Capture]:
+def recorded(stage: Stage) -> Mapping[Mode, Capture]:
     """The three recordings, made at the first call."""
-    with TemporaryDirectory(prefix="lab-tests-") as folder, open_stage() as stage:
+    with TemporaryDirectory(prefix="lab-tests-") as folder:
         for scenario in TOUR.scenarios:
             play(TOUR, scenario, stage, Path(folder) / scenario.mode, lambda _: None)
         return {scenario.mode: capture.read(Path(folder) / scenario.mode) for scenario in TOUR.scenarios}
 
 
 @functools.cache
-def judged() -> Mapping[Mode, LeakMatrix]:
-    return {mode: judge(recording) for mode, recording in recorded().items()}
+def judged(stage: Stage) -> Mapping[Mode, LeakMatrix]:
+    return {mode: judge(recording) for mode, recording in recorded(stage).items()}
 
 
 def about(recording: Capture, observer: Observer, names: frozenset[SecretName]) -> Capture:

@@ -178,8 +178,9 @@ def wire(authority_file: Path) -> Iterator[Callable[..., Wire]]:
             url: str = f"http://{HOST}",
             trusting: Path = authority_file,
             connected: Callable[[tuple[str, int]], Any] = lambda _: None,
+            key_log: Path | None = None,
         ) -> Wire:
-            made = Wire(Route(url, address, trusting), connected)
+            made = Wire(Route(url, address, trusting), connected, key_log)
             stack.callback(made.close)
             return made
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import ssl
+import stat
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -280,6 +282,14 @@ class TestEvents:
 class TestTls:
     """The service shows a certificate for `chat.example`, issued by the authority of the tests."""
 
+    @pytest.fixture(params=[False, True], ids=["", "keys logged"])
+    def wire(self, request: pytest.FixtureRequest, wire: Wires, tmp_path: Path) -> Wires:
+        """Whom to trust is the same whether keys are logged or not."""
+        if not request.param:
+            return wire
+        numbers = itertools.count()
+        return lambda *args, **kwargs: wire(*args, **kwargs, key_log=tmp_path / f"{next(numbers)}.keys")
+
     @pytest.fixture
     def context(self, authority: Authority, tmp_path: Path) -> ssl.SSLContext:
         (tmp_path / "leaf.pem").write_bytes(authority.issue(HOST))
@@ -346,6 +356,19 @@ class TestTls:
         (connection,) = service.connections
         assert "alert" in connection.refusal
         assert connection.received == b""
+
+    def test_keys_are_logged_for_their_owner_alone(
+        self, peer: Peers, context: ssl.SSLContext, authority_file: Path, tmp_path: Path
+    ) -> None:
+        key_log = tmp_path / "own.keys"
+        route = Route(f"https://{HOST}", peer(answer({}), tls=context).address, authority_file)
+        with closing(Wire(route, lambda _: None, key_log)) as calling:
+            calling.call("GET", "/v1/x")
+        labels = {line.split()[0] for line in key_log.read_text("ascii").splitlines() if not line.startswith("#")}
+        assert {"CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0"} <= labels
+        assert stat.S_IMODE(key_log.stat().st_mode) == 0o600
+        with pytest.raises(FileExistsError):
+            Wire(route, lambda _: None, key_log)
 
     @pytest.mark.parametrize("secure", [False, True])
     def test_closing_closes_every_connection(

@@ -6,9 +6,10 @@ import pytest
 from judging.recordings import judged
 
 from lab.model import LeakMatrix, Mode
+from lab.stage.stage import Stage
 
 
 @pytest.fixture(scope="session")
-def matrices() -> Mapping[Mode, LeakMatrix]:
+def matrices(stage: Stage) -> Mapping[Mode, LeakMatrix]:
     """The verdicts on the tour as it was recorded on real taps, mode by mode."""
-    return judged()
+    return judged(stage)

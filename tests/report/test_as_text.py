@@ -8,6 +8,7 @@ from dataclasses import replace
 from io import StringIO
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from lab.model import Control, Exposure, LeakMatrix, Mode, Observer, SecretName
@@ -68,7 +69,7 @@ def test_no_line_is_longer_than_the_terminal_is_wide(
     matrices: Mapping[Mode, LeakMatrix], mode: Mode, evidence: bool
 ) -> None:
     for matrix in (matrices[mode], wrong(matrices[mode]), undecided(matrices[mode])):
-        assert max(map(len, text(matrix, evidence=evidence).splitlines())) <= 80
+        assert max(map(cell_len, text(matrix, evidence=evidence).splitlines())) <= 80
 
 
 def test_where_there_is_no_terminal_there_is_no_colour(matrices: Mapping[Mode, LeakMatrix]) -> None:

@@ -20,10 +20,14 @@ def newcomer(app: ServiceApp) -> Person:
 
 
 class TestRegistering:
-    def test_an_account_is_created(self, newcomer: Person) -> None:
+    def test_an_account_is_created_and_logged_in(self, newcomer: Person) -> None:
+        assert newcomer.get("/v1/conversations").status_code == 401
         response = newcomer.register()
-        assert (response.status_code, response.json) == (201, {"name": "alice"})
+        created = read_json(response)
+        assert (response.status_code, created["name"]) == (201, "alice")
         assert response.headers["Cache-Control"] == "no-store"
+        newcomer.token = created["token"]
+        assert newcomer.get("/v1/conversations").status_code == 200
 
     def test_a_name_is_given_once(self, newcomer: Person) -> None:
         newcomer.register()

@@ -64,7 +64,8 @@ class Session:
             yield wire
 
     def join(self, wire: Wire) -> None:
-        assert wire.call("POST", "/v1/accounts", {"name": self.name, "password": PASSWORD}) == {"name": self.name}
+        answer = wire.call("POST", "/v1/accounts", {"name": self.name, "password": PASSWORD})
+        assert answer["name"] == self.name
 
     def play(self) -> Capture:
         with self.open() as venue, self.client(venue) as wire:
@@ -349,9 +350,14 @@ def test_a_connection_that_stays_open_leaves_the_record_without_a_clean_end(
 def test_a_conversation_that_is_interrupted_leaves_a_record_that_ends_early(tmp_path: Path) -> None:
     with open_stage() as own:
         session = Session(own, Mode.PLAINTEXT, tmp_path / "capture")
-        with pytest.raises(KeyboardInterrupt), session.open() as venue, session.client(venue) as wire:
-            session.join(wire)
-            raise KeyboardInterrupt
+
+        def interrupted() -> None:
+            with session.open() as venue, session.client(venue) as wire:
+                session.join(wire)
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
         assert not own.intact
     assert capture.read(session.path).missing == (Missing("the capture ends early"),)
 
