@@ -31,9 +31,6 @@ TAG_BYTES = 8
 LEAST_FILE_BYTES = 2000
 """A shorter text in a file is followed by dots up to this size: files are hardly ever as short as a text message."""
 
-type Progress = Callable[[str], None]
-"""Is told in a few words what happens next."""
-
 
 class _Cast:
     """Everybody and everything that is planted in one session."""
@@ -70,7 +67,7 @@ class _Cast:
         return value
 
 
-def play(lesson: Lesson, scenario: Scenario, stage: Stage, capture: Path, progress: Progress) -> None:
+def play(lesson: Lesson, scenario: Scenario, stage: Stage, capture: Path, progress: Callable[[str], None]) -> None:
     """Hold the conversation of `scenario` and write everything that was recorded into the new file `capture`.
 
     A conversation that breaks off, and an observer that fails, are part of the record and judged as such. ChildError:
@@ -94,7 +91,7 @@ def play(lesson: Lesson, scenario: Scenario, stage: Stage, capture: Path, progre
             progress("collecting what the observers got")
 
 
-def _converse(scenario: Scenario, cast: _Cast, venue: Venue, writer: Writer, progress: Progress) -> None:
+def _converse(scenario: Scenario, cast: _Cast, venue: Venue, writer: Writer, progress: Callable[[str], None]) -> None:
     route = Route(venue.url, venue.address, venue.authority)
     devices = venue.devices
     with ExitStack() as present:

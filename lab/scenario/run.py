@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab import capture
-from lab.matrix import judge
 from lab.model import LabError, LeakMatrix
-from lab.scenario.director import Progress, play
 from lab.scenario.lesson import Lesson, Scenario
 from lab.stage.stage import Stage, open_stage
+
+type Progress = Callable[[str], None]
+"""Is told in a few words what happens next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,10 @@ def hold(sessions: Sequence[Session], captures: Path | None, progress: Progress)
 
 def perform(session: Session, stage: Stage, path: Path, progress: Progress) -> LeakMatrix:
     """Hold one session on a running stage, record it in the new file `path`, and judge what was recorded."""
+    # Half a second of imports, which pass while the processes of the stage start.
+    from lab.matrix import judge
+    from lab.scenario.director import play
+
     name = f"{session.lesson.name}, {session.scenario.mode}"
     try:
         play(session.lesson, session.scenario, stage, path, lambda what: progress(f"{name}: {what}"))

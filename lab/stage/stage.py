@@ -66,6 +66,7 @@ class Stage:
         self._authority_file = directory / "authority.pem"
         self._authority_file.write_bytes(self._authority.pem)
         self._sessions = 0
+        self._ready = False
         self._abandoned = False
         self._closing = closing
         self.network = self._start("network tap", [*self._tap_arguments("network_observer")])
@@ -85,8 +86,10 @@ class Stage:
 
     def ready(self) -> None:
         """Wait until all processes take commands. ChildError: one did not start."""
-        for child in self.children:
-            child.ready()
+        if not self._ready:
+            for child in self.children:
+                child.ready()
+            self._ready = True
 
     @contextmanager
     def session(self, mode: Mode, host: str, writer: Writer) -> Iterator[Venue]:
@@ -96,6 +99,7 @@ class Stage:
         deliver is written as `Missing` and judged as such; ChildError only while opening. A session that is left by an
         exception writes nothing more, and the stage is not `intact` after it.
         """
+        self.ready()
         self._sessions += 1
         directory = self.directory / f"session-{self._sessions}"
         directory.mkdir(mode=0o700)
@@ -172,11 +176,12 @@ class Stage:
 
 @contextmanager
 def open_stage() -> Iterator[Stage]:
-    """A stage in a temporary directory of its own; on leaving, its processes end and its files are gone."""
+    """A stage in a temporary directory of its own; on leaving, its processes end and its files are gone.
+
+    Its processes start side by side; `Stage.session` waits for them, so there is time for something else until then.
+    """
     with ExitStack() as stack:
-        stage = Stage(stack.enter_context(open_workspace()), stack)
-        stage.ready()
-        yield stage
+        yield Stage(stack.enter_context(open_workspace()), stack)
 
 
 def _listen(tap: Child, options: dict[str, Any]) -> tuple[str, int]:
