@@ -16,7 +16,7 @@ import pytest
 from lab import cli, resources
 
 LESSON = (resources.folder("scenarios") / "tour.feature.md").read_text("utf-8")
-COMMANDS = ("run", "show", "list", "check")
+COMMANDS = ("run", "show", "export", "list", "check")
 
 SHORT = """# Feature: A short lesson
 
@@ -37,10 +37,9 @@ SHORT = """# Feature: A short lesson
 def tour(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the recording of the tour's TLS session, made by the command itself."""
     folder = tmp_path_factory.mktemp("tour") / "captures"
-    with pytest.MonkeyPatch.context() as patch:
-        with (folder.parent / "printed").open("w+", encoding="utf-8") as printed:
-            patch.setattr(sys, "stdout", printed)
-            status = cli.main(["run", "--mode", "tls", "--captures", str(folder)])
+    with pytest.MonkeyPatch.context() as patch, (folder.parent / "printed").open("w+", encoding="utf-8") as printed:
+        patch.setattr(sys, "stdout", printed)
+        status = cli.main(["run", "--mode", "tls", "--captures", str(folder)])
     assert status == 0
     return folder
 

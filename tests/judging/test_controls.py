@@ -195,7 +195,7 @@ def test_a_hit_needs_no_record_of_the_whole_exchange(captures: Mapping[Mode, Cap
     assert cells(cut)[SecretName.BODY].exposure is Exposure.EXPOSED
 
 
-def test_what_is_planted_reads_alike_for_what_stands_there_and_what_does_not(
+def test_something_harmless_more_in_a_record_breaks_nothing(
     captures: Mapping[Mode, Capture],
 ) -> None:
     decoyed = also_got(captures[Mode.E2EE], Observer.SERVER, b"nothing of importance")
