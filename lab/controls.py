@@ -41,12 +41,25 @@ def travelled(capture: Capture, name: SecretName) -> Control:
         lost = [value for value in values if not any(_arrived(one, name, value) for one in _story(capture))]
         passed, total = not lost, len(values)
     else:
-        sent = {one.message for one in _story(capture) if one.deed is Deed.SENT}
-        read = {one.message for one in _story(capture) if one.deed is Deed.READ}
-        passed, total = bool(sent) and sent <= read, len(sent)
+        passed, total = True, sum(one.deed is Deed.SENT for one in _story(capture))
+    if name in _OF_MESSAGES:
+        passed = passed and total > 0 and not any(_unread(capture))
     how = _ARRIVAL[name]
     detail = f"{how} ({total} of {total})" if passed else f"not all of {total} arrived: {how} is what was expected"
     return Control("travelled", None, name, passed, detail)
+
+
+_OF_MESSAGES = frozenset({SecretName.BODY, SecretName.ATTACHMENT, SecretName.SIZE, SecretName.TIME})
+
+
+def _unread(capture: Capture) -> Iterator[tuple[str, str]]:
+    """(message, account) for each recipient that a message of the story did not reach."""
+    read = {(one.message, one.account) for one in _story(capture) if one.deed is Deed.READ}
+    for one in _story(capture):
+        if one.deed is Deed.SENT:
+            yield from (
+                (one.message, account) for account in one.peer.split(", ") if (one.message, account) not in read
+            )
 
 
 _ARRIVAL = {
@@ -152,7 +165,7 @@ def _network_recorded(capture: Capture, record: Record) -> Iterator[str]:
         yield from _exchanges_recorded(capture, record)
     else:
         yield from _too_few_bytes(capture, record, opened)
-    yield from _ended(record)
+    yield from _ended(capture, record)
 
 
 def _unbroken(stream: bytes) -> bool:
@@ -181,7 +194,7 @@ def _too_few_bytes(capture: Capture, record: Record, opened: Mapping[str, str]) 
 
 def _server_recorded(capture: Capture, record: Record) -> Iterator[str]:
     yield from _exchanges_recorded(capture, record)
-    yield from _ended(record)
+    yield from _ended(capture, record)
 
 
 def _exchanges_recorded(capture: Capture, record: Record) -> Iterator[str]:
@@ -235,15 +248,25 @@ _RECORDED = {
 """For each observer: what its record lacks, and the words for a record that lacks nothing."""
 
 
-def _ended(record: Record) -> Iterator[str]:
+def _ended(capture: Capture, record: Record) -> Iterator[str]:
     closed = {note.connection for note in record.notes(Event.CLOSED)}
+    ends = list(record.notes(Event.SEGMENT))
     for note in record.notes(Event.BROKEN):
         yield f"connection {note.connection} broke: {note.detail}"
-    for note in record.notes(Event.OPENED):
-        if note.connection not in closed:
-            yield f"connection {note.connection} has no clean end in the record"
-    if not any(record.notes(Event.SEGMENT)):
+    last = record.last_note
+    if last is not None and last.event is Event.CHECKPOINT:
+        # A record of a conversation that goes on: connections may be open, but nothing that was said may be later.
+        ends.append(last)
+        if last.time < max((one.time for one in capture.statements), default=0.0):
+            yield "the record is older than the last message"
+    else:
+        for note in record.notes(Event.OPENED):
+            if note.connection not in closed:
+                yield f"connection {note.connection} has no clean end in the record"
+    if not ends:
         yield "the record has no clean end"
+    elif ends[-1].detail != str(len(record.observations)):
+        yield f"the tap got {ends[-1].detail} pieces, the record holds {len(record.observations)}"
 
 
 def _story(capture: Capture) -> Iterator[Statement]:

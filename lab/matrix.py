@@ -10,6 +10,7 @@ from lab.model import (
     INFERRED_ONLY,
     Capture,
     Cell,
+    Claim,
     Control,
     Evidence,
     Exposure,
@@ -64,15 +65,24 @@ def judge(capture: Capture) -> LeakMatrix:
                 evidence = tuple(_evidence(hit, search) for hit in hits if not hit.decoy)[:EVIDENCE_SHOWN]
                 cells[name, observer] = _read(name, observer, evidence, checks, claimed)
             made += special
+    unseen = [claim for claim in capture.claims if (claim.secret, claim.observer) not in cells]
     return LeakMatrix(
         scenario=capture.story.scenario,
         title=capture.story.title,
         mode=capture.story.mode,
-        cells=tuple(cells[name, observer] for name in names for observer in capture.story.observers),
+        cells=(
+            *(cells[name, observer] for name in names for observer in capture.story.observers),
+            *(_nothing_recorded(claim) for claim in unseen),
+        ),
         inferences=tuple(inferences),
         controls=tuple(made),
         secrets={name: _shown(capture.secrets, name) for name in names if name not in INFERRED_ONLY},
     )
+
+
+def _nothing_recorded(claim: Claim) -> Cell:
+    reason = "the recording holds nothing that this claim could be compared with"
+    return Cell(claim.secret, claim.observer, Exposure.INCONCLUSIVE, reason, (), claim.exposure)
 
 
 def exit_status(matrices: Iterable[LeakMatrix]) -> int:

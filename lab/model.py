@@ -239,7 +239,11 @@ class Event(StrEnum):
     BROKEN = "broken"
     """A connection ended with an error, which the detail names."""
     SEGMENT = "segment"
-    """The tap was told that the conversation is over, and all its connections had ended."""
+    """The tap was told that the conversation is over, and all its connections had ended; the detail is how many
+    observations it handed to the record, so that one lost on a full disk is missed."""
+    CHECKPOINT = "checkpoint"
+    """Everything that passed this tap up to here is in the record, while connections go on; the detail is as in
+    `SEGMENT`."""
     FAILED = "failed"
     """The tap itself failed; the detail says how. Nothing after it can be relied on."""
 

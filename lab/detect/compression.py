@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import brotli  # type: ignore[import-untyped]
@@ -20,7 +21,11 @@ _ZSTD_BLOCK = 64
 
 
 class CorruptError(ValueError):
-    """The bytes are not data of that kind."""
+    """The bytes are not data of that kind, or not to their end: `partial` is what came out before that showed."""
+
+    def __init__(self, partial: bytes) -> None:
+        super().__init__("not data of that kind, or damaged")
+        self.partial = partial
 
 
 class TooLargeError(ValueError):
@@ -47,7 +52,10 @@ def gunzip(data: bytes, start: int, limit: int) -> Expanded:
     """Expand a gzip file, all its members (RFC 1952, 2.2)."""
     out, at = bytearray(), start
     while True:
-        member = _inflate(data, at, limit - len(out), 16 + zlib.MAX_WBITS)
+        try:
+            member = _inflate(data, at, limit - len(out), 16 + zlib.MAX_WBITS)
+        except CorruptError as error:
+            raise CorruptError(bytes(out) + error.partial) from error
         out += member.data
         at += member.consumed
         if not data.startswith(GZIP_MAGIC, at):
@@ -63,7 +71,9 @@ def undeflate(data: bytes, start: int, limit: int) -> Expanded:
     """Expand HTTP's "deflate": a zlib stream by RFC 9110, 8.4.1.2, a raw one by the habit of some senders."""
     try:
         return unzlib(data, start, limit)
-    except CorruptError:
+    except CorruptError as error:
+        if error.partial:
+            raise
         return _inflate(data, start, limit, -zlib.MAX_WBITS)
 
 
@@ -81,7 +91,7 @@ def unbrotli(data: bytes, start: int, limit: int) -> Expanded:
             if len(out) > limit:
                 raise TooLargeError
     except brotli.error as error:
-        raise CorruptError from error
+        raise CorruptError(bytes(out)) from error
     return Expanded(bytes(out), at - start, decoder.is_finished())
 
 
@@ -98,7 +108,7 @@ def unzstd(data: bytes, start: int, limit: int) -> Expanded:
                 if len(out) > limit:
                     raise TooLargeError
         except zstandard.ZstdError as error:
-            raise CorruptError from error
+            raise CorruptError(bytes(out)) from error
         at -= len(frame.unused_data)
         if not data.startswith(ZSTD_MAGIC, at):
             return Expanded(bytes(out), at - start, frame.eof)
@@ -111,12 +121,24 @@ def _inflate(data: bytes, start: int, limit: int, window: int) -> Expanded:
         while at < len(data) and not inflater.eof:
             block = data[at : at + BLOCK]
             at += len(block)
+            before = inflater.copy()
             out += inflater.decompress(block, limit - len(out) + 1)
             if len(out) > limit:
                 raise TooLargeError
     except zlib.error as error:
-        raise CorruptError from error
+        raise CorruptError(bytes(out) + _until_the_error(before, block, limit - len(out))) from error
     return Expanded(bytes(out), at - start - len(inflater.unused_data), inflater.eof)
+
+
+def _until_the_error(inflater: zlib._Decompress, block: bytes, limit: int) -> bytes:
+    """What comes out of `block`, byte by byte, before it turns out to be damaged (a wrong checksum at its very end)."""
+    out = bytearray()
+    with suppress(zlib.error):
+        for at in range(len(block)):
+            out += inflater.decompress(block[at : at + 1], max(1, limit - len(out)))
+            if len(out) >= limit:
+                break
+    return bytes(out)
 
 
 CODINGS: Mapping[str, tuple[str, Expander]] = {

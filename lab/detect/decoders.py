@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from lab.detect import compression, http1, tls
 from lab.detect.budget import Budget
 from lab.detect.forms import MIN_VALUE
+from lab.detect.forms import MIN_VALUE
 from lab.detect.reassembly import STREAM
 from lab.detect.views import Builder, View
 
@@ -59,8 +60,9 @@ def content_coding(view: View, budget: Budget) -> Iterator[View]:
         found = expand(view.data, 0, budget.expansion)
     except compression.TooLargeError:
         budget.too_large(name)
-    except compression.CorruptError:
+    except compression.CorruptError as error:
         budget.give_up(f"declared as {name}, but it is not")
+        yield from _partial(view, name, error.partial, 0)
     else:
         builder = Builder()
         builder.add_whole(found.data, 0, found.consumed)
@@ -83,6 +85,14 @@ def zstd_data(view: View, budget: Budget) -> Iterator[View]:
     yield from _embedded(view, budget, "zstd", compression.unzstd, compression.ZSTD_MAGIC)
 
 
+def _partial(view: View, name: str, data: bytes, at: int) -> Iterator[View]:
+    """What came out of a damaged piece at `at`, unless it is too short to hold a secret."""
+    if len(data) >= MIN_VALUE:
+        builder = Builder()
+        builder.add_whole(data, at, len(view.data) - at)
+        yield builder.view(view, name)
+
+
 def _embedded(view: View, budget: Budget, name: str, expand: compression.Expander, magic: bytes) -> Iterator[View]:
     at = view.data.find(magic)
     while at >= 0:
@@ -92,8 +102,9 @@ def _embedded(view: View, budget: Budget, name: str, expand: compression.Expande
             found = expand(view.data, at, budget.expansion)
         except compression.TooLargeError:
             budget.too_large(name)
-        except compression.CorruptError:
-            pass  # the magic number stood there by chance
+        except compression.CorruptError as error:
+            # The magic number stood there by chance, or somebody damaged the end of what can be read all the same.
+            yield from _partial(view, name, error.partial, at)
         else:
             # What has no end may be noise that is merely not refused yet, so nothing behind it is skipped.
             if found.whole:

@@ -263,3 +263,13 @@ def test_every_decoder_is_documented_and_quiet_on_nothing_and_on_noise(decoder: 
     for seed in range(20):
         for view in decoder(View(noise(2000, seed), "tcp.stream", codings=("gzip",)), budget):
             assert locate(view, 0, len(view.data))
+
+
+@pytest.mark.parametrize("damaged", [-1, -5, -8])
+def test_text_is_read_although_the_checksum_behind_it_is_wrong(damaged: int) -> None:
+    packed = bytearray(gzip.compress(b"once upon a time: " + VALUE + b", and so on"))
+    packed[damaged] ^= 0xFF
+    assert [one.decoders for one in search(b"\x00" * 5 + bytes(packed)).findings] == [("gzip",)]
+    declared = search(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + bytes(packed))
+    assert [one.decoders for one in declared.findings] == [("gzip",)]
+    assert declared.gave_up

@@ -53,6 +53,7 @@ def about(recording: Capture, observer: Observer, names: frozenset[SecretName]) 
         story=replace(recording.story, observers=(observer,)),
         secrets=tuple(secret for secret in recording.secrets if secret.name in names),
         facts=tuple(name for name in recording.facts if name in names),
+        claims=tuple(one for one in recording.claims if one.observer is observer and one.secret in names),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -165,6 +166,15 @@ def little_recorded(recording: Capture, observer: Observer) -> Capture:
     return record(first)(recording, observer)
 
 
+def one_piece_more_than_recorded(recording: Capture, observer: Observer) -> Capture:
+    """The tap counted a piece which a full disk kept from the record."""
+    notes = (
+        replace(one, detail=str(int(one.detail) + 1)) if (one.observer, one.event) == (observer, Event.SEGMENT) else one
+        for one in recording.notes
+    )
+    return replace(recording, notes=tuple(notes))
+
+
 def exchange_of(recording: Capture, request: bytes) -> tuple[str, int]:
     """The last request of this kind (the end of the story) in the server's record."""
     found = [one for one in recording.observations if one.place == "http.request_line" and request in one.data]
@@ -241,7 +251,16 @@ def also_got(recording: Capture, observer: Observer, data: bytes) -> Capture:
     more = (
         replace(last, data=tls_record(data)) if observer is NETWORK else replace(last, place="http.trailer", data=data)
     )
-    return replace(recording, observations=(*recording.observations, more))
+    return counted(replace(recording, observations=(*recording.observations, more)))
+
+
+def counted(recording: Capture) -> Capture:
+    """With the number of observations that each tap would note at its end."""
+    got = Counter(one.observer for one in recording.observations)
+    notes = (
+        replace(one, detail=str(got[one.observer])) if one.event is Event.SEGMENT else one for one in recording.notes
+    )
+    return replace(recording, notes=tuple(notes))
 
 
 def decoys_in_record(recording: Capture, observer: Observer) -> Capture:
@@ -363,6 +382,7 @@ SABOTAGE = (
     ),
     Sabotage("one byte was lost", "recorded", frozenset({NETWORK}), one_byte_lost, "bytes are missing in connection"),
     Sabotage("recording stopped early", "recorded", frozenset({NETWORK}), little_recorded, "fewer are in the record"),
+    Sabotage("piece never written", "recorded", TAPS, one_piece_more_than_recorded, "pieces, the record holds"),
     Sabotage(
         "a message's request was lost",
         "recorded",

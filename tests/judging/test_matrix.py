@@ -7,18 +7,20 @@ from dataclasses import replace
 
 import pytest
 
-from lab import capture
+from lab import capture, controls
 from lab.matrix import EVIDENCE_SHOWN, exit_status, judge
 from lab.model import (
     Capture,
     Cell,
     Claim,
+    Deed,
     Exposure,
     LeakMatrix,
     Missing,
     Mode,
     Observer,
     SecretName,
+    Statement,
 )
 
 from .recordings import TOUR, about, cells
@@ -174,3 +176,25 @@ def test_no_recording_that_is_cut_short_shows_that_something_is_hidden(
         matrix = judge(short)
         assert HIDDEN not in {cell.exposure for cell in matrix.cells}
         assert exit_status([matrix]) == 3
+
+
+def test_a_claim_without_anything_recorded_about_it_is_not_passed_over(captures: Mapping[Mode, Capture]) -> None:
+    whole = captures[Mode.TLS]
+    unplanted = replace(whole, secrets=tuple(one for one in whole.secrets if one.name is not SecretName.PASSWORD))
+    matrix = judge(unplanted)
+    left = [cell for cell in matrix.cells if cell.secret is SecretName.PASSWORD]
+    assert {(cell.exposure, cell.observer) for cell in left} == {(Exposure.INCONCLUSIVE, one) for one in Observer}
+    assert exit_status([matrix]) == 3
+
+
+def test_a_message_to_two_has_travelled_once_both_have_read_it(captures: Mapping[Mode, Capture]) -> None:
+    def also_to_carol(one: Statement) -> Statement:
+        return replace(one, peer=f"{one.peer}, carol-0123456789abcdef") if one.deed is Deed.SENT else one
+
+    whole = captures[Mode.E2EE]
+    alone = replace(whole, statements=tuple(map(also_to_carol, whole.statements)))
+    carol = [
+        replace(one, who="carol", account="carol-0123456789abcdef") for one in whole.statements if one.deed is Deed.READ
+    ]
+    both = replace(alone, statements=(*alone.statements, *carol))
+    assert [controls.travelled(part, SecretName.BODY).passed for part in (whole, alone, both)] == [True, False, True]
