@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -10,6 +11,11 @@ from judging.recordings import recorded
 
 from lab.model import Capture, Mode
 from lab.stage.stage import Stage
+
+with warnings.catch_warnings():
+    # mitmproxy builds its filter language with names that newer versions of pyparsing call old.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import mitmproxy.io  # noqa: F401
 
 
 @pytest.fixture(scope="session")

@@ -130,3 +130,12 @@ def test_times_are_those_of_the_record(tshark: Tshark, packets: Path, recording:
     shown = [float(time) for (time,) in fields(tshark, packets, "tcp.len > 0", "frame.time_epoch")]
     times = sorted(one.time for one in recording.observations if one.observer is Observer.NETWORK)
     assert shown == pytest.approx(times, abs=1e-6)
+
+
+@pytest.mark.parametrize("offset", [8, 24], ids=["time to live", "sequence number"])
+def test_what_is_not_sound_would_be_seen(tshark: Tshark, packets: Path, tmp_path: Path, offset: int) -> None:
+    data = bytearray(packets.read_bytes())
+    data[-44 + offset] ^= 1  # in the last packet: 40 bytes, then the length of its block
+    spoilt = tmp_path / "spoilt.pcapng"
+    spoilt.write_bytes(data)
+    assert tshark(spoilt, "-Y", WRONG) != ""
