@@ -84,7 +84,7 @@ class TestRequests:
 class TestRefusals:
     def test_errors_carry_the_service_s_own_words(self, service_route: Route) -> None:
         calling = Wire(service_route, lambda _: None)
-        assert calling.call("POST", "/v1/accounts", ALICE) == {"name": "alice"}
+        assert calling.call("POST", "/v1/accounts", ALICE)["name"] == "alice"
         with pytest.raises(WireError) as taken:
             calling.call("POST", "/v1/accounts", ALICE)
         assert one_line(taken) == "POST /v1/accounts: 409 The name 'alice' is taken."
