@@ -91,13 +91,24 @@ def _parser() -> argparse.ArgumentParser:
         help="keep only the scenarios of this mode (repeatable)",
     )
     run.add_argument("--json", metavar="FILE", help="also write the matrices as JSON; '-' is standard output")
+    run.add_argument("--html", metavar="FILE", help="also write a report with all evidence as one HTML page")
     run.add_argument("--evidence", action="store_true", help=_EVIDENCE)
     run.add_argument("--captures", metavar="DIR", type=Path, help="keep the recordings in this folder")
     run.set_defaults(command=_run)
 
+    up = commands.add_parser(
+        "up", help="keep a service and its observers running, and type messages", description=_up.__doc__
+    )
+    up.add_argument("--mode", choices=[mode.value for mode in Mode], default=Mode.TLS.value, help="default: tls")
+    up.add_argument("--port", type=int, default=0, help="where the chat page is served (default: one that is free)")
+    up.add_argument("--mitmweb", action="store_true", help="run the taps as mitmweb, to look at their flows live")
+    up.add_argument("--captures", metavar="DIR", type=Path, help="keep the recording in this folder")
+    up.set_defaults(command=_up)
+
     show = commands.add_parser("show", help="judge recordings again, without any network", description=_show.__doc__)
     show.add_argument("captures", nargs="+", metavar="CAPTURE", type=Path, help="a file that lab run --captures wrote")
     show.add_argument("--json", metavar="FILE", help="also write the matrices as JSON; '-' is standard output")
+    show.add_argument("--html", metavar="FILE", help="also write a report with all evidence as one HTML page")
     show.add_argument("--evidence", action="store_true", help=_EVIDENCE)
     show.set_defaults(command=_show)
 
@@ -150,6 +161,26 @@ def _run(options: argparse.Namespace) -> int:
         return _report(hold(sessions, options.captures, progress), options, progress.pause)
 
 
+def _up(options: argparse.Namespace) -> int:
+    """Keep a stage running until Ctrl-C, which is its regular end (exit status 0).
+
+    A page on this machine is Alice's and Bob's phone. Type messages there, with Wireshark, mitmweb or addons of your
+    own beside it, and ask at any time who could read what.
+    """
+    from lab.phones.up import hold
+
+    with _Progress() as progress:
+
+        def tell(what: str) -> None:
+            if what:
+                progress(what)
+            else:
+                progress.pause()
+
+        hold(Mode(options.mode), options.port, options.captures, _console(), tell, web=options.mitmweb)
+    return 0
+
+
 def _show(options: argparse.Namespace) -> int:
     """Judge recorded conversations again. The same recording gives the same matrix."""
     from lab import capture
@@ -159,7 +190,9 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    """Write a recording in the formats of other tools. Files are replaced, and only their owner can read them."""
+    """Write a recording in the formats of other tools. Files are replaced, and only their owner can read them; '-' is
+    standard output.
+    """
     from lab import capture
 
     targets = {name: getattr(options, name) for name in ("pcapng", "keylog", "har", "flows")}
@@ -196,7 +229,10 @@ def _exported(name: str, recording: Capture) -> bytes:
 
 
 def _write_private(path: Path, content: bytes) -> None:
-    """Write or replace a file, which only its owner can read before the first byte is in it."""
+    """Write or replace a file, which only its owner can read before the first byte is in it; "-" is standard output."""
+    if path == Path("-"):
+        sys.stdout.buffer.write(content)
+        return
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
         if stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # else a pipe or a device, where there is nothing to replace
             os.fchmod(file.fileno(), 0o600)
@@ -268,11 +304,19 @@ def _report(matrices: Iterator[LeakMatrix], options: argparse.Namespace, pause: 
     if json_file == "-":
         sys.stdout.write(to_json(judged))
     elif json_file is not None:
-        try:
-            Path(json_file).write_text(to_json(judged), encoding="utf-8")
-        except OSError as error:
-            raise LabError(f"{json_file}: cannot be written: {error.strerror}") from error
+        _write(json_file, to_json(judged))
+    if options.html is not None:
+        from lab.report.as_html import to_html
+
+        _write(options.html, to_html(judged))
     return exit_status(judged)
+
+
+def _write(file: str, text: str) -> None:
+    try:
+        Path(file).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise LabError(f"{file}: cannot be written: {error.strerror}") from error
 
 
 def _sessions(names: Sequence[str], modes: Sequence[str]) -> list[Session]:

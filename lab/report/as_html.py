@@ -7,6 +7,7 @@ Jinja escapes it, and characters that cannot be seen are written out.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import itertools
 import re
@@ -14,7 +15,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lab.model import (
     Cell,
@@ -30,6 +31,9 @@ from lab.model import (
 )
 from lab.report.words import CHECKED, amount, summary
 
+if TYPE_CHECKING:
+    from jinja2 import Template
+
 FOLDER = Path(__file__).parent
 
 ROW = 16
@@ -37,7 +41,7 @@ ROW = 16
 
 VERDICTS = {
     Exposure.EXPOSED: "The observer’s own record holds it. The report shows where, byte by byte.",
-    Exposure.INFERRED: "It was not read but worked out: the estimate comes close to the truth, and closer than a guess.",
+    Exposure.INFERRED: "It was not read but worked out: the estimate is close to the truth, and closer than a guess.",
     Exposure.HIDDEN: "It was not found in this record, and every check of the search passed. "
     "Somebody with another method, or with the keys, may still read it.",
     Exposure.INCONCLUSIVE: "Nothing can be said, because a check failed. The report gives the reason.",
@@ -103,25 +107,14 @@ ARRIVES = (SecretName.BODY, SecretName.ATTACHMENT, SecretName.SENDER)
 
 def to_html(matrices: Sequence[LeakMatrix]) -> str:
     """One HTML document: the matrices side by side, the path with what each observer held, and the evidence."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        finalize=_finalize,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     style = (FOLDER / "page.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     sessions = [Session(number, matrix) for number, matrix in enumerate(matrices, start=1)]
     lessons = [list(group) for _, group in itertools.groupby(sessions, lambda session: session.matrix.scenario)]
-    return environment.get_template("page.html.j2").render(
-        # The policy allows this very style sheet and nothing else. The style is ours, and not escaped.
+    return _template().render(
+        # The policy allows this very style sheet and nothing else.
         policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
-        style=Markup(style),  # noqa: S704
+        style=style,
         lessons=lessons,
         summary=summary(matrices),
         verdicts=VERDICTS,
@@ -139,6 +132,21 @@ def to_html(matrices: Sequence[LeakMatrix]) -> str:
         quote=quote,
         size=size,
     )
+
+
+@functools.cache
+def _template() -> Template:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        finalize=_finalize,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +310,7 @@ def off_by(inference: Inference, error: float) -> str:
     """An error in words."""
     if inference.secret is not SecretName.TIME:
         return f"{error:.0f} {inference.unit}"
-    if error >= 3600:  # noqa: PLR2004 - seconds in an hour
+    if error >= 3600:
         return _count(round(error / 3600), "hour")
     return f"{error:.3f}".rstrip("0").rstrip(".") + (" second" if error == 1 else " seconds")
 

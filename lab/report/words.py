@@ -25,7 +25,7 @@ def summary(matrices: Sequence[LeakMatrix]) -> str:
     failed = sum(cell.failed for cell in claimed)
     unclear = sum(cell.exposure is Exposure.INCONCLUSIVE for cell in cells)
     held = sum(cell.exposure is cell.claimed for cell in claimed)
-    words = [f"{held} of {len(claimed)} claims hold"]
+    words = [f"{held} of {len(claimed)} claims hold" if claimed else "Nothing was claimed beforehand"]
     if failed:
         words.append(f"{failed} failed")
     if unclear:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import io
 import itertools
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, BinaryIO
+from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 MACOS = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
@@ -22,10 +24,13 @@ OPTIONS = (
     "--disable-gpu",
     "--disable-dev-shm-usage",
     "--disable-background-networking",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--no-first-run",
     "--remote-debugging-pipe",
 )
+
+PATIENCE = 600
+"""Seconds after which a browser is ended, so that one that hangs fails its tests."""
 
 KEYS = {"Tab": (9, ""), "Enter": (13, "\r")}
 
@@ -46,12 +51,15 @@ def opened(program: str) -> Iterator[Page]:
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         ) as process:
-            assert process.stdin
-            assert process.stdout
+            assert isinstance(process.stdin, io.BufferedWriter)
+            assert isinstance(process.stdout, io.BufferedReader)
+            patience = threading.Timer(PATIENCE, process.kill)
+            patience.start()
             try:
                 yield Page(process.stdin, process.stdout)
             finally:
-                # Whoever takes the pipe away ends it.
+                patience.cancel()
+                # Chromium ends when its pipe does.
                 process.stdin.close()
                 try:
                     process.wait(timeout=10)
@@ -62,7 +70,7 @@ def opened(program: str) -> Iterator[Page]:
 class Page:
     """A page, and what went on in it: `requests` (their addresses) and `complaints` (of console, log and scripts)."""
 
-    def __init__(self, commands: BinaryIO, answers: BinaryIO) -> None:
+    def __init__(self, commands: io.BufferedWriter, answers: io.BufferedReader) -> None:
         self._commands, self._answers = commands, answers
         self._numbers = itertools.count(1)
         self._rest = b""
@@ -91,9 +99,14 @@ class Page:
                 result: dict[str, Any] = message["result"]
                 return result
 
-    def open(self, path: Path) -> None:
+    def open(self, page: Path | str) -> None:
+        """Show a file, or what is served at an address of this machine."""
+        self.load(lambda: self("Page.navigate", url=page.as_uri() if isinstance(page, Path) else page))
+
+    def load(self, act: Callable[[], object]) -> None:
+        """Do what leads to another page, and wait until that is there."""
         self._events.clear()
-        self("Page.navigate", url=path.as_uri())
+        act()
         while "Page.loadEventFired" not in self._events:
             self._read()
 
