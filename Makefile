@@ -19,6 +19,9 @@ lint: $(INSTALLED) ## check style and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
+bench: $(INSTALLED) ## measure speed and memory (some minutes on an idle machine; fails nothing)
+	@$(BIN)/python -m tests.bench.all
+
 lock: ## pin the versions that a fresh install gives today (constraints.txt)
 	@.ci/lock > constraints.txt.new && mv constraints.txt.new constraints.txt
 

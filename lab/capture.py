@@ -11,9 +11,12 @@ import base64
 import binascii
 import dataclasses
 import json
+import math
 import os
+import sys
 from collections.abc import Iterable
 from enum import StrEnum
+from json.encoder import encode_basestring as _quoted
 from pathlib import Path
 from types import UnionType
 from typing import Any, TextIO, get_args, get_origin, get_type_hints
@@ -21,10 +24,12 @@ from typing import Any, TextIO, get_args, get_origin, get_type_hints
 from lab.model import (
     Capture,
     Claim,
+    Direction,
     LabError,
     Missing,
     Note,
     Observation,
+    Observer,
     Secret,
     SecretName,
     Statement,
@@ -67,7 +72,23 @@ class CaptureError(LabError):
 
 def encode(item: Item) -> str:
     """One line for `item`, with its line end."""
+    if isinstance(item, Observation):
+        return observation_line(
+            item.observer, item.place, item.connection, item.direction, item.time, item.data, item.exchange
+        )
     return json.dumps({"is": _NAMES[type(item)], **_fields(item)}, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def observation_line(
+    observer: Observer, place: str, connection: str, direction: Direction, time: float, data: bytes, exchange: int
+) -> str:
+    """The line for an observation. A tap writes several for each request, so this is put together by hand."""
+    moment = repr(time) if math.isfinite(time) else json.dumps(time)
+    return (
+        f'{{"is":"observation","observer":{_quoted(observer)},"place":{_quoted(place)}'
+        f',"connection":{_quoted(connection)},"direction":{_quoted(direction)},"time":{moment}'
+        f',"data":"{binascii.b2a_base64(data, newline=False).decode("ascii")}","exchange":{exchange}}}\n'
+    )
 
 
 def decode(line: str) -> Item:
@@ -98,10 +119,17 @@ class Writer:
         for item in items:
             self._put(encode(item))
 
-    def copy_lines(self, recording: Path) -> None:
-        """Append what a tap wrote. A last line cut short is left out; `missing` says why elsewhere."""
+    def copy_lines(self, recording: Path, size: int | None = None) -> None:
+        """Append what a tap wrote, or its first `size` bytes: it may be writing on.
+
+        A last line cut short is left out; `missing` says why elsewhere.
+        """
+        left = sys.maxsize if size is None else size
         with recording.open("rb") as lines:  # a line may be cut in the middle of a character
             for line in lines:
+                left -= len(line)
+                if left < 0:
+                    break
                 if line.endswith(b"\n"):
                     self._put(line.decode())
 

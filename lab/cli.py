@@ -1,6 +1,7 @@
 """The command `lab`: parses, calls, prints. Heavy modules are imported by the commands that need them.
 
 Exit status: 0 all claims hold; 1 a claim fails; 3 something is inconclusive; 2 wrong use or bad input; 130 Ctrl-C.
+`lab up` runs until Ctrl-C, so that is its regular end: 0.
 """
 
 from __future__ import annotations
@@ -169,15 +170,9 @@ def _up(options: argparse.Namespace) -> int:
     """
     from lab.phones.up import hold
 
+    mode = Mode(options.mode)
     with _Progress() as progress:
-
-        def tell(what: str) -> None:
-            if what:
-                progress(what)
-            else:
-                progress.pause()
-
-        hold(Mode(options.mode), options.port, options.captures, _console(), tell, web=options.mitmweb)
+        hold(mode, options.port, options.captures, _console(), progress, progress.pause, web=options.mitmweb)
     return 0
 
 

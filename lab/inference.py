@@ -45,6 +45,9 @@ SIZE_TOLERANCE = (16, 0.05)
 TIME_TOLERANCE = 1.0
 """Seconds."""
 
+HEARTBEAT = 64
+"""Bytes: what a service sends unasked to keep a connection open is shorter than any message that it delivers."""
+
 MESSAGE_REQUEST = re.compile(rb"POST /v1/conversations/[^/ ]+/messages ")
 """The first line of a request that sends a message."""
 
@@ -110,6 +113,8 @@ def network_events(record: Record) -> list[Event]:
             bursts[connection].length += length
         else:
             unasked = last.get(connection) is Direction.TO_CLIENT
+            if unasked and length <= HEARTBEAT:
+                continue
             if unasked and latest and latest.connection != connection and latest.number > spoken[connection]:
                 noticed[latest.number] = latest
             spoken[connection] = number

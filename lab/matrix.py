@@ -135,6 +135,8 @@ def _derived(
     reason = "there was nothing to estimate"
     if missed is not None:
         reason = f"estimated {missed.estimate:.0f} where {missed.truth:.0f} is true ({missed.unit})"
+        if abs(missed.estimate - missed.truth) <= missed.tolerance:
+            reason += f"; the guess without a record ({missed.guess}) comes as close"
     return Cell(name, observer, Exposure.INCONCLUSIVE, reason, (), claimed)
 
 

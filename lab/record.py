@@ -40,6 +40,10 @@ class Record:
     def notes(self, event: Event) -> Iterator[Note]:
         return (note for note in self._notes if note.event is event)
 
+    @property
+    def last_note(self) -> Note | None:
+        return self._notes[-1] if self._notes else None
+
     @cached_property
     def streams(self) -> tuple[Observation, ...]:
         """Each direction of each connection, its pieces joined."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 import os
@@ -104,6 +105,13 @@ def test_any_item_comes_back_from_its_line(item: Item) -> None:
     assert line.endswith("\n")
     assert line.count("\n") == 1
     assert capture.decode(line) == item
+
+
+@given(st.builds(Observation))
+def test_the_line_put_together_by_hand_is_the_one_that_json_would_write(observation: Observation) -> None:
+    data = base64.b64encode(observation.data).decode()
+    fields = {"is": "observation", **dataclasses.asdict(observation), "data": data}
+    assert capture.encode(observation) == json.dumps(fields, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
 @given(st.builds(Story, started=MOMENTS), st.lists(ITEMS, max_size=6))
@@ -292,6 +300,20 @@ def test_what_a_tap_wrote_is_taken_over_line_by_line(tmp_path: Path) -> None:
     with Writer(path, STORY) as writer:
         writer.copy_lines(recording)
     assert items_of(capture.read(path)) == observed
+
+
+def test_no_more_is_taken_over_than_was_meant(tmp_path: Path) -> None:
+    """A tap that goes on may have written more by the time its recording is copied."""
+    note = Note(Observer.NETWORK, Event.CHECKPOINT, 1.0, "", "0")
+    recording = tmp_path / "tap.jsonl"
+    recording.write_text(capture.encode(note), "utf-8")
+    size = recording.stat().st_size
+    recording.write_text(2 * capture.encode(note), "utf-8")
+    for meant, taken in ((size, 1), (size - 1, 0), (2 * size, 2), (None, 2)):
+        path = tmp_path / f"{meant}.capture.jsonl"
+        with Writer(path, STORY) as writer:
+            writer.copy_lines(recording, meant)
+        assert capture.read(path).notes == (note,) * taken
 
 
 def test_the_last_line_of_a_tap_that_was_killed_is_left_out_wherever_it_was_cut(tmp_path: Path) -> None:

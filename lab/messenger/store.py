@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 
 class DeviceStore:
-    """Opened for one account; a new file gets new keys."""
+    """Opened for one account; a new file gets new keys. Not for two threads at the same time."""
 
     def __init__(self, path: Path) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._database.executescript(
             """
             CREATE TABLE IF NOT EXISTS keys (name TEXT PRIMARY KEY, private BLOB NOT NULL);

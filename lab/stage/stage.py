@@ -8,8 +8,9 @@ and recordings of its own; the taps are pointed at them, which takes millisecond
 
 from __future__ import annotations
 
+import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,9 @@ from typing import Any
 
 from lab import resources
 from lab.capture import Item, Writer
-from lab.model import Direction, Missing, Mode, Observation, Observer
+from lab.model import Direction, Missing, Mode, Observation, Observer, Secret, SecretName
 from lab.stage.certificates import make_authority, write_private
-from lab.stage.process import Child, ChildError
+from lab.stage.process import ANSWER_SECONDS, Child, ChildError
 from lab.stage.workspace import Workspace, open_workspace
 
 LOOPBACK = "127.0.0.1"
@@ -34,7 +35,19 @@ AT_REST = (
 )
 """What the operator keeps on disk: file name, and the place that reports name."""
 
-_MITMDUMP = ["-c", "from mitmproxy.tools.main import mitmdump; mitmdump()"]
+_PROGRAM = "from mitmproxy.tools.main import {0}; {0}()"
+
+_PATIENCE = 7 * 86_400
+"""Seconds of silence after which a tap ends a connection: somebody who types may take a long pause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What participants do not see: where the server tap and the service listen, and the folder of the session."""
+
+    front_end: tuple[str, int]
+    service: tuple[str, int]
+    directory: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +63,7 @@ class Venue:
     authority: Path
     devices: Path
     """A folder for the participants' device stores."""
+    behind: Behind
 
     @property
     def url(self) -> str:
@@ -59,7 +73,7 @@ class Venue:
 class Stage:
     """The running processes. Get one from `open_stage`."""
 
-    def __init__(self, workspace: Workspace, closing: ExitStack) -> None:
+    def __init__(self, workspace: Workspace, closing: ExitStack, *, web: bool) -> None:
         self.directory = directory = workspace.path
         self._workspace = workspace
         self._authority = make_authority("Lab CA of this run")
@@ -69,9 +83,10 @@ class Stage:
         self._ready = False
         self._abandoned = False
         self._closing = closing
-        self.network = self._start("network tap", [*self._tap_arguments("network_observer")])
+        self.web = web
+        self.network = self._start("network tap", [*self._tap_arguments("network_observer", web=web)])
         self.server = self._start(
-            "server tap", [*self._tap_arguments("server_observer"), "--set", "keep_host_header=true"]
+            "server tap", [*self._tap_arguments("server_observer", web=web), "--set", "keep_host_header=true"]
         )
         self.service = self._start("service", ["-m", "lab.service"])
 
@@ -113,11 +128,7 @@ class Stage:
             }
         )["port"]
         venue = self._point_taps(mode, host, port, directory)
-        recordings = [
-            (Observer.NETWORK, self.network, directory / "network.jsonl"),
-            (Observer.SERVER, self.server, directory / "server.jsonl"),
-        ]
-        for _, tap, recording in recordings:
+        for _, tap, recording in self._recordings(directory):
             tap.ask({"begin": str(recording)})
         try:
             yield venue
@@ -125,18 +136,52 @@ class Stage:
             # Whoever was interrupted in the middle of a command would take its answer for that of the next one.
             self._abandoned = True
             raise
-        for observer, tap, recording in recordings:
-            try:
-                tap.ask({"end": DRAIN_SECONDS}, DRAIN_SECONDS * 2)
-            except ChildError as error:
-                writer.add(Missing(str(error), observer))
-            if recording.exists():
-                writer.copy_lines(recording)
-        writer.add(*_at_rest(directory))
+        self._collect(directory, writer, {"end": DRAIN_SECONDS}, DRAIN_SECONDS * 2)
         try:
             self.service.ask({"close": port})
         except ChildError as error:
             writer.add(Missing(str(error), Observer.DATABASE))
+
+    def snapshot(self, venue: Venue, writer: Writer) -> None:
+        """Write what every observer has got so far of the session at `venue`, which goes on.
+
+        Nobody may be sending meanwhile. What an observer could not deliver is written as `Missing`.
+        """
+        self._collect(venue.behind.directory, writer, {"checkpoint": {}}, ANSWER_SECONDS)
+
+    def mark(self, secrets: Iterable[Secret]) -> None:
+        """Let the taps mark the flows in which one of these can be read, for whoever looks at them. ChildError.
+
+        The server's tap does not mark its own host name: it stands in every request, and all flows would be marked.
+        """
+        planted = list(secrets)
+        for tap, unmarked in ((self.network, None), (self.server, SecretName.SERVICE)):
+            settings = [f"{one.name}={one.value.decode()}" for one in planted if one.name is not unmarked]
+            tap.ask({"secrets": settings})
+
+    def pages(self) -> tuple[str, str]:
+        """The addresses of the taps' own pages (network, server), if the stage was opened with `web`. ChildError."""
+        self.ready()
+        network, server = (str(tap.ask({"page": {}})["url"]) for tap in (self.network, self.server))
+        return network, server
+
+    def _recordings(self, directory: Path) -> list[tuple[Observer, Child, Path]]:
+        return [
+            (Observer.NETWORK, self.network, directory / "network.jsonl"),
+            (Observer.SERVER, self.server, directory / "server.jsonl"),
+        ]
+
+    def _collect(self, directory: Path, writer: Writer, command: dict[str, Any], seconds: float) -> None:
+        """What every observer got. A tap's answer to `command` may say how many bytes of its recording are meant."""
+        for observer, tap, recording in self._recordings(directory):
+            size: int | None = None
+            try:
+                size = tap.ask(command, seconds).get("bytes")
+            except ChildError as error:
+                writer.add(Missing(str(error), observer))
+            if recording.exists():
+                writer.copy_lines(recording, size)
+        writer.add(*_at_rest(directory))
 
     def _point_taps(self, mode: Mode, host: str, port: int, directory: Path) -> Venue:
         front: dict[str, Any] = {
@@ -149,11 +194,12 @@ class Stage:
             front["certs"] = [f"*={leaf}"]
             # The service must know which scheme its clients used; behind the front end it sees plain HTTP only.
             front["modify_headers"] = ["|~q|X-Forwarded-Proto|https"]
-        front_port = _listen(self.server, front)[1]
+        front_end = _listen(self.server, front)
         devices = directory / "devices"
         devices.mkdir(mode=0o700)
-        address = _listen(self.network, {"mode": [f"reverse:tcp://{LOOPBACK}:{front_port}@{LOOPBACK}:0"]})
-        return Venue(mode, host, address, self._authority_file, devices)
+        address = _listen(self.network, {"mode": [f"reverse:tcp://{LOOPBACK}:{front_end[1]}@{LOOPBACK}:0"]})
+        behind = Behind(front_end, (LOOPBACK, port), directory)
+        return Venue(mode, host, address, self._authority_file, devices, behind)
 
     def _start(self, name: str, arguments: list[str]) -> Child:
         directory = self.directory / name.replace(" ", "-")
@@ -168,25 +214,38 @@ class Stage:
         return child
 
     @staticmethod
-    def _tap_arguments(addon: str) -> list[str]:
-        options = ("server=false", "lab_control=true", "termlog_verbosity=error", "flow_detail=0")
+    def _tap_arguments(addon: str, *, web: bool = False) -> list[str]:
+        options = ["server=false", "lab_control=true", "termlog_verbosity=error", f"tcp_timeout={_PATIENCE}"]
+        if web:
+            # Without a password of ours it draws one for each start, and puts it into the address that it gives.
+            options += ["web_open_browser=false", f"web_host={LOOPBACK}", f"web_port={_free_port()}"]
+        else:
+            options += ["flow_detail=0"]
         settings = [part for option in options for part in ("--set", option)]
-        return [*_MITMDUMP, "-s", str(resources.folder("addons") / f"{addon}.py"), *settings]
+        tool = "mitmweb" if web else "mitmdump"
+        return ["-c", _PROGRAM.format(tool), "-s", str(resources.folder("addons") / f"{addon}.py"), *settings]
 
 
 @contextmanager
-def open_stage() -> Iterator[Stage]:
+def open_stage(*, web: bool = False) -> Iterator[Stage]:
     """A stage in a temporary directory of its own; on leaving, its processes end and its files are gone.
 
     Its processes start side by side; `Stage.session` waits for them, so there is time for something else until then.
+    With `web` the taps are mitmweb: a person can look at their flows, which are kept and marked (see `Stage.mark`).
     """
     with ExitStack() as stack:
-        yield Stage(stack.enter_context(open_workspace()), stack)
+        yield Stage(stack.enter_context(open_workspace()), stack, web=web)
 
 
 def _listen(tap: Child, options: dict[str, Any]) -> tuple[str, int]:
     host, port = tap.ask({"listen": options})["addresses"][0]
     return str(host), int(port)
+
+
+def _free_port() -> int:
+    """A port that nobody listens on. mitmweb cannot tell which one the system gave it, so it is chosen before."""
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 def _at_rest(directory: Path) -> list[Item]:

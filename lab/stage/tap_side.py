@@ -8,7 +8,10 @@ runs; each command read from standard input is answered by one line, {"ok": …}
 
     {"listen": {"mode": ["reverse:tcp://127.0.0.1:4242@127.0.0.1:0"], …}}   set options, answer the bound addresses
     {"begin": "FILE"}                                                      start a recording in FILE
+    {"checkpoint": {}}              note that all is recorded up to here, answer how many bytes the recording has
     {"end": SECONDS}                wait (at most so long) until all connections have ended, then close the recording
+    {"secrets": ["NAME=VALUE", …]}                                         mark flows in which one of these is readable
+    {"page": {}}                                                           answer the address of mitmweb's page
 
 The end of standard input ends the tap, so a parent that was killed leaves no tap behind.
 """
@@ -42,6 +45,7 @@ class Recorder:
         self._numbers: dict[str, str] = {}
         self._open: set[str] = set()
         self._count = 0
+        self._seen = 0
         self._all_ended = asyncio.Event()
         self._all_ended.set()
 
@@ -52,6 +56,15 @@ class Recorder:
         self._file = os.fdopen(descriptor, "w", encoding="utf-8", newline="\n")
         self._numbers.clear()
         self._count = 0
+        self._seen = 0
+
+    def checkpoint(self) -> int:
+        """Note that everything up to here is recorded, and see that it is in the file: its first so many bytes."""
+        if self._file is None:
+            raise LabError("nothing is being recorded")
+        self._note(Event.CHECKPOINT, detail=str(self._seen))
+        self._file.flush()
+        return os.fstat(self._file.fileno()).st_size
 
     async def end(self, seconds: float) -> None:
         """Wait until every connection has ended, note the end of the segment, close the recording.
@@ -61,7 +74,7 @@ class Recorder:
         try:
             async with asyncio.timeout(seconds):
                 await self._all_ended.wait()
-            self._note(Event.SEGMENT)
+            self._note(Event.SEGMENT, detail=str(self._seen))
         finally:
             self.close()
 
@@ -91,20 +104,17 @@ class Recorder:
         self, connection: str, place: str, direction: Direction, moment: float, data: bytes, exchange: int = 0
     ) -> None:
         """Record one observation; `connection` is mitmproxy's id of it."""
+        self._seen += 1
         if self._file is not None:
             number = self._numbers.get(connection, "")
-            self._write(Observation(self.observer, place, number, direction, moment, data, exchange))
+            self._file.write(capture.observation_line(self.observer, place, number, direction, moment, data, exchange))
 
     def failed(self, detail: str) -> None:
         self._note(Event.FAILED, detail=detail)
 
     def _note(self, event: Event, connection: str = "", detail: str = "") -> None:
         if self._file is not None:
-            self._write(Note(self.observer, event, time.time(), connection, detail))
-
-    def _write(self, item: Note | Observation) -> None:
-        if self._file is not None:
-            self._file.write(capture.encode(item))
+            self._file.write(capture.encode(Note(self.observer, event, time.time(), connection, detail)))
 
 
 def recorded[**P, R](hook: Callable[P, R]) -> Callable[P, R]:
@@ -128,6 +138,8 @@ class Tap:
 
     def __init__(self, observer: Observer) -> None:
         self.recorder = Recorder(observer)
+        self.interactive = True
+        """True if a person looks at the flows, so they must be kept and marked."""
         self._secrets: tuple[Secret, ...] = ()
 
     def load(self, loader: Loader) -> None:
@@ -142,6 +154,9 @@ class Tap:
         loader.add_option("lab_control", bool, False, "Take commands from standard input (used by the lab itself).")
 
     def configure(self, updated: set[str]) -> None:
+        # Kept, because mitmproxy copies an option whenever it is read, which is too slow for every message.
+        has_view = ctx.master.addons.get("view") is not None  # type: ignore[no-untyped-call]
+        self.interactive = has_view or not ctx.options.lab_control
         if "lab_secret" in updated:
             self._secrets = tuple(_secret(text) for text in ctx.options.lab_secret)
         if "lab_record" in updated and ctx.options.lab_record:
@@ -156,11 +171,6 @@ class Tap:
 
     def done(self) -> None:
         self.recorder.close()
-
-    @property
-    def interactive(self) -> bool:
-        """True if a person looks at the flows, so they must be kept and marked."""
-        return not ctx.options.lab_control
 
     def mark(self, subject: flow.Flow, observations: Sequence[Observation]) -> None:
         """Mark and comment `subject` with the planted secrets that are readable in `observations`."""
@@ -222,6 +232,13 @@ class Control:
             case {"begin": str(path)}:
                 self._recorder.begin(Path(path))
                 return {}
+            case {"checkpoint": {}}:
+                return {"bytes": self._recorder.checkpoint()}
+            case {"secrets": list(secrets)}:
+                ctx.options.update(lab_secret=secrets)  # type: ignore[no-untyped-call]
+                return {}
+            case {"page": {}}:
+                return {"url": ctx.master.web_url}  # type: ignore[attr-defined]
             case {"end": float(seconds) | int(seconds)}:
                 await self._recorder.end(seconds)
                 return {}

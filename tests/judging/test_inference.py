@@ -83,6 +83,26 @@ def test_a_conversation_about_which_nobody_asks_is_not_estimated(captures: Mappi
     assert inference.estimate(part, Record(part, NETWORK)) == inference.Estimates((), ())
 
 
+@pytest.mark.parametrize("mode", Mode)
+def test_what_keeps_a_connection_open_is_not_taken_for_a_message(captures: Mapping[Mode, Capture], mode: Mode) -> None:
+    """A service that pushes nothing for a while says so on each event stream; after a burst that looks like a push."""
+    part = Record(captures[mode], NETWORK)
+    expected = inference.network_events(part)
+    heartbeat = b"3\r\n:\n\n\r\n" if mode is Mode.PLAINTEXT else b"\x17\x03\x03\x00\x19" + bytes(25)
+    with_heartbeats: list[Observation] = []
+    for number, one in enumerate(part.observations):
+        with_heartbeats.append(one)
+        others = {each.connection for each in part.observations} - {one.connection}
+        for other in sorted(others if one.direction is Direction.TO_SERVICE else ()):
+            before = [each.direction for each in part.observations[:number] if each.connection == other]
+            later = [each.direction for each in part.observations[number:] if each.connection == other]
+            if before[-1:] == later[:1] == [Direction.TO_CLIENT]:
+                with_heartbeats.append(Observation(NETWORK, one.place, other, Direction.TO_CLIENT, one.time, heartbeat))
+    assert len(with_heartbeats) > len(part.observations) + 3
+    noisy = replace(captures[mode], observations=tuple(with_heartbeats))
+    assert inference.network_events(Record(noisy, NETWORK)) == expected
+
+
 def an_inference(estimate: float, guess_error: float = 20.0) -> Inference:
     return Inference(NETWORK, SecretName.SIZE, estimate, 100.0, 16.0, guess_error, "bytes", "a guess")
 
@@ -113,6 +133,7 @@ def test_a_guess_as_good_as_the_estimate_is_no_inference(
     cell = cells(part)[SecretName.SIZE]
     assert cell.exposure is Exposure.INCONCLUSIVE
     assert cell.reason.startswith("estimated ")
+    assert cell.reason.endswith(f"; the guess without a record (a typical text message, {text} bytes) comes as close")
 
 
 @pytest.mark.parametrize("observer", Observer)

@@ -115,7 +115,7 @@ def test_the_network_recorded_this_connection_in_both_directions(taken: Capture,
     assert [(note.event, note.connection, note.detail) for note in notes_of(taken, Observer.NETWORK)] == [
         (Event.OPENED, "1", *played.connected),
         (Event.CLOSED, "1", ""),
-        (Event.SEGMENT, "", ""),
+        (Event.SEGMENT, "", str(len(got))),
     ]
 
 
@@ -283,9 +283,9 @@ def test_nothing_is_left_of_a_stage_and_nothing_was_put_into_the_home(
 def test_a_stage_that_fails_to_start_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    monkeypatch.setattr("lab.stage.stage._MITMDUMP", ["-c", "raise SystemExit('no room')"])
-    with pytest.raises(Exception, match="no room"), open_stage():
-        raise AssertionError("it must not open")
+    monkeypatch.setattr("lab.stage.stage._PROGRAM", "raise SystemExit('no room')")
+    with pytest.raises(ChildError, match="no room"), open_stage() as own:
+        own.ready()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -364,6 +364,7 @@ def test_a_conversation_that_is_interrupted_leaves_a_record_that_ends_early(tmp_
 
 def test_a_port_that_is_taken_is_named_and_a_free_one_is_taken_instead(tmp_path: Path) -> None:
     with open_stage() as own, socket.create_server(("127.0.0.1", 0)) as other:
+        own.ready()
         port = other.getsockname()[1]
         with pytest.raises(ChildError) as caught:
             own.network.ask({"listen": {"mode": [f"reverse:tcp://127.0.0.1:1@127.0.0.1:{port}"]}})
@@ -372,6 +373,38 @@ def test_a_port_that_is_taken_is_named_and_a_free_one_is_taken_instead(tmp_path:
         assert f"failed to listen on 127.0.0.1:{port} with " in sentence
         assert "\n" not in sentence
         assert Session(own, Mode.TLS, tmp_path / "capture").play().missing == ()
+
+
+def test_a_snapshot_holds_what_passed_so_far_and_the_record_goes_on(stage: Stage, tmp_path: Path) -> None:
+    session = Session(stage, Mode.TLS, tmp_path / "whole")
+    with session.open() as venue, session.client(venue) as wire:
+        session.join(wire)
+        for number in (1, 2):
+            with Writer(tmp_path / f"{number}", Story("lesson", "A test", Mode.TLS, tuple(Observer), 1.0)) as writer:
+                stage.snapshot(venue, writer)
+            if number == 1:
+                wire.call("GET", "/openapi.json")
+    first, second, whole = (capture.read(tmp_path / name) for name in ("1", "2", "whole"))
+    for observer in (Observer.NETWORK, Observer.SERVER):
+        got = [len(of(one, observer)) for one in (first, second, whole)]
+        assert got[0] < got[1] <= got[2]
+        events = [note.event for note in notes_of(second, observer)]
+        assert events.count(Event.CHECKPOINT) == 2
+        assert Event.CLOSED not in events
+        for one, count in ((first, got[0]), (second, got[1])):
+            last = notes_of(one, observer)[-1]
+            assert (last.event, last.detail) == (Event.CHECKPOINT, str(count))
+        assert notes_of(whole, observer)[-1].event is Event.SEGMENT
+    assert sees(first, Observer.SERVER, session.name)
+    assert sees(first, Observer.DATABASE, session.name)
+    assert not sees(first, Observer.NETWORK, session.name)
+    assert first.missing == second.missing == whole.missing == ()
+
+
+def test_without_a_recording_there_is_no_checkpoint(stage: Stage) -> None:
+    with pytest.raises(ChildError, match="could not checkpoint: nothing is being recorded"):
+        stage.network.ask({"checkpoint": {}})
+    assert stage.intact
 
 
 def test_a_command_that_no_tap_knows_is_refused(stage: Stage) -> None:

@@ -1,0 +1,115 @@
+"""Who takes part in a session and what is planted in it, whether a lesson or a person at the keyboard directs it.
+
+Every planted value carries a random tag of 64 bits, because a plain "bob" stands in most base64 noise by chance.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+
+from lab.inference import CALIBRATION_FILES, CALIBRATION_TEXTS, OBSERVERS_OWN
+from lab.messenger.content import Content, File
+from lab.messenger.participant import Participant, Person
+from lab.messenger.wire import Route
+from lab.model import Mode, Secret, SecretName, Statement, TlsKeys
+from lab.stage.stage import Venue
+
+DECOYS = 4
+"""How many values are drawn like each secret and planted nowhere."""
+
+TAG_BYTES = 8
+
+type Draw = Callable[[], str]
+"""Gives another value of the same kind at each call."""
+
+
+def plant(names: Iterable[SecretName], draw: Draw) -> tuple[str, list[Secret]]:
+    """Draw a value, which stands for each of `names`, and decoys like it."""
+    value = draw()
+    return value, [Secret(name, value.encode(), tuple(draw().encode() for _ in range(DECOYS))) for name in names]
+
+
+def tag() -> str:
+    return secrets.token_hex(TAG_BYTES)
+
+
+def tagged(text: str) -> str:
+    """A text as it is sent."""
+    return f"{text} [{tag()}]"
+
+
+def draw_host() -> str:
+    return f"chat-{tag()}.lab.test"
+
+
+def draw_password() -> str:
+    return f"pass-{tag()}-{tag()}"
+
+
+class Company:
+    """The participants of one session, who leave together. Use as a context manager.
+
+    `tell` gets what they do, and at the end the keys that they alone hold. WireError and EnvelopeError as in
+    Participant.
+    """
+
+    def __init__(self, venue: Venue, tell: Callable[[Statement | TlsKeys], None]) -> None:
+        self._venue = venue
+        self._tell = tell
+        self._present = ExitStack()
+
+    def __enter__(self) -> Company:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._present.close()
+
+    def enter(self, person: Person, *, listening: bool) -> Participant:
+        venue = self._venue
+        key_log = self.key_log(person)
+        if key_log is not None:
+            self._present.callback(self._tell_keys, person, key_log)  # once the participant has left
+        participant = self._present.enter_context(
+            Participant(
+                person,
+                Route(venue.url, venue.address, venue.authority),
+                venue.devices / f"{person.account}.device",
+                self._tell,
+                sealed=venue.mode is Mode.E2EE,
+                key_log=key_log,
+            )
+        )
+        participant.join(log_in=person.who != OBSERVERS_OWN)
+        if listening:
+            participant.listen()
+        return participant
+
+    def key_log(self, person: Person) -> Path | None:
+        """Where this participant's TLS keys are written, if there are any."""
+        return None if self._venue.mode is Mode.PLAINTEXT else self._venue.devices / f"{person.account}.keys"
+
+    def calibrate(self, *, with_files: bool) -> None:
+        """The observer's own messages, of known sizes, before the story begins (see lab/inference.py)."""
+        here = self.enter(_own_account(), listening=False)
+        there_person = _own_account()
+        there = self.enter(there_person, listening=True)
+        conversation = here.start_conversation([there_person.account])
+        contents = [Content("x" * size) for size in CALIBRATION_TEXTS]
+        if with_files:
+            contents += [Content(file=File("calibration.txt", b"x" * size)) for size in CALIBRATION_FILES]
+        for content in contents:
+            here.send(conversation, [there_person.account], content)
+            there.receive()
+
+    def _tell_keys(self, person: Person, key_log: Path) -> None:
+        """What the participant alone holds; no observer gets it (see TlsKeys)."""
+        if key_log.exists():
+            lines = [line for line in key_log.read_text("ascii").splitlines() if line and not line.startswith("#")]
+            self._tell(TlsKeys(person.who, "".join(f"{line}\n" for line in lines)))
+
+
+def _own_account() -> Person:
+    return Person(OBSERVERS_OWN, f"{OBSERVERS_OWN}-{tag()}", tag() + tag())

@@ -1,0 +1,19 @@
+"""Every benchmark, one after the other: `python -m tests.bench.all`, or `make bench`. About six minutes."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.bench import lesson, memory, run, startup, taps
+
+
+def main() -> int:
+    if len(sys.argv) > 1:
+        sys.stderr.write("all takes no arguments; each benchmark by itself does, see --help\n")
+        return 2
+    # Ctrl-C ends them all.
+    return next((status for one in (startup, run, lesson, taps, memory) if (status := one.main())), 0)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
