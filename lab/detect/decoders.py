@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from lab.detect import compression, http1, tls
 from lab.detect.budget import Budget
 from lab.detect.forms import MIN_VALUE
-from lab.detect.forms import MIN_VALUE
 from lab.detect.reassembly import STREAM
 from lab.detect.views import Builder, View
 

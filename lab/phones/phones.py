@@ -62,7 +62,7 @@ class Message:
 
 
 class Phones:
-    """Get them from `open_phones`. Every method may be called from any thread; they take turns."""
+    """Get them from `open_phones`. Any thread may send and ask; they take turns."""
 
     def __init__(self, stage: Stage, mode: Mode) -> None:
         self.mode = mode
@@ -134,6 +134,11 @@ class Phones:
             self._gather_keys()
             return message
 
+    def end(self) -> None:
+        """Wait until whoever is sending is done; nobody can send any more."""
+        with self._turn:
+            self._trouble = self._trouble or "the conversation is over"
+
     def matrix(self) -> LeakMatrix:
         """Who could read what was typed so far. TypingError: nothing was."""
         return judge(self.so_far())
@@ -201,6 +206,7 @@ def open_phones(stage: Stage, mode: Mode, recording: Path) -> Iterator[Phones]:
             except (WireError, EnvelopeError) as error:
                 raise LabError(f"the phones could not join the service: {error}") from error
             yield phones
+            phones.end()
         phones.write(writer)
 
 

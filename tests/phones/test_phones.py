@@ -56,6 +56,8 @@ def test_who_could_read_it_is_known_at_any_time_and_at_the_end(stage: Stage, mod
         assert second.secrets[SecretName.BODY] == f"{sent.text}, {answer.text}"
         assert not any(cell.exposure is Exposure.INCONCLUSIVE for cell in second.cells)
         assert phones.messages == (sent, answer)
+    with pytest.raises(LabError, match="the conversation is over"):
+        phones.send("alice", "One more thing")
     whole = capture.read(tmp_path / "whole")
     assert whole.missing == ()
     assert [(cell.secret, cell.observer, cell.exposure) for cell in judge(whole).cells] == [
