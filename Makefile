@@ -2,6 +2,7 @@
 .POSIX:
 .DEFAULT_GOAL := help
 VENV = .venv
+JOBS = auto
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 
@@ -11,8 +12,8 @@ help: ## list the targets
 demo: $(INSTALLED) ## run the tour and print who could read what
 	@$(BIN)/lab run
 
-test: $(INSTALLED) ## run all tests (ARGS='-k name' passes arguments to pytest)
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(INSTALLED) ## run all tests (ARGS='-k name' passes arguments to pytest; JOBS=0 for one process)
+	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 lint: $(INSTALLED) ## check style and types
 	@$(BIN)/ruff check .

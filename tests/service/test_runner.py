@@ -98,8 +98,7 @@ def test_it_runs_services_that_share_nothing(child: Child, tmp_path: Path) -> No
 @pytest.mark.parametrize(("secure_delete", "left"), [(True, False), (False, True)])
 def test_deleting_is_as_it_was_asked_for(child: Child, tmp_path: Path, secure_delete: bool, left: bool) -> None:
     port = child.open(tmp_path, "service", secure_delete=secure_delete)
-    post(port, "/v1/accounts")
-    token = post(port, "/v1/login")[1]["token"]
+    token = post(port, "/v1/accounts")[1]["token"]
     database = tmp_path / "service.db"
     connection = sqlite3.connect(database)
     (digest,) = connection.execute("SELECT digest FROM tokens").fetchone()
