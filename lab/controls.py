@@ -104,10 +104,13 @@ def detects(record: Record, secrets: Sequence[Secret]) -> tuple[Control, ...]:
     """Control 3, one for each of `secrets`."""
     tried: dict[Secret, list[str]] = {secret: [] for secret in secrets}
     failed: dict[Secret, str] = {}
+    before: dict[tuple[Observation, ...], Counter[SecretName]] = {}
     try:
         for plant in planting.plants(secrets, record):
             names = Counter(secret.name for secret in plant.secrets)
-            more = _count(plant.secrets, plant.observations) - _count(plant.secrets, plant.before)
+            if plant.before not in before:
+                before[plant.before] = _count(plant.secrets, plant.before)
+            more = _count(plant.secrets, plant.observations) - before[plant.before]
             for secret in plant.secrets:
                 tried[secret].append(plant.how)
                 if more[secret.name] < names[secret.name]:

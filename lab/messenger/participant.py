@@ -103,17 +103,19 @@ class Participant:
         self._say_content(Deed.SENT, moment, message, ", ".join(recipients), content)
         return message
 
-    def receive(self) -> Content:
-        """Wait for the next message, open it, confirm it to the service, and return what it says."""
+    def receive(self, *, confirm: bool = True) -> Content:
+        """Wait for the next message, open it, confirm it to the service if wanted, and return what it says."""
         if self._events is None:
             raise WireError(f"{self.person.who} is not listening")
         name, message = self._events.next()
         while name != "message":
             name, message = self._events.next()
-        self._receipt(message["id"], "delivered")
+        if confirm:
+            self._receipt(message["id"], "delivered")
         content = self._open(message)
         self._say_content(Deed.READ, time.time(), message["id"], message["sender"], content)
-        self._receipt(message["id"], "read")
+        if confirm:
+            self._receipt(message["id"], "read")
         return content
 
     def _open(self, message: dict[str, Any]) -> Content:

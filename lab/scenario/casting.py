@@ -102,7 +102,7 @@ class Company:
             contents += [Content(file=File("calibration.txt", b"x" * size)) for size in CALIBRATION_FILES]
         for content in contents:
             here.send(conversation, [there_person.account], content)
-            there.receive()
+            there.receive(confirm=False)
 
     def _tell_keys(self, person: Person, key_log: Path) -> None:
         """What the participant alone holds; no observer gets it (see TlsKeys)."""

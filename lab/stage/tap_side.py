@@ -32,7 +32,7 @@ from typing import Any, TextIO
 from mitmproxy import ctx, exceptions, flow
 from mitmproxy.addonmanager import Loader
 
-from lab import capture, detect
+from lab import capture
 from lab.model import Direction, Event, LabError, Note, Observation, Observer, Secret, SecretName
 
 
@@ -176,6 +176,8 @@ class Tap:
         """Mark and comment `subject` with the planted secrets that are readable in `observations`."""
         if not self._secrets:
             return
+        from lab import detect  # not at start-up: the taps of a run only record
+
         found = dict.fromkeys(finding.sentence for finding in detect.find(self._secrets, observations).findings)
         if found:
             subject.marked = ":eyes:"
@@ -183,6 +185,8 @@ class Tap:
 
 
 def _secret(text: str) -> Secret:
+    from lab import detect
+
     name, _, value = text.partition("=")
     if name not in list(SecretName) or not value:
         raise _refused(f"lab_secret: {text!r} is not NAME=VALUE with NAME one of {', '.join(SecretName)}")
