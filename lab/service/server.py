@@ -67,8 +67,12 @@ class RunningService:
         self._app.end_streams()
         dispatcher = self._server.task_dispatcher
         dispatcher.shutdown(timeout=_GRACE)
-        # The sockets belong to the thread of the server, which ends when none is left.
-        self._server.trigger.pull_trigger(self._close_sockets)
+        # The sockets belong to the thread of the server, which ends when none is left. It runs thunks under this lock:
+        # without holding it, it could close the trigger between taking the thunk and being woken for it.
+        trigger = self._server.trigger
+        with trigger.lock:
+            trigger.thunks.append(self._close_sockets)
+            trigger.pull_trigger()
         self._thread.join()
         # A request that was still sending to a slow client has failed by now.
         dispatcher.shutdown(timeout=_GRACE)

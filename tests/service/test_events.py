@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -256,3 +258,30 @@ def test_the_scheme_is_the_one_the_proxy_in_front_was_asked_with(alice: User, co
     connection.getresponse().close()
     connection.close()
     assert config.log.read_text().splitlines()[-1].split()[3] == "https://chat.example/v1/x"
+
+
+def test_it_closes_in_order_while_its_loop_is_kept_awake(config: Config, tmp_path: Path) -> None:
+    """The loop could take the order to close, and its own wake-up call away, before that call was made."""
+
+    def keep_awake(service: RunningService, closed: threading.Event) -> None:
+        while not closed.is_set():
+            try:
+                service._server.trigger.pull_trigger()
+            except OSError:
+                return  # the pipe of the loop is gone, as it should be
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for number in range(20):
+            files = {"database": tmp_path / f"{number}.db", "log": tmp_path / f"{number}.log"}
+            service, closed = RunningService(replace(config, **files)), threading.Event()
+            thread = threading.Thread(target=keep_awake, args=(service, closed))
+            thread.start()
+            try:
+                service.close()
+            finally:
+                closed.set()
+                thread.join()
+    finally:
+        sys.setswitchinterval(interval)
