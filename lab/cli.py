@@ -271,7 +271,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _doctor(_: argparse.Namespace) -> int:
-    """Look at this machine: one line for each condition, with the cure where it is not met."""
+    """Look at this machine: one line for each condition, with the cure. Exit status 2 if the lab cannot work here."""
     from lab.doctor import State, examine
 
     failed = False
