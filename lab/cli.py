@@ -317,7 +317,8 @@ def _write(file: str, text: str) -> None:
 def _sessions(names: Sequence[str], modes: Sequence[str]) -> list[Session]:
     from lab.scenario.run import Session
 
-    lessons = [lesson for name in names for lesson in (_shipped() if name == "all" else [_find(name)])]
+    named = [lesson for name in names for lesson in (_shipped() if name == "all" else [_find(name)])]
+    lessons = {lesson.path.resolve(): lesson for lesson in named}.values()  # each once, however often it was named
     sessions = [
         Session(lesson, scenario, number)
         for lesson in lessons

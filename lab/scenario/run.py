@@ -39,12 +39,13 @@ def hold(sessions: Sequence[Session], captures: Path | None, progress: Progress)
         _prepare(captures, sessions)
     with ExitStack() as running:
         stage: Stage | None = None
-        for session in sessions:
+        for number, session in enumerate(sessions, start=1):
             if stage is None or not stage.intact:
                 running.close()
                 progress("starting taps and service")
                 stage = running.enter_context(open_stage())
-            yield perform(session, stage, (captures or stage.directory) / session.file_name, progress)
+            path = captures / session.file_name if captures else stage.directory / f"{number}{capture.SUFFIX}"
+            yield perform(session, stage, path, progress)
 
 
 def perform(session: Session, stage: Stage, path: Path, progress: Progress) -> LeakMatrix:
@@ -67,6 +68,10 @@ def _prepare(folder: Path, sessions: Sequence[Session]) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise LabError(f"{folder}: no folder for captures: {error.strerror}") from error
+    names: set[str] = set()
     for session in sessions:
+        if session.file_name in names:
+            raise LabError(f"two lessons are called {session.lesson.name}; keep their recordings in one folder each")
+        names.add(session.file_name)
         if (folder / session.file_name).exists():
             raise LabError(f"{folder / session.file_name} exists; give another folder, captures are never overwritten")
