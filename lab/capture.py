@@ -21,6 +21,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, TextIO, get_args, get_origin, get_type_hints
 
+from lab import private
 from lab.model import (
     Capture,
     Claim,
@@ -109,8 +110,7 @@ class Writer:
     """
 
     def __init__(self, path: Path, story: Story) -> None:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        self._file: TextIO = os.fdopen(descriptor, "w", encoding="utf-8", newline="\n")
+        self._file: TextIO = os.fdopen(private.create(path), "w", encoding="utf-8", newline="\n")
         self._lines = 0
         self.path = path
         self._put(json.dumps({"is": "capture", "format": FORMAT, **_fields(story)}, ensure_ascii=False) + "\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from lab import controls, detect, inference
@@ -106,7 +105,7 @@ def _read(
         # A hit needs no record of the whole exchange, but it means nothing where decoys hit too.
         doubt = next((check for check in checks if check.name == "decoys" and not check.passed), None)
         if doubt is None:
-            places = Counter(one.place for one in evidence)
+            places = dict.fromkeys(one.place for one in evidence)
             reason = "readable in " + ", ".join(places)
             return Cell(name, observer, Exposure.EXPOSED, reason, evidence, claimed)
         return Cell(name, observer, Exposure.INCONCLUSIVE, _because(doubt), evidence, claimed)

@@ -24,6 +24,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError, Rea
 from urllib3.util.connection import create_connection
 from urllib3.util.ssl_ import create_urllib3_context
 
+from lab import private
 from lab.messenger.content import dump
 
 CONNECT_SECONDS = 10.0
@@ -206,7 +207,7 @@ class _Direct(HTTPAdapter):
 
 def _logging_keys(key_log: Path) -> ssl.SSLContext:
     """The context that urllib3 would make by itself, to which it adds authority and name check; it logs its keys."""
-    os.close(os.open(key_log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    os.close(private.create(key_log))
     context = create_urllib3_context()
     context.keylog_filename = str(key_log)
     return context

@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from lab import private
+
 LIFETIME = datetime.timedelta(days=3)
 SKEW = datetime.timedelta(hours=1)
 """Backdating, for clocks that are a little behind."""
@@ -69,8 +71,7 @@ def make_authority(common_name: str) -> Authority:
 
 def write_private(path: Path, content: bytes) -> Path:
     """Write a new file that only its owner can read, from its first byte on."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    with os.fdopen(private.create(path), "wb") as file:
         file.write(content)
     return path
 

@@ -84,11 +84,9 @@ class Stage:
         self._abandoned = False
         self._closing = closing
         self.web = web
-        self.network = self._start("network tap", [*self._tap_arguments("network_observer", web=web)])
-        self.server = self._start(
-            "server tap", [*self._tap_arguments("server_observer", web=web), "--set", "keep_host_header=true"]
-        )
-        self.service = self._start("service", ["-m", "lab.service"])
+        self.network = self._start_tap("network tap", "network_observer")
+        self.server = self._start_tap("server tap", "server_observer", "keep_host_header=true")
+        self.service = self._start("service", self._folder("service"), ["-m", "lab.service"])
 
     @property
     def children(self) -> tuple[Child, ...]:
@@ -116,8 +114,7 @@ class Stage:
         """
         self.ready()
         self._sessions += 1
-        directory = self.directory / f"session-{self._sessions}"
-        directory.mkdir(mode=0o700)
+        directory = self._folder(f"session-{self._sessions}")
         port = self.service.ask(
             {
                 "open": {
@@ -201,21 +198,27 @@ class Stage:
         behind = Behind(front_end, (LOOPBACK, port), directory)
         return Venue(mode, host, address, self._authority_file, devices, behind)
 
-    def _start(self, name: str, arguments: list[str]) -> Child:
-        directory = self.directory / name.replace(" ", "-")
-        directory.mkdir(mode=0o700)
-        if arguments[0] == "-c":
-            arguments = [*arguments, "--set", f"confdir={directory}"]
-            # mitmproxy would spend a tenth of a second on an RSA authority that no participant trusts.
-            write_private(directory / "mitmproxy-ca.pem", make_authority("unused").pem_with_key)
+    def _start_tap(self, name: str, addon: str, *more: str) -> Child:
+        directory = self._folder(name.replace(" ", "-"))
+        # mitmproxy would spend a tenth of a second on an RSA authority that no participant trusts.
+        write_private(directory / "mitmproxy-ca.pem", make_authority("unused").pem_with_key)
+        arguments = self._tap_arguments(addon, *more, f"confdir={directory}", web=self.web)
+        return self._start(name, directory, arguments)
+
+    def _start(self, name: str, directory: Path, arguments: list[str]) -> Child:
         child = Child(name, arguments, directory)
         self._closing.callback(child.close)
         self._workspace.watch(child.pid)
         return child
 
+    def _folder(self, name: str) -> Path:
+        folder = self.directory / name
+        folder.mkdir(mode=0o700)
+        return folder
+
     @staticmethod
-    def _tap_arguments(addon: str, *, web: bool = False) -> list[str]:
-        options = ["server=false", "lab_control=true", "termlog_verbosity=error", f"tcp_timeout={_PATIENCE}"]
+    def _tap_arguments(addon: str, *more: str, web: bool = False) -> list[str]:
+        options = ["server=false", "lab_control=true", "termlog_verbosity=error", f"tcp_timeout={_PATIENCE}", *more]
         if web:
             # Without a password of ours it draws one for each start, and puts it into the address that it gives.
             options += ["web_open_browser=false", f"web_host={LOOPBACK}", f"web_port={_free_port()}"]

@@ -32,7 +32,7 @@ from typing import Any, TextIO
 from mitmproxy import ctx, exceptions, flow
 from mitmproxy.addonmanager import Loader
 
-from lab import capture
+from lab import capture, private
 from lab.model import Direction, Event, LabError, Note, Observation, Observer, Secret, SecretName
 
 
@@ -51,7 +51,7 @@ class Recorder:
 
     def begin(self, path: Path) -> None:
         """Start a new recording. OSError where the file cannot be made; an existing one is never overwritten."""
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = private.create(path)
         self.close()
         self._file = os.fdopen(descriptor, "w", encoding="utf-8", newline="\n")
         self._numbers.clear()
