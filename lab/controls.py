@@ -207,7 +207,7 @@ def _exchanges_recorded(capture: Capture, record: Record) -> Iterator[str]:
     yield from (f"the request that sent message {message} is not in the record" for message in _absent(capture, posted))
     events = b"\n".join(one.answer for one in record.exchanges if one.line.startswith("GET /v1/events "))
     yield from (f"the delivery of message {message} is not in the record" for message in _absent(capture, events))
-    logins = b"\n".join(one.request for one in record.exchanges if one.line.startswith("POST /v1/login "))
+    logins = b"\n".join(one.request for one in record.exchanges if one.line.startswith("POST /v1/accounts "))
     for one in _story(capture):
         if one.deed is Deed.LOGGED_IN and one.account.encode() not in logins:
             yield f"the login of {one.account} is not in the record"

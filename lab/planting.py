@@ -60,9 +60,9 @@ def request(secret: Secret) -> tuple[bytes, bytes, bytes]:
     ways: dict[SecretName, tuple[str, dict[str, object]]] = {
         SecretName.BODY: ("/v1/conversations/planted/messages", {"content": _content(secret)}),
         SecretName.ATTACHMENT: ("/v1/conversations/planted/messages", {"content": _content(secret)}),
-        SecretName.SENDER: ("/v1/login", {"name": value, "password": "planted"}),
+        SecretName.SENDER: ("/v1/accounts", {"name": value, "password": "planted"}),
         SecretName.RECIPIENT: ("/v1/conversations", {"members": [value]}),
-        SecretName.PASSWORD: ("/v1/login", {"name": "planted", "password": value}),
+        SecretName.PASSWORD: ("/v1/accounts", {"name": "planted", "password": value}),
         SecretName.SERVICE: ("/v1/conversations", {"members": ["planted"]}),
     }
     path, fields = ways[secret.name]

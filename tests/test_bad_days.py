@@ -60,7 +60,7 @@ def test_a_good_day(session: Session, stage: Stage, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("victim", "moment"),
     [
-        ("service", "bob joins"),
+        ("service", "alice and bob join"),
         ("network", "alice sends"),
         ("server", "alice sends"),
         ("service", "alice sends"),

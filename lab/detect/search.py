@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import zip_longest
 
 from lab.detect import http1
@@ -76,7 +77,7 @@ def find(secrets: Sequence[Secret], observations: Sequence[Observation], limits:
 
     Raises ValueError for a secret or decoy too short to stand out (see forms.MIN_VALUE); any observed bytes are fine.
     """
-    needles = Needles(secrets)
+    needles = _needles(tuple(secrets))
     sources = reassemble(observations)
     hits: list[_Hit] = []
     gave_up: list[GaveUp] = []
@@ -95,6 +96,12 @@ def find(secrets: Sequence[Secret], observations: Sequence[Observation], limits:
             hits.append(_Hit(needle, view, start, index, spans, view.decoders + needle.form.decoders))
         gave_up += (GaveUp(index, source.place, why) for why in budget.reasons)
     return Search(_findings(hits, sources, limits.findings), tuple(gave_up), sources)
+
+
+@lru_cache(maxsize=4)
+def _needles(secrets: tuple[Secret, ...]) -> Needles:
+    """Judging one record searches for the same secrets a dozen times."""
+    return Needles(secrets)
 
 
 def _walk(root: View, needles: Needles, budget: Budget) -> Iterator[tuple[Needle, View, int]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 _MAGIC = b"SQLite format 3\x00"
@@ -33,12 +34,13 @@ class Row(NamedTuple):
     data: bytes
 
 
+@lru_cache(maxsize=2)
 def image(main: bytes, wal: bytes = b"") -> bytes:
     """The database file as it is after its last commit, as one that needs no write-ahead log.
 
     `main` is the database file, `wal` the log beside it (empty if there is none). As SQLite does, the log is read up
     to its last valid commit and ignored from the first frame on that does not belong (file format, 4.1 and 4.3).
-    Raises SqliteError.
+    Kept for the next call, because the checksums of the log take most of the time. Raises SqliteError.
     """
     if not main and not wal:
         return b""

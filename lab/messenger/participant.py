@@ -59,17 +59,10 @@ class Participant:
         self._wire.close()
         self._store.close()
 
-    def join(self, *, log_in: bool = True) -> None:
-        """Make the account, log in, and upload public keys if contents are to be sealed.
-
-        Without `log_in` the token that comes with the new account is used; each login costs the service a hash that
-        is slow on purpose.
-        """
+    def join(self) -> None:
+        """Make the account, which logs in as well, and upload public keys if contents are to be sealed."""
         person = self.person
-        credentials = {"name": person.account, "password": person.password}
-        session = self._wire.call("POST", "/v1/accounts", credentials)
-        if log_in:
-            session = self._wire.call("POST", "/v1/login", credentials)
+        session = self._wire.call("POST", "/v1/accounts", {"name": person.account, "password": person.password})
         self._wire.login(session["token"])
         self._say(Deed.LOGGED_IN, time.time(), password=person.password, host=self._host)
         if self._engine is not None:

@@ -19,7 +19,7 @@ from lab.messenger.content import Content
 from lab.messenger.participant import Participant, Person
 from lab.messenger.wire import WireError
 from lab.model import Capture, LabError, LeakMatrix, Missing, Mode, Secret, SecretName, Story
-from lab.scenario.casting import Company, draw_host, draw_password, plant, tag, tagged
+from lab.scenario.casting import Company, draw_host, draw_password, observers_own, plant, tag, tagged
 from lab.scenario.vocabulary import ON_STAGE
 from lab.stage.process import ChildError
 from lab.stage.stage import Stage, Venue
@@ -97,9 +97,11 @@ class Phones:
         self.venue = venue
         if self._stage.web:
             self._stage.mark(self._planted(set()))
-        company.calibrate(with_files=False)
-        for who, person in self.people.items():
-            self._players[who] = company.enter(person, listening=True)
+        *players, here, there = company.join([*self.people.values(), *observers_own()])
+        company.calibrate(here, there, with_files=False)
+        for (who, person), player in zip(self.people.items(), players, strict=True):
+            player.listen()
+            self._players[who] = player
             key_log = company.key_log(person)
             if key_log is not None:
                 self._key_logs[key_log] = 0

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Lock
 
 from lab.inference import CALIBRATION_FILES, CALIBRATION_TEXTS, OBSERVERS_OWN
 from lab.messenger.content import Content, File
@@ -58,7 +60,8 @@ class Company:
 
     def __init__(self, venue: Venue, tell: Callable[[Statement | TlsKeys], None]) -> None:
         self._venue = venue
-        self._tell = tell
+        self._told = tell
+        self._turn = Lock()
         self._present = ExitStack()
 
     def __enter__(self) -> Company:
@@ -67,12 +70,20 @@ class Company:
     def __exit__(self, *_: object) -> None:
         self._present.close()
 
-    def enter(self, person: Person, *, listening: bool) -> Participant:
+    def join(self, people: Iterable[Person]) -> list[Participant]:
+        """Bring them in, all at the same time: the service hashes each password, which is slow on purpose."""
+        entered = [self._enter(person) for person in people]
+        with ThreadPoolExecutor(len(entered)) as doors:
+            for joined in [doors.submit(participant.join) for participant in entered]:
+                joined.result()
+        return entered
+
+    def _enter(self, person: Person) -> Participant:
         venue = self._venue
         key_log = self.key_log(person)
         if key_log is not None:
             self._present.callback(self._tell_keys, person, key_log)  # once the participant has left
-        participant = self._present.enter_context(
+        return self._present.enter_context(
             Participant(
                 person,
                 Route(venue.url, venue.address, venue.authority),
@@ -82,27 +93,29 @@ class Company:
                 key_log=key_log,
             )
         )
-        participant.join(log_in=person.who != OBSERVERS_OWN)
-        if listening:
-            participant.listen()
-        return participant
 
     def key_log(self, person: Person) -> Path | None:
         """Where this participant's TLS keys are written, if there are any."""
         return None if self._venue.mode is Mode.PLAINTEXT else self._venue.devices / f"{person.account}.keys"
 
-    def calibrate(self, *, with_files: bool) -> None:
-        """The observer's own messages, of known sizes, before the story begins (see lab/inference.py)."""
-        here = self.enter(_own_account(), listening=False)
-        there_person = _own_account()
-        there = self.enter(there_person, listening=True)
-        conversation = here.start_conversation([there_person.account])
+    def calibrate(self, here: Participant, there: Participant, *, with_files: bool) -> None:
+        """The observer's own messages, of known sizes, before the story begins (see lab/inference.py).
+
+        Both participants are the observer's own accounts.
+        """
+        account = there.person.account
+        there.listen()
+        conversation = here.start_conversation([account])
         contents = [Content("x" * size) for size in CALIBRATION_TEXTS]
         if with_files:
             contents += [Content(file=File("calibration.txt", b"x" * size)) for size in CALIBRATION_FILES]
         for content in contents:
-            here.send(conversation, [there_person.account], content)
+            here.send(conversation, [account], content)
             there.receive(confirm=False)
+
+    def _tell(self, what: Statement | TlsKeys) -> None:
+        with self._turn:
+            self._told(what)
 
     def _tell_keys(self, person: Person, key_log: Path) -> None:
         """What the participant alone holds; no observer gets it (see TlsKeys)."""
@@ -111,5 +124,6 @@ class Company:
             self._tell(TlsKeys(person.who, "".join(f"{line}\n" for line in lines)))
 
 
-def _own_account() -> Person:
-    return Person(OBSERVERS_OWN, f"{OBSERVERS_OWN}-{tag()}", tag() + tag())
+def observers_own() -> list[Person]:
+    """Two accounts through which the observer sends itself messages."""
+    return [Person(OBSERVERS_OWN, f"{OBSERVERS_OWN}-{tag()}", tag() + tag()) for _ in range(2)]

@@ -9,10 +9,10 @@ from pathlib import Path
 from lab.capture import Fact, Writer
 from lab.e2ee.sealing import EnvelopeError
 from lab.messenger.content import Content, File
-from lab.messenger.participant import Participant, Person
+from lab.messenger.participant import Person
 from lab.messenger.wire import WireError
 from lab.model import INFERRED_ONLY, Missing, Secret, SecretName, Story
-from lab.scenario.casting import Company, Draw, draw_host, draw_password, plant, tag, tagged
+from lab.scenario.casting import Company, Draw, draw_host, draw_password, observers_own, plant, tag, tagged
 from lab.scenario.lesson import Lesson, Scenario, SendFile, SendText
 from lab.scenario.lesson import Participant as Who
 from lab.scenario.vocabulary import ON_STAGE
@@ -81,13 +81,16 @@ def play(lesson: Lesson, scenario: Scenario, stage: Stage, capture: Path, progre
 
 def _converse(scenario: Scenario, cast: _Cast, venue: Venue, writer: Writer, progress: Callable[[str], None]) -> None:
     with Company(venue, writer.add) as company:
-        if not INFERRED_ONLY.isdisjoint(scenario.secrets):
+        own = [] if INFERRED_ONLY.isdisjoint(scenario.secrets) else observers_own()
+        progress(f"{' and '.join(cast.people)} join")
+        joined = company.join([*cast.people.values(), *own])
+        players = dict(zip(cast.people, joined, strict=False))
+        if own:
             progress("the observers measure messages of their own")
-            company.calibrate(with_files=any(isinstance(action, SendFile) for action in cast.sends))
-        players: dict[Who, Participant] = {}
-        for name, person in cast.people.items():
-            progress(f"{name} joins")
-            players[name] = company.enter(person, listening=name in cast.recipients)
+            with_files = any(isinstance(action, SendFile) for action in cast.sends)
+            company.calibrate(*joined[len(players) :], with_files=with_files)
+        for name in cast.recipients:
+            players[name].listen()
         conversations: dict[frozenset[Who], str] = {}
         for action, content in zip(cast.sends, cast.contents, strict=True):
             progress(f"{action.sender} sends a message to {' and '.join(action.recipients)}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,37 +32,62 @@ class Session:
 
 
 def hold(sessions: Sequence[Session], captures: Path | None, progress: Progress) -> Iterator[LeakMatrix]:
-    """Hold the sessions and judge each one; its capture is kept in the folder `captures`, or not at all.
+    """Hold the sessions and judge each one, while the next one is held; the matrices come in the sessions' order.
 
-    A stage that lost a process is replaced before the next session. LabError: the stage cannot be set up, or a
-    capture cannot be written (one that exists is never overwritten).
+    Captures are kept in the folder `captures`, or not at all. A stage that lost a process is replaced before the next
+    session. LabError: the stage cannot be set up, or a capture cannot be written (one that exists is never
+    overwritten).
     """
     if captures is not None:
         _prepare(captures, sessions)
-    with ExitStack() as running:
+    with ExitStack() as running, ThreadPoolExecutor(1, "judge") as judge:
         stage: Stage | None = None
+        judging: deque[Future[LeakMatrix]] = deque()
         for number, session in enumerate(sessions, start=1):
             if stage is None or not stage.intact:
+                yield from _results(judging)  # their recordings may be in the folder of the stage
                 running.close()
                 progress("starting taps and service")
                 stage = running.enter_context(open_stage())
             path = captures / session.file_name if captures else stage.directory / f"{number}{capture.SUFFIX}"
-            yield perform(session, stage, path, progress)
+            _record(session, stage, path, progress)
+            judging.append(judge.submit(_judge, path))
+            if judging[0].done():
+                yield judging.popleft().result()
+        progress("searching the records")
+        yield from _results(judging)
 
 
 def perform(session: Session, stage: Stage, path: Path, progress: Progress) -> LeakMatrix:
     """Hold one session on a running stage, record it in the new file `path`, and judge what was recorded."""
-    # Half a second of imports, which pass while the processes of the stage start.
-    from lab.matrix import judge
-    from lab.scenario.director import play
+    _record(session, stage, path, progress)
+    progress(f"{_name(session)}: searching the record")
+    return _judge(path)
 
-    name = f"{session.lesson.name}, {session.scenario.mode}"
+
+def _record(session: Session, stage: Stage, path: Path, progress: Progress) -> None:
+    from lab.scenario.director import play  # a third of a second, which passes while the stage starts
+
+    name = _name(session)
     try:
         play(session.lesson, session.scenario, stage, path, lambda what: progress(f"{name}: {what}"))
     except OSError as error:
         raise LabError(f"{path}: the recording failed: {error.strerror or error}") from error
-    progress(f"{name}: searching the record")
+
+
+def _judge(path: Path) -> LeakMatrix:
+    from lab.matrix import judge  # as above
+
     return judge(capture.read(path))
+
+
+def _results(judging: deque[Future[LeakMatrix]]) -> Iterator[LeakMatrix]:
+    while judging:
+        yield judging.popleft().result()
+
+
+def _name(session: Session) -> str:
+    return f"{session.lesson.name}, {session.scenario.mode}"
 
 
 def _prepare(folder: Path, sessions: Sequence[Session]) -> None:

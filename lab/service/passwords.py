@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-# The first choice of the OWASP password storage recommendations.
-_MEMORY = 19 * 1024  # KiB
-_ITERATIONS = 2
+# One of the settings that the OWASP password storage recommendations call equal: the one with the least memory.
+_MEMORY = 7 * 1024  # KiB
+_ITERATIONS = 5
 _LANES = 1
 _SALT_SIZE = 16
 _HASH_SIZE = 32

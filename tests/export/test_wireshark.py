@@ -82,7 +82,7 @@ def test_without_keys_the_network_sees_what_the_lab_says(
     everything = tshark(packets, "-T", "pdml") + tshark(packets, "-T", "jsonraw") + tshark(packets, "-x")
     body = planted(recording, SecretName.BODY)
     if mode is Mode.PLAINTEXT:
-        assert ["POST", "/v1/login"] in requests
+        assert ["POST", "/v1/accounts"] in requests
         assert fields(tshark, packets, "tls", "frame.number") == []
         assert body.hex() in everything
         return

@@ -404,7 +404,7 @@ SABOTAGE = (
         exchange_lost(b"/messages ", "http.request_line", "http.header"),
         "cut short",
     ),
-    Sabotage("a login was lost", "recorded", frozenset({SERVER}), exchange_lost(b"POST /v1/login "), "the login of"),
+    Sabotage("a login was lost", "recorded", frozenset({SERVER}), exchange_lost(b"POST /v1/accounts "), "the login of"),
     Sabotage("a delivery was lost", "recorded", frozenset({SERVER}), last_delivery_lost, "the delivery of message"),
     Sabotage("nobody sent", "recorded", frozenset({SERVER, DATABASE}), without(Deed.SENT), "none was sent"),
     Sabotage(

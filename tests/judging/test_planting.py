@@ -166,9 +166,9 @@ def sent(part: Capture, request: bytes) -> list[dict[str, Any]]:
 CARRIERS = {
     SecretName.BODY: (b"POST /v1/conversations/", lambda sent: sent["content"]["text"]),
     SecretName.ATTACHMENT: (b"POST /v1/conversations/", lambda sent: sent["content"]["attachment"]["data"]),
-    SecretName.SENDER: (b"POST /v1/login ", lambda sent: sent["name"]),
+    SecretName.SENDER: (b"POST /v1/accounts ", lambda sent: sent["name"]),
     SecretName.RECIPIENT: (b"POST /v1/conversations ", lambda sent: sent["members"][0]),
-    SecretName.PASSWORD: (b"POST /v1/login ", lambda sent: sent["password"]),
+    SecretName.PASSWORD: (b"POST /v1/accounts ", lambda sent: sent["password"]),
 }
 
 

@@ -117,7 +117,7 @@ def scripted(peer: Peers, make: Make, authority_file: Path) -> Script:
 
         fields = '"id":"7","conversation":"5","sender":"alice","text":null,"attachment":null'
         events = [f'data: {{{fields},"envelope":{envelope}}}\n' for envelope in deliveries(seal)]
-        service.add(answer({}), answer({"token": "t"}), answer({}))
+        service.add(answer({"token": "t"}), answer({}))
         service.add(stream("event: ready", "data: {}", "", *events, ends=False))
         service.add(*[answer({"bundle": base64.b64encode(alice.bundle()).decode()})] * 10)  # also fits a receipt
         bob.join()
@@ -393,7 +393,7 @@ class TestLeaving:
     ) -> None:
         keys = [answer({})] * sealed
         ready = stream("event: ready", "data: {}", "", ends=False)
-        service = peer(answer({}), answer({"token": "t"}), *keys, ready, answer({"id": "5"}))
+        service = peer(answer({"token": "t"}), *keys, ready, answer({"id": "5"}))
         alice = make("Alice", sealed=sealed, route=Route(f"http://{HOST}", service.address, authority_file))
         with alice.self:
             alice.join()

@@ -100,7 +100,7 @@ class TestLoggingIn:
         newcomer.login()
         wrong, unknown = checked
         assert wrong != unknown
-        assert wrong.rsplit("$", 2)[0] == unknown.rsplit("$", 2)[0] == "$argon2id$v=19$m=19456,t=2,p=1"
+        assert wrong.rsplit("$", 2)[0] == unknown.rsplit("$", 2)[0] == "$argon2id$v=19$m=7168,t=5,p=1"
         assert [len(part) for part in wrong.split("$")] == [len(part) for part in unknown.split("$")]
 
     @pytest.mark.parametrize(

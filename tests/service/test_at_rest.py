@@ -43,7 +43,7 @@ class TestFiles:
         alice.get("/v1/conversations")
         found = contents(config)
         assert b"alice" in found
-        assert b"$argon2id$v=19$m=19456,t=2,p=1$" in found
+        assert b"$argon2id$v=19$m=7168,t=5,p=1$" in found
         for secret in (PASSWORD, "a wrong password", alice.token):
             assert secret.encode() not in found
 

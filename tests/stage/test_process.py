@@ -56,11 +56,11 @@ def helper(start: Start) -> Child:
     return child
 
 
-def test_it_starts_answers_and_ends_with_its_input(helper: Child) -> None:
+def test_it_starts_answers_and_ends_when_it_is_told_to(helper: Child) -> None:
     assert helper.ask({"add": [2, 3]}) == {"sum": 5}
     assert helper.ask({"add": [4, 5]}) == {"sum": 9}
     assert helper.alive
-    assert helper.close() == 0
+    assert helper.close() == -signal.SIGKILL
     assert not helper.alive
 
 
@@ -123,13 +123,6 @@ def test_silence_is_an_error_and_a_late_answer_is_not_taken_for_the_next_one(hel
     with pytest.raises(ChildError, match=r"^the helper .*exit status -9"):
         helper.ask({"add": [1, 2]})
     assert not helper.alive
-
-
-def test_a_child_that_does_not_end_by_itself_is_ended(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.stage.process.STOP_SECONDS", 0.01)
-    child = start("print('{\"ready\": {}}')\nimport threading\nthreading.Event().wait()")
-    child.ready()
-    assert child.close() == -signal.SIGKILL
 
 
 def test_proxies_of_the_environment_are_not_passed_on(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
