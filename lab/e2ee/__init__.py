@@ -1,1 +1,1 @@
-"""End-to-end encryption: pure, no network, no storage. `sealing.Engine` is the seam that participants use."""
+"""End-to-end encryption: pure, no network, no storage. `engine.Engine` is the seam that participants use."""
