@@ -1,4 +1,4 @@
-"""Accounts: registration, login, tokens and public keys."""
+"""Accounts: registration, login, tokens, and the one public key of those without devices."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
@@ -15,6 +15,16 @@ from lab.service.passwords import Passwords
 from lab.service.problems import ProblemError
 from lab.service.storage import Storage, accounts, keys, tokens
 from lab.service.throttle import LoginThrottle
+
+_CREATE = insert(accounts)
+_PASSWORD = select(accounts.c.password).where(accounts.c.name == bindparam("name"))
+_ADD_TOKEN = insert(tokens)
+_TOKEN = select(tokens.c.account, tokens.c.expires).where(tokens.c.digest == bindparam("digest"))
+_REMOVE_TOKEN = delete(tokens).where(tokens.c.digest == bindparam("digest"))
+_REMOVE_EXPIRED = delete(tokens).where(tokens.c.expires <= bindparam("now"))
+_put_keys = upsert(keys)
+_PUT_KEYS = _put_keys.on_conflict_do_update(set_={"bundle": _put_keys.excluded.bundle})
+_KEYS = select(keys.c.bundle).where(keys.c.account == bindparam("name"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +59,7 @@ class Accounts:
         row = {"name": name, "password": self._passwords.hash(password), "created": self._clock()}
         try:
             with self._storage.writing() as connection:
-                connection.execute(insert(accounts), row)
+                connection.execute(_CREATE, row)
         except IntegrityError:
             raise ProblemError(409, f"The name {name!r} is taken.") from None
         return self._new_token(name)
@@ -61,7 +71,7 @@ class Accounts:
         """
         self._throttle.attempt(name)
         with self._storage.reading() as connection:
-            stored = connection.scalar(select(accounts.c.password).where(accounts.c.name == name))
+            stored = connection.scalar(_PASSWORD, {"name": name})
         if not self._passwords.verify(password, stored or self._decoy):
             raise ProblemError(401, "Unknown account or wrong password.", {"WWW-Authenticate": "Bearer"})
         self._throttle.succeeded(name)
@@ -72,7 +82,7 @@ class Accounts:
         # Found by digest: how long the search takes depends on the digest, which tells nothing about the token.
         digest = _digest(token)
         with self._storage.reading() as connection:
-            row = connection.execute(select(tokens).where(tokens.c.digest == digest)).one_or_none()
+            row = connection.execute(_TOKEN, {"digest": digest}).one_or_none()
         if row is None or row.expires <= self._clock():
             raise ProblemError(401, "The token is unknown or expired.", {"WWW-Authenticate": "Bearer"})
         return Session(row.account, digest, row.expires)
@@ -80,19 +90,17 @@ class Accounts:
     def logout(self, session: Session) -> None:
         """Remove the token of a session."""
         with self._storage.writing() as connection:
-            connection.execute(delete(tokens).where(tokens.c.digest == session.digest))
+            connection.execute(_REMOVE_TOKEN, {"digest": session.digest})
 
     def publish_keys(self, account: str, bundle: bytes) -> None:
-        """Replace the public keys of an account; what they are made of is up to the clients."""
-        statement = upsert(keys).values(account=account, bundle=bundle)
-        statement = statement.on_conflict_do_update(index_elements=[keys.c.account], set_={"bundle": bundle})
+        """Replace the one public key of an account without devices; what it is made of is up to the clients."""
         with self._storage.writing() as connection:
-            connection.execute(statement)
+            connection.execute(_PUT_KEYS, {"account": account, "bundle": bundle})
 
     def keys(self, account: str) -> bytes:
-        """The public keys of an account; raises ProblemError (404) if there are none."""
+        """The one public key of an account without devices; raises ProblemError (404) if there is none."""
         with self._storage.reading() as connection:
-            bundle: bytes | None = connection.scalar(select(keys.c.bundle).where(keys.c.account == account))
+            bundle: bytes | None = connection.scalar(_KEYS, {"name": account})
         if bundle is None:
             raise ProblemError(404, "No keys are published under this name.")
         return bundle
@@ -102,8 +110,8 @@ class Accounts:
         now = self._clock()
         expires = now + self._token_lifetime
         with self._storage.writing() as connection:
-            connection.execute(delete(tokens).where(tokens.c.expires <= now))
-            connection.execute(insert(tokens), {"digest": _digest(token), "account": account, "expires": expires})
+            connection.execute(_REMOVE_EXPIRED, {"now": now})
+            connection.execute(_ADD_TOKEN, {"digest": _digest(token), "account": account, "expires": expires})
         return token, expires
 
 

@@ -1,19 +1,21 @@
-"""The operations of the interface, all below /v1."""
+"""The operations on accounts, conversations, messages and the event stream, all below /v1."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import Response, g, request
+from flask import Response, request
 
 from lab.service import schemas
-from lab.service.accounts import Accounts, Session
+from lab.service.accounts import Accounts
+from lab.service.authentication import session
 from lab.service.config import Config
 from lab.service.conversations import Conversations
+from lab.service.devices import Devices
 from lab.service.events import Events, stream
+from lab.service.messages import Messages
 from lab.service.openapi import SECURITY
-from lab.service.problems import ProblemError
 
 _STREAM_RESPONSES: dict[int | str, Any] = {
     200: {"description": "A stream", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
@@ -44,21 +46,8 @@ def public_api(accounts: Accounts) -> APIBlueprint:
     return api
 
 
-def member_api(config: Config, accounts: Accounts, conversations: Conversations, events: Events) -> APIBlueprint:
-    """The operations that need a token."""
-    api = APIBlueprint("member", __name__, url_prefix="/v1")
-
-    @api.before_request
-    def authenticate() -> None:
-        authorization = request.authorization
-        if authorization is None or authorization.type != "bearer" or not authorization.token:
-            raise ProblemError(401, "A bearer token is needed.", {"WWW-Authenticate": "Bearer"})
-        g.session = accounts.session(authorization.token)
-        request.environ["REMOTE_USER"] = g.session.account
-
-    def session() -> Session:
-        found: Session = g.session
-        return found
+def add_account_operations(api: APIBlueprint, accounts: Accounts, events: Events) -> None:
+    """Logging out, and the simple form of keys: one for each account."""
 
     @api.delete("/login")
     @api.output({}, 204)
@@ -66,30 +55,32 @@ def member_api(config: Config, accounts: Accounts, conversations: Conversations,
     def logout() -> Response:
         accounts.logout(session())
         events.end(lambda subscription: subscription.session.digest == session().digest)
-        response = Response(status=204)
-        del response.headers["Content-Type"]
-        return response
+        return _nothing()
 
     @api.put("/keys")
     @api.input(schemas.NewKeys)
     @api.output(schemas.Keys)
-    @api.doc(summary="Publish one's public keys", security=SECURITY)
+    @api.doc(summary="Publish one public key, for clients without devices", security=SECURITY)
     def publish_keys(json_data: schemas.NewKeys) -> schemas.Keys:
         accounts.publish_keys(session().account, json_data.bundle)
         return schemas.Keys(name=session().account, bundle=json_data.bundle)
 
     @api.get("/accounts/<name>/keys")
     @api.output(schemas.Keys)
-    @api.doc(summary="Get someone's public keys", security=SECURITY)
+    @api.doc(summary="Get someone's one public key, for clients without devices", security=SECURITY)
     def get_keys(name: str) -> schemas.Keys:
         return schemas.Keys(name=name, bundle=accounts.keys(name))
+
+
+def add_conversation_operations(api: APIBlueprint, conversations: Conversations) -> None:
+    """Conversations and their members."""
 
     @api.post("/conversations")
     @api.input(schemas.NewConversation)
     @api.output(schemas.Conversation, 201)
     @api.doc(summary="Start a conversation", security=SECURITY)
     def create_conversation(json_data: schemas.NewConversation) -> schemas.Conversation:
-        return conversations.create(session().account, json_data.members)
+        return conversations.create(session().account, json_data.members, json_data.title)
 
     @api.get("/conversations")
     @api.output(schemas.Conversations)
@@ -97,42 +88,81 @@ def member_api(config: Config, accounts: Accounts, conversations: Conversations,
     def list_conversations() -> schemas.Conversations:
         return schemas.Conversations(conversations=conversations.of(session().account))
 
+    @api.post("/conversations/<conversation>/members")
+    @api.input(schemas.NewMember)
+    @api.output(schemas.Conversation)
+    @api.doc(summary="Add a member to a conversation", security=SECURITY)
+    def add_member(conversation: str, json_data: schemas.NewMember) -> schemas.Conversation:
+        return conversations.add(session().account, conversation, json_data.account)
+
+    @api.delete("/conversations/<conversation>/members/<account>")
+    @api.output({}, 204)
+    @api.doc(summary="Remove a member from a conversation, or leave it", security=SECURITY)
+    def remove_member(conversation: str, account: str) -> Response:
+        conversations.remove(session().account, conversation, account)
+        return _nothing()
+
+
+def add_message_operations(api: APIBlueprint, messages: Messages) -> None:
+    """Messages and receipts."""
+
     @api.post("/conversations/<conversation>/messages")
     @api.input(schemas.NewMessage)
     @api.output(schemas.Posted, 201)
-    @api.doc(summary="Send a message", security=SECURITY)
+    @api.doc(summary="Send a message", security=SECURITY, responses=[409])
     def post_message(conversation: str, json_data: schemas.NewMessage) -> schemas.Posted:
-        return conversations.post(session().account, conversation, json_data)
+        return messages.post(session().account, conversation, json_data)
 
     @api.get("/conversations/<conversation>/messages")
+    @api.input(schemas.Reader, location="query")
     @api.output(schemas.Messages)
     @api.doc(summary="List the messages of a conversation", security=SECURITY)
-    def list_messages(conversation: str) -> schemas.Messages:
-        return schemas.Messages(messages=conversations.messages(session().account, conversation))
+    def list_messages(conversation: str, query_data: schemas.Reader) -> schemas.Messages:
+        return schemas.Messages(messages=messages.of(session().account, query_data.device, conversation))
 
     @api.get("/messages/<message>")
+    @api.input(schemas.Reader, location="query")
     @api.output(schemas.MessageStatus)
     @api.doc(summary="Get a message and its receipts", security=SECURITY)
-    def get_message(message: str) -> schemas.MessageStatus:
-        return conversations.status(session().account, message)
+    def get_message(message: str, query_data: schemas.Reader) -> schemas.MessageStatus:
+        return messages.status(session().account, query_data.device, message)
 
     @api.post("/messages/<message>/receipts")
     @api.input(schemas.NewReceipt)
     @api.output(schemas.Receipt)
     @api.doc(summary="Acknowledge a message", security=SECURITY, responses=[403])
     def acknowledge(message: str, json_data: schemas.NewReceipt) -> schemas.Receipt:
-        return conversations.acknowledge(session().account, message, json_data.state)
+        return messages.acknowledge(session().account, message, json_data.state)
+
+
+def add_event_operations(
+    api: APIBlueprint,
+    config: Config,
+    devices: Devices,
+    conversations: Conversations,
+    messages: Messages,
+    events: Events,
+) -> None:
+    """The event stream."""
 
     @api.get("/events")
     @api.input(schemas.After, location="query")
     @api.doc(summary="Receive messages as server-sent events", security=SECURITY, responses=_STREAM_RESPONSES)
     def receive_events(query_data: schemas.After) -> Response:
-        reader = session()
+        reader, device = session(), query_data.device
         disconnected = request.environ.get("waitress.client_disconnected", lambda: False)
-        subscription = events.subscribe(reader)
+        subscription = events.subscribe(reader, device)
+        if device is not None:
+            try:
+                # Only now: a device removed from the list from here on finds its stream ended.
+                devices.check(reader.account, device)
+            except BaseException:
+                subscription.close()
+                raise
         body = stream(
             subscription,
-            read=lambda after: conversations.after(reader.account, after),
+            read=lambda after: messages.after(reader.account, device, after),
+            members=lambda changed: conversations.members(reader.account, changed),
             after=query_data.after,
             heartbeat=config.heartbeat,
             gone=lambda: disconnected() or config.clock() >= reader.expires,
@@ -142,4 +172,8 @@ def member_api(config: Config, accounts: Accounts, conversations: Conversations,
         response.call_on_close(subscription.close)
         return response
 
-    return api
+
+def _nothing() -> Response:
+    response = Response(status=204)
+    del response.headers["Content-Type"]
+    return response

@@ -10,11 +10,22 @@ from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from lab.service.accounts import Accounts
-from lab.service.api import member_api, public_api
+from lab.service.api import (
+    add_account_operations,
+    add_conversation_operations,
+    add_event_operations,
+    add_message_operations,
+    public_api,
+)
+from lab.service.authentication import member_blueprint
+from lab.service.blobs import Blobs
 from lab.service.config import Config
 from lab.service.conversations import Conversations
+from lab.service.device_api import DeviceConverter, add_blob_operations, add_device_operations
+from lab.service.devices import Devices
 from lab.service.events import Events
 from lab.service.log import AccessLog, Log
+from lab.service.messages import Messages
 from lab.service.openapi import configure_openapi
 from lab.service.passwords import Passwords
 from lab.service.problems import register_problem_handlers
@@ -43,17 +54,27 @@ class ServiceApp(APIFlask):
         self._events = Events(config.max_streams)
         throttle = LoginThrottle(config.clock, config.login_failures, config.login_window)
         accounts = Accounts(self._storage, self._passwords, throttle, config.clock, config.token_lifetime)
-        conversations = Conversations(self._storage, config.clock, self._events.publish)
+        devices = Devices(self._storage, self._events.end_devices)
+        conversations = Conversations(self._storage, config.clock, self._events.publish_change)
+        messages = Messages(self._storage, config.clock, self._events.publish)
+        member_api = member_blueprint(accounts)
+        add_account_operations(member_api, accounts, self._events)
+        add_device_operations(member_api, devices)
+        add_conversation_operations(member_api, conversations)
+        add_message_operations(member_api, messages)
+        add_event_operations(member_api, config, devices, conversations, messages, self._events)
+        add_blob_operations(member_api, Blobs(self._storage, config.clock))
 
         self.config["MAX_CONTENT_LENGTH"] = config.max_body
         self.request_class = _JsonRequest
         self.json = _Json(self)
         # One spelling for each address: others are not found, where Flask would redirect.
         self.url_map.merge_slashes = False
+        self.url_map.converters["device"] = DeviceConverter
         configure_openapi(self)
         register_problem_handlers(self, self._log.exception)
         self.register_blueprint(public_api(accounts))
-        self.register_blueprint(member_api(config, accounts, conversations, self._events))
+        self.register_blueprint(member_api)
         self.after_request(_uncached)
         self.wsgi_app = AccessLog(self.wsgi_app, self._log)  # type: ignore[method-assign]
 

@@ -1,183 +1,126 @@
-"""Conversations: members, messages and receipts. Whoever is not a member cannot tell that one exists."""
+"""Conversations and their members. Whoever is not a member cannot tell that one exists."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Sequence
 from uuid import uuid4
 
-from sqlalchemy import Connection, Join, Row, Select, and_, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from lab.service.problems import ProblemError
-from lab.service.schemas import (
-    MAX_MEMBERS,
-    Attachment,
-    Conversation,
-    Message,
-    MessageStatus,
-    NewMessage,
-    Posted,
-    Receipt,
-    State,
-)
-from lab.service.storage import Storage, accounts, conversations, envelopes, members, messages, receipts
+from lab.service.schemas import MAX_MEMBERS, Conversation, Members
+from lab.service.storage import Storage, accounts, conversations, members, messages
 
-# Messages read for an event stream at once: with attachments they are up to about 1 MiB each.
-_BATCH = 20
+_KNOWN = select(accounts.c.name).where(accounts.c.name.in_(bindparam("names", expanding=True)))
+_CREATE = insert(conversations)
+_TITLE = select(conversations.c.title).where(conversations.c.id == bindparam("conversation"))
+_ADD = insert(members)
+_REMOVE = delete(members).where(
+    members.c.conversation == bindparam("conversation"), members.c.account == bindparam("account")
+)
+_NAMES = (
+    select(members.c.account).where(members.c.conversation == bindparam("conversation")).order_by(members.c.account)
+)
+_mine = select(members.c.conversation).where(members.c.account == bindparam("member"))
+_LIST = (
+    select(conversations.c.id, conversations.c.title, members.c.account)
+    .join(members, members.c.conversation == conversations.c.id)
+    .where(conversations.c.id.in_(_mine))
+    .order_by(conversations.c.created, conversations.c.id, members.c.account)
+)
+_LAST_MESSAGE = select(func.coalesce(func.max(messages.c.sequence), 0))
+
+type Changed = Callable[[str, Iterable[str]], None]
+"""Told a conversation whose members have changed, and the accounts that this concerns."""
 
 
 class Conversations:
-    """The conversations of one service; `publish` is told the recipients of each message once it is stored."""
+    """The conversations of one service; `changed` is told of new and removed members once that is stored."""
 
-    def __init__(self, storage: Storage, clock: Callable[[], float], publish: Callable[[Iterable[str]], None]) -> None:
+    def __init__(self, storage: Storage, clock: Callable[[], float], changed: Changed) -> None:
         self._storage = storage
         self._clock = clock
-        self._publish = publish
+        self._changed = changed
 
-    def create(self, creator: str, others: Sequence[str]) -> Conversation:
+    def create(self, creator: str, others: Sequence[str], title: str | None) -> Conversation:
         """Start a conversation; raises ProblemError (422) for an unknown, missing or supernumerary member."""
         names = sorted({creator, *others})
-        if not 2 <= len(names) <= MAX_MEMBERS:
-            raise ProblemError(422, f"A conversation has 2 to {MAX_MEMBERS} members; this one has {len(names)}.")
+        if len(names) < 2:
+            raise ProblemError(422, "A conversation starts with at least one other member.")
         identifier = str(uuid4())
         with self._storage.writing() as connection:
-            known = set(connection.scalars(select(accounts.c.name).where(accounts.c.name.in_(names))))
-            unknown = [name for name in names if name not in known]
-            if unknown:
-                raise ProblemError(422, f"There is no account {unknown[0]!r}.")
-            connection.execute(insert(conversations), {"id": identifier, "created": self._clock()})
-            connection.execute(insert(members), [{"conversation": identifier, "account": name} for name in names])
-        return Conversation(id=identifier, members=names)
+            _check_names(connection, names)
+            connection.execute(_CREATE, {"id": identifier, "created": self._clock(), "title": title})
+            connection.execute(_ADD, [{"conversation": identifier, "account": name, "joined": 0} for name in names])
+        return Conversation(id=identifier, members=names, title=title)
 
     def of(self, account: str) -> list[Conversation]:
         """The conversations `account` is a member of, oldest first."""
-        mine = select(members.c.conversation).where(members.c.account == account)
-        statement = (
-            select(conversations.c.id, members.c.account)
-            .join(members, members.c.conversation == conversations.c.id)
-            .where(conversations.c.id.in_(mine))
-            .order_by(conversations.c.created, conversations.c.id, members.c.account)
-        )
+        titles: dict[str, str | None] = {}
         names = defaultdict[str, list[str]](list)
         with self._storage.reading() as connection:
-            for identifier, name in connection.execute(statement):
+            for identifier, title, name in connection.execute(_LIST, {"member": account}):
+                titles[identifier] = title
                 names[identifier].append(name)
-        return [Conversation(id=identifier, members=found) for identifier, found in names.items()]
+        return [
+            Conversation(id=identifier, members=names[identifier], title=title) for identifier, title in titles.items()
+        ]
 
-    def post(self, sender: str, conversation: str, new: NewMessage) -> Posted:
-        """Store a message; raises ProblemError (404 for others than members, 422 for wrong recipients)."""
-        identifier = str(uuid4())
-        content = new.content
-        attachment = content.attachment if content else None
+    def members(self, reader: str, identifiers: Collection[str]) -> list[Members]:
+        """The members of each of these conversations; none of one that `reader` is not a member of."""
+        found = []
+        with self._storage.reading() as connection:
+            for identifier in identifiers:
+                names = list(connection.scalars(_NAMES, {"conversation": identifier}))
+                found.append(Members(conversation=identifier, members=names if reader in names else []))
+        return found
+
+    def add(self, member: str, conversation: str, newcomer: str) -> Conversation:
+        """Add `newcomer`, who gets what is posted from now on; whoever is a member already stays one.
+
+        Raises ProblemError (404 if `member` is none; 422 for an unknown or supernumerary newcomer).
+        """
         with self._storage.writing() as connection:
-            recipients = _others(connection, conversation, sender)
-            if new.envelopes is not None and sorted(each.recipient for each in new.envelopes) != recipients:
-                raise ProblemError(422, "Envelopes are for each other member of the conversation, one each.")
-            # Inside the transaction: writers take turns, so times are in the order of the sequence numbers.
-            now = self._clock()
-            row = {
-                "id": identifier,
-                "conversation": conversation,
-                "sender": sender,
-                "created": now,
-                "text": content.text if content else None,
-                "attachment_name": attachment.name if attachment else None,
-                "attachment_type": attachment.type if attachment else None,
-                "attachment": attachment.data if attachment else None,
-            }
-            connection.execute(insert(messages), row)
-            if new.envelopes is not None:
-                connection.execute(
-                    insert(envelopes),
-                    [{"message": identifier, "recipient": each.recipient, "data": each.data} for each in new.envelopes],
-                )
-        self._publish(recipients)
-        return Posted(id=identifier, time=now)
+            names = _names(connection, conversation, member)
+            title = connection.scalar(_TITLE, {"conversation": conversation})
+            if newcomer in names:
+                return Conversation(id=conversation, members=names, title=title)
+            names = sorted([*names, newcomer])
+            _check_names(connection, names)
+            joined = connection.execute(_LAST_MESSAGE).scalar_one()
+            connection.execute(_ADD, {"conversation": conversation, "account": newcomer, "joined": joined})
+        self._changed(conversation, names)
+        return Conversation(id=conversation, members=names, title=title)
 
-    def messages(self, reader: str, conversation: str) -> list[Message]:
-        """The messages of a conversation, oldest first; raises ProblemError (404) for others than members."""
-        statement = _as_read_by(reader).where(messages.c.conversation == conversation)
-        with self._storage.reading() as connection:
-            _others(connection, conversation, reader)
-            return [Message(**_fields(row)) for row in connection.execute(statement)]
-
-    def after(self, reader: str, sequence: int) -> list[Message]:
-        """The next few messages others sent to `reader`, with sequence numbers above `sequence`, in that order."""
-        statement = _as_read_by(reader).where(messages.c.sequence > sequence, messages.c.sender != reader).limit(_BATCH)
-        with self._storage.reading() as connection:
-            return [Message(**_fields(row)) for row in connection.execute(statement)]
-
-    def status(self, reader: str, message: str) -> MessageStatus:
-        """A message and its receipts; raises ProblemError (404) for others than members."""
-        with self._storage.reading() as connection:
-            row = connection.execute(_as_read_by(reader).where(messages.c.id == message)).one_or_none()
-            if row is None:
-                raise _no_message()
-            found = connection.execute(
-                select(receipts).where(receipts.c.message == message).order_by(receipts.c.time, receipts.c.account)
-            )
-            history = [Receipt(account=each.account, state=each.state, time=each.time) for each in found]
-        return MessageStatus(**_fields(row), receipts=history)
-
-    def acknowledge(self, recipient: str, message: str, state: State) -> Receipt:
-        """Store and return a receipt, the first of its kind; raises ProblemError (403 sender, 404 stranger)."""
-        row = {"message": message, "account": recipient, "state": state, "time": self._clock()}
+    def remove(self, member: str, conversation: str, leaver: str) -> None:
+        """Remove `leaver`, who may be `member`; raises ProblemError (404) if either is none."""
         with self._storage.writing() as connection:
-            statement = select(messages.c.sender).select_from(_joined_by(recipient)).where(messages.c.id == message)
-            sender = connection.scalar(statement)
-            if sender is None:
-                raise _no_message()
-            if sender == recipient:
-                raise ProblemError(403, "Only a recipient can acknowledge a message.")
-            connection.execute(upsert(receipts).values(row).on_conflict_do_nothing())
-            kept = [receipts.c.message == message, receipts.c.account == recipient, receipts.c.state == state]
-            first = connection.execute(select(receipts.c.time).where(*kept)).scalar_one()
-        return Receipt(account=recipient, state=state, time=first)
+            names = _names(connection, conversation, member)
+            if leaver not in names:
+                raise ProblemError(404, "There is no such member.")
+            connection.execute(_REMOVE, {"conversation": conversation, "account": leaver})
+        self._changed(conversation, names)
 
 
-def _others(connection: Connection, conversation: str, member: str) -> list[str]:
-    """The other members in alphabetical order; raises ProblemError (404) if `member` is none."""
-    statement = select(members.c.account).where(members.c.conversation == conversation).order_by(members.c.account)
-    names = list(connection.scalars(statement))
+def no_conversation() -> ProblemError:
+    """What is said of a conversation that is not there, or not for the one who asks."""
+    return ProblemError(404, "There is no such conversation.")
+
+
+def _names(connection: Connection, conversation: str, member: str) -> list[str]:
+    """The members in alphabetical order; raises ProblemError (404) if `member` is none."""
+    names = list(connection.scalars(_NAMES, {"conversation": conversation}))
     if member not in names:
-        raise ProblemError(404, "There is no such conversation.")
-    names.remove(member)
+        raise no_conversation()
     return names
 
 
-def _joined_by(account: str) -> Join:
-    """The messages of the conversations `account` is a member of."""
-    return messages.join(members, and_(members.c.conversation == messages.c.conversation, members.c.account == account))
-
-
-def _as_read_by(account: str) -> Select[Any]:
-    """The messages `account` may read, in order, each with the envelope addressed to it."""
-    addressed = and_(envelopes.c.message == messages.c.id, envelopes.c.recipient == account)
-    return (
-        select(messages, envelopes.c.data)
-        .select_from(_joined_by(account).outerjoin(envelopes, addressed))
-        .order_by(messages.c.sequence)
-    )
-
-
-def _fields(row: Row[Any]) -> dict[str, Any]:
-    """The fields of a `Message` from a row of `_as_read_by`."""
-    attachment = None
-    if row.attachment is not None:
-        attachment = Attachment(name=row.attachment_name, type=row.attachment_type, data=row.attachment)
-    return {
-        "id": row.id,
-        "sequence": row.sequence,
-        "conversation": row.conversation,
-        "sender": row.sender,
-        "time": row.created,
-        "text": row.text,
-        "attachment": attachment,
-        "envelope": row.data,
-    }
-
-
-def _no_message() -> ProblemError:
-    return ProblemError(404, "There is no such message.")
+def _check_names(connection: Connection, names: Sequence[str]) -> None:
+    """Raises ProblemError (422) if these cannot be the members of a conversation."""
+    if len(names) > MAX_MEMBERS:
+        raise ProblemError(422, f"A conversation has at most {MAX_MEMBERS} members; this one has {len(names)}.")
+    known = set(connection.scalars(_KNOWN, {"names": names}))
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ProblemError(422, f"There is no account {unknown[0]!r}.")

@@ -7,10 +7,17 @@ from typing import Any
 
 from apiflask import APIFlask
 
+from lab.service.fields import MAX_DEVICE
 from lab.service.problems import MEDIA_TYPE
 
 SECURITY = "bearer"
 
+_DEVICE = {"type": "integer", "minimum": 1, "maximum": MAX_DEVICE}
+_ADDRESS = {
+    "type": "object",
+    "properties": {"account": {"type": "string"}, "device": {"anyOf": [_DEVICE, {"type": "null"}]}},
+    "required": ["account", "device"],
+}
 _PROBLEM = {
     "type": "object",
     "description": "Problem details (RFC 9457).",
@@ -20,6 +27,8 @@ _PROBLEM = {
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "errors": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
+        "missing": {"type": "array", "items": _ADDRESS, "description": "Whom an envelope should be for, and is not."},
+        "stale": {"type": "array", "items": _ADDRESS, "description": "Whom no envelope should be for."},
     },
     "required": ["type", "title", "status", "detail"],
 }
@@ -31,7 +40,7 @@ def configure_openapi(app: APIFlask) -> None:
     """Let `app` describe itself at /openapi.json."""
     app.config.update(
         OPENAPI_VERSION="3.1.0",
-        DESCRIPTION="Accounts, conversations, messages, receipts and an event stream.",
+        DESCRIPTION="Accounts, devices, conversations, messages, receipts, blobs and an event stream.",
         # The scheme and host a client sees depend on what stands in between.
         AUTO_SERVERS=False,
         AUTO_OPERATION_ID=True,
@@ -44,7 +53,7 @@ def configure_openapi(app: APIFlask) -> None:
 
 
 def _complete(spec: dict[str, Any] | str) -> dict[str, Any]:
-    """Add the errors of bodies, and give every error the media type of problems."""
+    """Add the errors of bodies and the range of device numbers; give every error the media type of problems."""
     assert isinstance(spec, dict)  # noqa: S101 - text is what it would be in YAML
     schemas: dict[str, Any] = spec.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"] = _PROBLEM
@@ -56,6 +65,9 @@ def _complete(spec: dict[str, Any] | str) -> dict[str, Any]:
                 operation["requestBody"]["required"] = True
                 for status in _BODY_ERRORS:
                     responses[str(status.value)] = {"description": status.phrase}
+            for parameter in operation["parameters"]:
+                if (parameter["in"], parameter["name"]) == ("path", "device"):
+                    parameter["schema"] = _DEVICE
             for status, response in responses.items():
                 if status.startswith(("4", "5")):
                     response["content"] = problem

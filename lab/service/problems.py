@@ -11,31 +11,38 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 MEDIA_TYPE = "application/problem+json"
 
-type FieldErrors = dict[str, list[str]]
-
 
 class ProblemError(Exception):
-    """A request that is refused: a 4xx or 5xx status, one sentence for the client and further response headers."""
+    """A request that is refused: a 4xx or 5xx status and one sentence for the client.
 
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    `headers` are further headers of the response, `members` further members of the problem (RFC 9457, section 3.2).
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        members: Mapping[str, object] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.headers = dict(headers or {})
+        self.members = dict(members or {})
 
 
 def problem_response(
-    status: int, detail: str, headers: Mapping[str, str] | None = None, errors: FieldErrors | None = None
+    status: int, detail: str, headers: Mapping[str, str] | None = None, members: Mapping[str, object] | None = None
 ) -> Response:
-    """A response whose body is a problem; `errors` maps the path of a field to what is wrong with it."""
+    """A response whose body is a problem, with `members` in addition to those that every problem has."""
     problem: dict[str, object] = {
         "type": "about:blank",
         "title": HTTP_STATUS_CODES[status],
         "status": status,
         "detail": detail,
+        **(members or {}),
     }
-    if errors:
-        problem["errors"] = errors
     return Response(current_app.json.dumps(problem), status, headers, content_type=MEDIA_TYPE)
 
 
@@ -43,12 +50,13 @@ def register_problem_handlers(app: APIFlask, log_exception: Callable[[BaseExcept
     """Answer every error of `app` with a problem; unexpected ones go to `log_exception` and answer 500."""
 
     def refused(error: ProblemError) -> Response:
-        return problem_response(error.status, error.detail, error.headers)
+        return problem_response(error.status, error.detail, error.headers, error.members)
 
     def invalid(error: HTTPError) -> Response:
         # APIFlask nests the messages of each field below the place they were found in ("json", "query").
         errors = {field: messages for found in error.detail.values() for field, messages in found.items()}
-        return problem_response(error.status_code, "The request does not match its schema.", errors=errors)
+        detail = "The request does not match its schema."
+        return problem_response(error.status_code, detail, members={"errors": errors})
 
     def http_error(error: HTTPException) -> Response:
         headers = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}

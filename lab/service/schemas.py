@@ -2,68 +2,31 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    StringConstraints,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import BaseModel, Field, StringConstraints, model_validator
+
+from lab.service.fields import Bytes, Device, Name, Seconds, Shape
 
 MAX_MEMBERS = 64
+MAX_DEVICES = 16
 _MAX_ATTACHMENT = 512 * 1024
 _MAX_BUNDLE = 8 * 1024
 
+_UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
-def _decode(value: object) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    try:
-        decoded = base64.b64decode(value, validate=True) if isinstance(value, str) else None
-    except (binascii.Error, ValueError):
-        decoded = None
-    # What was accepted comes back the same, so only the canonical form of base64 is.
-    if decoded is None or base64.b64encode(decoded).decode() != value:
-        raise ValueError("Input should be base64 (RFC 4648, section 4) with padding")
-    return decoded
-
-
-def _encode(value: bytes) -> str:
-    return base64.b64encode(value).decode()
-
-
-Name = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$"), Field(description="Name of an account.")
-]
-Seconds = Annotated[float, Field(description="Seconds since the epoch.")]
-Bytes = Annotated[
-    bytes,
-    PlainValidator(_decode),
-    PlainSerializer(_encode),
-    WithJsonSchema({"type": "string", "contentEncoding": "base64"}),
-]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 State = Literal["delivered", "read"]
 
 
-class _Shape(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class Credentials(_Shape):
+class Credentials(Shape):
     """An account name and its password."""
 
     name: Name
     password: Annotated[str, StringConstraints(min_length=8, max_length=256)]
 
 
-class Token(_Shape):
+class Token(Shape):
     """A bearer token."""
 
     token: str
@@ -76,39 +39,54 @@ class NewAccount(Token):
     name: Name
 
 
-class NewKeys(_Shape):
-    """Public keys in whatever form the clients agree on."""
+class NewKeys(Shape):
+    """One public key, for clients without devices, in whatever form they agree on."""
 
     bundle: Annotated[Bytes, Field(max_length=_MAX_BUNDLE)]
 
 
-class Keys(_Shape):
-    """The public keys of an account."""
+class Keys(Shape):
+    """The one public key of an account whose clients have no devices."""
 
     name: Name
     bundle: Bytes
 
 
-class NewConversation(_Shape):
+class NewConversation(Shape):
     """The members of a conversation; whoever creates it is one in any case."""
 
     members: Annotated[list[Name], Field(min_length=1, max_length=MAX_MEMBERS)]
+    title: Title | None = None
 
 
-class Conversation(_Shape):
+class Conversation(Shape):
     """A conversation and its members in alphabetical order."""
 
     id: str
     members: list[Name]
+    title: str | None
 
 
-class Conversations(_Shape):
+class Conversations(Shape):
     """Conversations, oldest first."""
 
     conversations: list[Conversation]
 
 
-class Attachment(_Shape):
+class NewMember(Shape):
+    """Someone to be added to a conversation."""
+
+    account: Name
+
+
+class Members(Shape):
+    """The members of a conversation in alphabetical order, as its members see them; nobody else sees any."""
+
+    conversation: str
+    members: list[Name]
+
+
+class Attachment(Shape):
     """A file."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=255)]
@@ -116,7 +94,7 @@ class Attachment(_Shape):
     data: Annotated[Bytes, Field(max_length=_MAX_ATTACHMENT)]
 
 
-class Content(_Shape):
+class Content(Shape):
     """A message the service can read: a text, an attachment or both."""
 
     text: Annotated[str, StringConstraints(max_length=10_000)] | None = None
@@ -129,59 +107,81 @@ class Content(_Shape):
         return self
 
 
-class NewEnvelope(_Shape):
-    """Data for one recipient."""
+class NewEnvelope(Shape):
+    """Data for one device, or for an account without devices; none if it gets what is shared and nothing else."""
 
     recipient: Name
-    data: Bytes
+    device: Device | None = None
+    data: Bytes | None = None
 
 
-class NewMessage(_Shape):
-    """Either content for every other member, or one envelope for each of them."""
+class NewMessage(Shape):
+    """Either content for every other member, or envelopes: one for each device of each member but the one that sends.
 
+    A member without devices has one envelope without a number. `device` is the one that sends, `shared` a ciphertext
+    for all that have an envelope. With an `id` of the client's choice, posting it again changes nothing.
+    """
+
+    id: Annotated[str, StringConstraints(pattern=_UUID), Field(description="A UUID in lower case.")] | None = None
+    device: Device | None = None
     content: Content | None = None
-    envelopes: Annotated[list[NewEnvelope], Field(max_length=MAX_MEMBERS)] | None = None
+    shared: Bytes | None = None
+    envelopes: Annotated[list[NewEnvelope], Field(max_length=MAX_MEMBERS * MAX_DEVICES)] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
         if (self.content is None) == (self.envelopes is None):
             raise ValueError("A message should have either content or envelopes")
+        if self.envelopes is None:
+            if self.shared is not None:
+                raise ValueError("Only what has envelopes should share something")
+            return self
+        if len({(each.recipient, each.device) for each in self.envelopes}) != len(self.envelopes):
+            raise ValueError("Each recipient should have one envelope")
+        if self.shared is None and any(each.data is None for each in self.envelopes):
+            raise ValueError("An envelope should have data where nothing is shared")
         return self
 
 
-class Posted(_Shape):
+class Posted(Shape):
     """A message that was accepted."""
 
     id: str
     time: Seconds
 
 
-class Message(_Shape):
-    """A message as its reader gets it; `envelope` is the one addressed to the reader."""
+class Message(Shape):
+    """A message as its reader gets it.
+
+    `device` is the one that sent it; `envelope` is the one addressed to the reader's device, or to the reader if the
+    message was sent when there were no devices; `shared` is there for whom an envelope is.
+    """
 
     id: str
     sequence: int
     conversation: str
     sender: Name
+    device: Device | None
     time: Seconds
     text: str | None
     attachment: Attachment | None
     envelope: Bytes | None
+    shared: Bytes | None
 
 
-class Messages(_Shape):
+class Messages(Shape):
     """Messages, oldest first."""
 
     messages: list[Message]
 
 
-class NewReceipt(_Shape):
+class NewReceipt(Shape):
     """What became of a message."""
 
     state: State
 
 
-class Receipt(_Shape):
+class Receipt(Shape):
     """What became of a message at one recipient, and when the service learned of it."""
 
     account: Name
@@ -195,7 +195,13 @@ class MessageStatus(Message):
     receipts: list[Receipt]
 
 
-class After(BaseModel):
-    """Where an event stream starts. Not strict: a query has only strings."""
+class Reader(BaseModel):
+    """Which device reads. Not strict: a query has only strings."""
+
+    device: Annotated[Device | None, Field(description="The one of one's devices that reads.")] = None
+
+
+class After(Reader):
+    """Where an event stream starts."""
 
     after: Annotated[int, Field(ge=0, lt=2**63, description="Sequence number of the last message known.")] = 0

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Connection,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -40,23 +41,48 @@ tokens = Table(
     Column("account", ForeignKey("accounts.name"), nullable=False),
     Column("expires", Float, nullable=False),
 )
-keys = Table(
+keys = Table(  # of accounts whose clients have no devices
     "keys",
     metadata,
     Column("account", ForeignKey("accounts.name"), primary_key=True),
     Column("bundle", LargeBinary, nullable=False),
+)
+device_lists = Table(
+    "device_lists",
+    metadata,
+    Column("account", ForeignKey("accounts.name"), primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+devices = Table(
+    "devices",
+    metadata,
+    Column("account", ForeignKey("device_lists.account"), primary_key=True),
+    Column("device", Integer, primary_key=True),
+    Column("signed", LargeBinary),
+)
+one_time_keys = Table(
+    "one_time_keys",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("device", Integer, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("id", Integer, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["account", "device"], ["devices.account", "devices.device"], ondelete="CASCADE"),
 )
 conversations = Table(
     "conversations",
     metadata,
     Column("id", Text, primary_key=True),
     Column("created", Float, nullable=False),
+    Column("title", Text),
 )
 members = Table(
     "members",
     metadata,
     Column("conversation", ForeignKey("conversations.id"), primary_key=True),
     Column("account", ForeignKey("accounts.name"), primary_key=True),
+    Column("joined", Integer, nullable=False),  # sequence number of the last message posted before
     Index("members_account", "account"),
 )
 messages = Table(
@@ -71,6 +97,8 @@ messages = Table(
     Column("attachment_name", Text),
     Column("attachment_type", Text),
     Column("attachment", LargeBinary),
+    Column("device", Integer),  # of the sender; it may have left the list since
+    Column("shared", LargeBinary),
     Index("messages_conversation", "conversation", "sequence"),
     # A sequence number is never given twice, not even after the last message has been deleted.
     sqlite_autoincrement=True,
@@ -78,9 +106,14 @@ messages = Table(
 envelopes = Table(
     "envelopes",
     metadata,
-    Column("message", ForeignKey("messages.id"), primary_key=True),
-    Column("recipient", ForeignKey("accounts.name"), primary_key=True),
-    Column("data", LargeBinary, nullable=False),
+    Column("message", ForeignKey("messages.id"), nullable=False),
+    Column("recipient", ForeignKey("accounts.name"), nullable=False),
+    Column("device", Integer),
+    Column("data", LargeBinary),
+    # Not checked where there is no device. Nothing is left for a device that is not in the list any more.
+    ForeignKeyConstraint(["recipient", "device"], ["devices.account", "devices.device"], ondelete="CASCADE"),
+    Index("envelopes_message", "message", "recipient", "device", unique=True),
+    Index("envelopes_device", "recipient", "device"),
 )
 receipts = Table(
     "receipts",
@@ -89,6 +122,14 @@ receipts = Table(
     Column("account", ForeignKey("accounts.name"), primary_key=True),
     Column("state", Text, primary_key=True),
     Column("time", Float, nullable=False),
+)
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account", ForeignKey("accounts.name"), nullable=False),
+    Column("created", Float, nullable=False),
+    Column("data", LargeBinary, nullable=False),
 )
 
 _BUSY_TIMEOUT = 5000  # milliseconds a writer waits for another one
@@ -122,7 +163,10 @@ class Storage:
 
         @event.listens_for(self._engine, "begin")
         def begin(connection: Connection) -> None:
-            connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+            # On the connection of sqlite3 itself: as a statement of SQLAlchemy's it would cost as much as a query.
+            statement = connection.get_execution_options().get("begin", "BEGIN")
+            driver: SqliteConnection = connection.connection.driver_connection  # type: ignore[assignment] # it is open
+            driver.execute(statement).close()
 
         try:
             with self.writing() as connection:

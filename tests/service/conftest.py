@@ -6,6 +6,7 @@ import hashlib
 import json
 import secrets
 import sqlite3
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -76,9 +77,23 @@ class Person:
         assert response.status_code == 201, response.text
         return read_json(response)
 
+    def has_devices(self, *numbers: int) -> None:
+        response = self.put("/v1/device-list", {"devices": numbers, "data": encoded(b"signed list")})
+        assert response.status_code == 200, response.text
+
     @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+
+def encoded(data: bytes) -> str:
+    """Bytes as they are in JSON."""
+    return b64encode(data).decode()
+
+
+def envelope(recipient: str, data: bytes | None = b"sealed", device: int | None = None) -> dict[str, Any]:
+    """An envelope as it is in JSON."""
+    return {"recipient": recipient, "device": device, "data": None if data is None else encoded(data)}
 
 
 def read_json(response: TestResponse) -> Any:

@@ -168,7 +168,9 @@ class TestFailingTooOften:
         assert list(throttle._attempts) == ["c", "a"]
 
 
-class TestKeys:
+class TestSimpleKeys:
+    """One public key for each account, for clients without devices."""
+
     def test_keys_are_published_for_others_and_replaced(self, alice: Person, bob: Person) -> None:
         for keys in (b"\x00first\xff", b"second"):
             bundle = b64encode(keys).decode()

@@ -122,11 +122,11 @@ class TestStorage:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         columns = [column[1] for column in connection.execute("PRAGMA table_info(messages)")]
         connection.close()
-        assert {"accounts", "tokens", "keys", "conversations", "members", "messages", "envelopes", "receipts"} <= set(
-            tables
-        )
+        of_accounts = {"accounts", "tokens", "keys", "device_lists", "devices", "one_time_keys", "blobs"}
+        of_conversations = {"conversations", "members", "messages", "envelopes", "receipts"}
+        assert set(tables) - {"sqlite_sequence"} == of_accounts | of_conversations
         assert " ".join(columns) == (
-            "id sequence conversation sender created text attachment_name attachment_type attachment"
+            "id sequence conversation sender created text attachment_name attachment_type attachment device shared"
         )
 
 

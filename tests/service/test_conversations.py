@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable
 from uuid import UUID
 
 import pytest
 from werkzeug.test import TestResponse
 
-from .conftest import Clock, Person, assert_problem, read_json
+from .conftest import Clock, Person, assert_problem, encoded, envelope, read_json
 
-FILE = {"name": "café ☕.txt", "type": "text/plain", "data": b64encode(b"\x00\xff file").decode()}
-
-
-def envelope(recipient: str, data: bytes = b"sealed") -> dict[str, str]:
-    return {"recipient": recipient, "data": b64encode(data).decode()}
+FILE = {"name": "café ☕.txt", "type": "text/plain", "data": encoded(b"\x00\xff file")}
 
 
 class TestStarting:
@@ -41,6 +36,16 @@ class TestStarting:
         assert_problem(alice.post("/v1/conversations", {"members": members}), 422)
         assert bob.get("/v1/conversations").json == {"conversations": []}
 
+    @pytest.mark.parametrize("title", [None, "t", "Reisegruppe ☕", "t" * 200])
+    def test_it_may_have_a_title(self, alice: Person, bob: Person, title: str | None) -> None:
+        response = alice.post("/v1/conversations", {"members": ["bob"], "title": title})
+        assert (response.status_code, read_json(response)["title"]) == (201, title)
+        assert bob.get("/v1/conversations").json == {"conversations": [response.json]}
+
+    @pytest.mark.parametrize("title", ["", "t" * 201, 1])
+    def test_other_titles_are_refused(self, alice: Person, bob: Person, title: object) -> None:
+        assert_problem(alice.post("/v1/conversations", {"members": [bob.name], "title": title}), 422)
+
     def test_64_members_are_the_most(self, alice: Person) -> None:
         names = [f"member{number}" for number in range(64)]
         assert "65" in assert_problem(alice.post("/v1/conversations", {"members": names}), 422)["detail"]
@@ -61,10 +66,12 @@ class TestContent:
                         "sequence": 1,
                         "conversation": conversation.rsplit("/", 1)[1],
                         "sender": "alice",
+                        "device": None,
                         "time": clock.now,
                         "text": "Grüße ☕\n\0",
                         "attachment": FILE,
                         "envelope": None,
+                        "shared": None,
                     }
                 ]
             }
@@ -83,14 +90,14 @@ class TestContent:
 
     def test_limits_are_inclusive(self, alice: Person, bob: Person) -> None:
         conversation = alice.converse(bob)
-        largest = {"name": "n" * 255, "type": "t", "data": b64encode(bytes(512 * 1024)).decode()}
+        largest = {"name": "n" * 255, "type": "t", "data": encoded(bytes(512 * 1024))}
         content: dict[str, object] = {"text": "ä" * 10_000, "attachment": largest}
         assert alice.post(f"{conversation}/messages", {"content": content}).status_code == 201
         too_much: tuple[dict[str, object], ...] = (
             {"text": "x" * 10_001},
             {"attachment": FILE | {"name": "n" * 256}},
             {"attachment": FILE | {"name": ""}},
-            {"attachment": FILE | {"data": b64encode(bytes(512 * 1024 + 1)).decode()}},
+            {"attachment": FILE | {"data": encoded(bytes(512 * 1024 + 1))}},
             {"attachment": FILE | {"data": "no base64"}},
         )
         for content in too_much:
@@ -105,7 +112,10 @@ class TestContent:
             {"content": {"text": None}},
             {"content": {"text": "x"}, "envelopes": [envelope("bob")]},
             {"content": {"text": "x"}, "sender": "bob"},
-            {"envelopes": []},
+            {"content": {"text": "x"}, "shared": ""},
+            {"shared": ""},
+            {"envelopes": [envelope("bob", None)]},
+            {"envelopes": [envelope("bob"), envelope("bob", b"another one")]},
         ],
     )
     def test_a_message_is_exactly_one_thing(self, alice: Person, bob: Person, message: object) -> None:
@@ -125,18 +135,24 @@ class TestEnvelopes:
             assert message["envelope"] == expected
             assert (message["text"], message["attachment"]) == (None, None)
 
-    @pytest.mark.parametrize("recipients", [["bob"], ["bob", "bob"], ["bob", "carol", "carol"], ["bob", "dave"]])
-    def test_nobody_is_left_out_or_served_twice(
-        self, alice: Person, bob: Person, carol: Person, recipients: list[str]
+    @pytest.mark.parametrize(
+        ("recipients", "missing", "stale"),
+        [
+            ([], ["bob", "carol"], []),
+            (["bob"], ["carol"], []),
+            (["bob", "dave"], ["carol"], ["dave"]),
+            (["alice", "bob", "carol"], [], ["alice"]),
+        ],
+    )
+    def test_nobody_is_left_out_or_added(
+        self, alice: Person, bob: Person, carol: Person, recipients: list[str], missing: list[str], stale: list[str]
     ) -> None:
         conversation = alice.converse(bob, carol)
         body = {"envelopes": [envelope(name) for name in recipients]}
-        assert_problem(alice.post(f"{conversation}/messages", body), 422)
-
-    def test_the_sender_sends_none_to_herself(self, alice: Person, bob: Person) -> None:
-        conversation = alice.converse(bob)
-        body = {"envelopes": [envelope("bob"), envelope("alice")]}
-        assert_problem(alice.post(f"{conversation}/messages", body), 422)
+        problem = assert_problem(alice.post(f"{conversation}/messages", body), 409)
+        assert problem["missing"] == [{"account": name, "device": None} for name in missing]
+        assert problem["stale"] == [{"account": name, "device": None} for name in stale]
+        assert bob.get(f"{conversation}/messages").json == {"messages": []}
 
 
 class TestReceipts:

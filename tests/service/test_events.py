@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -18,7 +17,7 @@ import pytest
 from lab.service.config import Config
 from lab.service.server import RunningService
 
-from .conftest import Clock
+from .conftest import Clock, encoded, envelope
 
 # Seconds a test waits for what does not come; nothing waits that long when all is well.
 GUARD = 20
@@ -51,6 +50,12 @@ class Stream:
     def event(self) -> Event:
         return dict(line.split(": ", 1) for line in self.lines())
 
+    def members(self) -> Any:
+        event = self.event()
+        assert event["event"] == "members"
+        assert "id" not in event
+        return json.loads(event["data"])
+
     def message(self) -> Any:
         event = self.event()
         assert event["event"] == "message"
@@ -80,6 +85,15 @@ class User:
         path = f"/v1/conversations/{conversation}/messages"
         identifier: str = self.send("POST", path, {"content": {"text": text}})["id"]
         return identifier
+
+    def send_to(self, conversation: str, device: int | None, *envelopes: dict[str, Any], **more: object) -> str:
+        path = f"/v1/conversations/{conversation}/messages"
+        body = {"device": device, "envelopes": envelopes, **more}
+        identifier: str = self.send("POST", path, body)["id"]
+        return identifier
+
+    def has_devices(self, *numbers: int) -> None:
+        self.send("PUT", "/v1/device-list", {"devices": numbers, "data": ""})
 
     def stream(self, query: str = "") -> Stream:
         return Stream(self.service.port, self.token, query)
@@ -141,12 +155,10 @@ def test_a_message_arrives_as_its_reader_would_list_it(alice: User, bob: User, c
 
 
 def test_an_envelope_arrives_at_its_recipient(alice: User, bob: User, conversation: str) -> None:
-    data = b64encode(b"sealed").decode()
     with bob.stream() as stream:
         stream.event()
-        envelopes = [{"recipient": "bob", "data": data}]
-        alice.send("POST", f"/v1/conversations/{conversation}/messages", {"envelopes": envelopes})
-        assert stream.message()["envelope"] == data
+        alice.send_to(conversation, None, envelope("bob", b"sealed"))
+        assert stream.message()["envelope"] == encoded(b"sealed")
 
 
 def test_only_what_others_said_arrives(
@@ -200,6 +212,150 @@ def test_silence_is_broken_by_comments(run: Callable[..., RunningService], join:
     with alice.stream() as stream:
         stream.event()
         assert stream.lines() == [":"]
+
+
+class TestDevices:
+    """Alice has devices 1 and 2, Bob has devices 1 and 5."""
+
+    @pytest.fixture(autouse=True)
+    def _devices(self, alice: User, bob: User) -> None:
+        alice.has_devices(1, 2)
+        bob.has_devices(1, 5)
+
+    def test_each_gets_what_is_for_it(self, alice: User, bob: User, conversation: str) -> None:
+        with bob.stream("?device=5") as five, bob.stream("?device=1") as one, alice.stream("?device=2") as two:
+            streams = {("bob", 5): five, ("bob", 1): one, ("alice", 2): two}
+            for stream in streams.values():
+                stream.event()
+            envelopes = [envelope(name, f"{name} {device}".encode(), device) for name, device in streams]
+            identifier = alice.send_to(conversation, 1, *envelopes, shared=encoded(b"for all"))
+            for (name, device), stream in streams.items():
+                message = stream.message()
+                assert (message["id"], message["sender"], message["device"]) == (identifier, "alice", 1)
+                assert message["envelope"] == encoded(f"{name} {device}".encode())
+                assert message["shared"] == encoded(b"for all")
+                reader = alice if name == "alice" else bob
+                path = f"/v1/conversations/{conversation}/messages?device={device}"
+                assert reader.send("GET", path) == {"messages": [message]}
+
+    def test_it_does_not_get_what_it_sent_itself(self, alice: User, bob: User, conversation: str) -> None:
+        others = [envelope("bob", b"", 1), envelope("bob", b"", 5)]
+        alice.send_to(conversation, 1, envelope("alice", b"from 1", 2), *others)
+        alice.send_to(conversation, 2, envelope("alice", b"from 2", 1), *others)
+        alice.send_to(conversation, None, envelope("alice", b"", 1), envelope("alice", b"", 2), *others)
+        for device, expected in (("1", [2, None]), ("2", [1, None])):
+            with alice.stream(f"?device={device}") as stream:
+                stream.event()
+                assert [stream.message()["device"] for _ in expected] == expected
+        with alice.stream() as stream:  # as ever: what others sent
+            stream.event()
+            bob.say(conversation, "from Bob")
+            assert stream.message()["text"] == "from Bob"
+
+    def test_nor_what_is_not_for_it(self, alice: User, bob: User, conversation: str) -> None:
+        alice.send_to(
+            conversation, 1, *(envelope(*each) for each in (("alice", b"", 2), ("bob", b"", 1), ("bob", b"", 5)))
+        )
+        bob.has_devices(1, 5, 6)
+        with bob.stream("?device=6") as stream:
+            stream.event()
+            alice.say(conversation, "for everyone")
+            assert stream.message()["text"] == "for everyone"
+
+    def test_what_was_sent_before_there_were_devices_is_for_it(
+        self, service: RunningService, join: Join, alice: User
+    ) -> None:
+        carol = join(service, "carol")
+        conversation = alice.send("POST", "/v1/conversations", {"members": ["carol"]})["id"]
+        alice.send_to(conversation, 1, envelope("alice", b"", 2), envelope("carol", b"for her"))
+        carol.has_devices(9)
+        with carol.stream("?device=9") as stream:
+            stream.event()
+            assert stream.message()["envelope"] == encoded(b"for her")
+
+    def test_content_reaches_ones_other_devices(self, alice: User, conversation: str) -> None:
+        with alice.stream("?device=2") as stream:
+            stream.event()
+            path = f"/v1/conversations/{conversation}/messages"
+            alice.send("POST", path, {"device": 1, "content": {"text": "seen on both"}})
+            assert stream.message()["text"] == "seen on both"
+
+    def test_it_starts_with_what_this_device_missed(self, alice: User, conversation: str) -> None:
+        sequences = []
+        for _ in range(2):
+            alice.send_to(conversation, 1, envelope("alice", b"", 2), envelope("bob", b"", 1), envelope("bob", b"", 5))
+        with alice.stream("?device=2") as stream:
+            stream.event()
+            sequences = [stream.message()["sequence"] for _ in range(2)]
+        with alice.stream(f"?device=2&after={sequences[0]}") as stream:
+            stream.event()
+            assert stream.message()["sequence"] == sequences[1]
+
+    def test_the_stream_of_a_device_that_is_removed_ends(self, alice: User, bob: User, conversation: str) -> None:
+        with bob.stream("?device=5") as five, bob.stream("?device=1") as one, bob.stream() as whole:
+            for stream in (five, one, whole):
+                stream.event()
+            bob.has_devices(1, 6)
+            assert five.lines() == []
+            alice.say(conversation, "still here")
+            assert one.message()["text"] == whole.message()["text"] == "still here"
+
+    @pytest.mark.parametrize("query", ["?device=2", "?device=0", "?device=x", "?device=2147483648"])
+    def test_a_device_has_to_be_ones_own(self, run: Callable[..., RunningService], join: Join, query: str) -> None:
+        carol = join(run(max_streams=1), "carol")
+        carol.has_devices(1)
+        with carol.stream(query) as refused:
+            assert refused.response.status == 422
+        with carol.stream("?device=1") as stream:  # the refused one takes no room
+            assert stream.event() == {"event": "ready", "data": "{}"}
+
+
+class TestMembers:
+    def test_everyone_concerned_learns_of_it(
+        self, service: RunningService, join: Join, alice: User, bob: User, conversation: str
+    ) -> None:
+        carol = join(service, "carol")
+        path = f"/v1/conversations/{conversation}/members"
+        with alice.stream() as one, bob.stream() as two, carol.stream() as three:
+            for stream in (one, two, three):
+                stream.event()
+            alice.send("POST", path, {"account": "carol"})
+            for stream in (one, two, three):
+                assert stream.members() == {"conversation": conversation, "members": ["alice", "bob", "carol"]}
+            bob.send("DELETE", f"{path}/carol")
+            for stream in (one, two):
+                assert stream.members() == {"conversation": conversation, "members": ["alice", "bob"]}
+            # Who the members are is no business of hers any more.
+            assert three.members() == {"conversation": conversation, "members": []}
+
+    def test_messages_come_to_members_only(
+        self, service: RunningService, join: Join, alice: User, bob: User, conversation: str
+    ) -> None:
+        carol = join(service, "carol")
+        path = f"/v1/conversations/{conversation}/members"
+        with carol.stream() as stream:
+            stream.event()
+            alice.say(conversation, "before")
+            alice.send("POST", path, {"account": "carol"})
+            assert stream.members()["members"] == ["alice", "bob", "carol"]
+            alice.say(conversation, "between")
+            assert stream.message()["text"] == "between"
+            bob.send("DELETE", f"{path}/carol")
+            assert stream.members()["members"] == []
+            alice.say(conversation, "after")
+            alice.send("POST", path, {"account": "carol"})
+            assert stream.members()["members"] == ["alice", "bob", "carol"]
+            alice.say(conversation, "again")
+            assert stream.message()["text"] == "again"
+
+    def test_changes_that_nobody_waited_for_are_not_told(self, alice: User, bob: User, conversation: str) -> None:
+        bob.send("DELETE", f"/v1/conversations/{conversation}/members/bob")
+        bob.send("POST", "/v1/conversations", {"members": ["alice"]})
+        with alice.stream() as stream:
+            stream.event()
+            elsewhere = bob.send("POST", "/v1/conversations", {"members": ["alice"]})["id"]
+            bob.say(elsewhere, "next")
+            assert stream.message()["text"] == "next"
 
 
 class TestEnding:
@@ -274,8 +430,8 @@ def test_it_closes_in_order_while_its_loop_is_kept_awake(config: Config, tmp_pat
     sys.setswitchinterval(1e-5)
     try:
         for number in range(20):
-            files = {"database": tmp_path / f"{number}.db", "log": tmp_path / f"{number}.log"}
-            service, closed = RunningService(replace(config, **files)), threading.Event()
+            files = replace(config, database=tmp_path / f"{number}.db", log=tmp_path / f"{number}.log")
+            service, closed = RunningService(files), threading.Event()
             thread = threading.Thread(target=keep_awake, args=(service, closed))
             thread.start()
             try:

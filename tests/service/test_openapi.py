@@ -16,7 +16,7 @@ from schemathesis.specs.openapi.checks import (
 
 from lab.service.app import ServiceApp
 
-from .conftest import Person
+from .conftest import Person, envelope
 
 WITH_BODY = {"400", "413", "415", "422"}
 EXPECTED = {
@@ -25,13 +25,22 @@ EXPECTED = {
     ("delete", "/v1/login"): {"204", "401"},
     ("put", "/v1/keys"): {"200", "401", *WITH_BODY},
     ("get", "/v1/accounts/{name}/keys"): {"200", "401", "404"},
+    ("put", "/v1/device-list"): {"200", "401", *WITH_BODY},
+    ("get", "/v1/accounts/{name}/device-list"): {"200", "401", "404"},
+    ("put", "/v1/devices/{device}/keys"): {"200", "401", "404", "409", *WITH_BODY},
+    ("get", "/v1/devices/{device}/keys"): {"200", "401", "404"},
+    ("post", "/v1/accounts/{name}/handouts"): {"200", "401", "404", *WITH_BODY},
     ("post", "/v1/conversations"): {"201", "401", *WITH_BODY},
     ("get", "/v1/conversations"): {"200", "401"},
-    ("post", "/v1/conversations/{conversation}/messages"): {"201", "401", "404", *WITH_BODY},
-    ("get", "/v1/conversations/{conversation}/messages"): {"200", "401", "404"},
-    ("get", "/v1/messages/{message}"): {"200", "401", "404"},
+    ("post", "/v1/conversations/{conversation}/members"): {"200", "401", "404", *WITH_BODY},
+    ("delete", "/v1/conversations/{conversation}/members/{account}"): {"204", "401", "404"},
+    ("post", "/v1/conversations/{conversation}/messages"): {"201", "401", "404", "409", *WITH_BODY},
+    ("get", "/v1/conversations/{conversation}/messages"): {"200", "401", "404", "422"},
+    ("get", "/v1/messages/{message}"): {"200", "401", "404", "422"},
     ("post", "/v1/messages/{message}/receipts"): {"200", "401", "403", "404", *WITH_BODY},
     ("get", "/v1/events"): {"200", "401", "422", "503"},
+    ("post", "/v1/blobs"): {"201", "400", "401", "413", "415"},
+    ("get", "/v1/blobs/{blob}"): {"200", "401", "404"},
 }
 
 
@@ -96,12 +105,28 @@ def test_real_requests_are_answered_as_described(api: Any, alice: Person, bob: P
     identifier = conversation.rsplit("/", 1)[1]
     bob.post(f"/v1/messages/{message}/receipts", {"state": "read"})
     alice.put("/v1/keys", {"bundle": "AAAA"})
-    found: list[tuple[str, dict[str, str]]] = [
+    alice.has_devices(1)
+    one_time = [{"id": 1, "data": "AAAA"}]
+    keys = {"signed": "AAAA", "one_time": one_time, "one_time_kem": one_time}
+    assert alice.put("/v1/devices/1/keys", keys).status_code == 200
+    stale = {"device": 1, "envelopes": [envelope("carol")]}
+    posts: list[tuple[str, dict[str, Any], object, int]] = [
+        ("/v1/accounts/{name}/handouts", {"name": "alice"}, {}, 200),
+        ("/v1/accounts/{name}/handouts", {"name": "alice"}, {"devices": [1]}, 200),
+        ("/v1/conversations/{conversation}/messages", {"conversation": identifier}, stale, 409),
+        ("/v1/conversations/{conversation}/members", {"conversation": identifier}, {"account": "bob"}, 200),
+    ]
+    found: list[tuple[str, dict[str, Any]]] = [
         ("/v1/conversations", {}),
         ("/v1/conversations/{conversation}/messages", {"conversation": identifier}),
         ("/v1/messages/{message}", {"message": message}),
         ("/v1/accounts/{name}/keys", {"name": "alice"}),
+        ("/v1/accounts/{name}/device-list", {"name": "alice"}),
+        ("/v1/devices/{device}/keys", {"device": 1}),
     ]
     for path, parameters in found:
         case = api[path]["GET"].Case(path_parameters=parameters)
         assert case.call_and_validate(headers=alice.headers).status_code == 200
+    for path, parameters, body, status in posts:
+        case = api[path]["POST"].Case(path_parameters=parameters, body=body, media_type="application/json")
+        assert case.call_and_validate(headers=alice.headers).status_code == status
