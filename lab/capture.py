@@ -25,6 +25,7 @@ from lab import private
 from lab.model import (
     Capture,
     Claim,
+    DeviceCopy,
     Direction,
     LabError,
     Missing,
@@ -38,8 +39,8 @@ from lab.model import (
     TlsKeys,
 )
 
-FORMAT = 1
-"""1: first format."""
+FORMAT = 2
+"""1: first format. 2: with copies of devices, and the story says how messages were encrypted."""
 
 SUFFIX = ".capture.jsonl"
 
@@ -51,7 +52,7 @@ class Fact:
     name: SecretName
 
 
-type Item = Secret | Fact | Claim | Statement | Observation | Note | Missing | TlsKeys
+type Item = Secret | Fact | Claim | Statement | Observation | Note | Missing | TlsKeys | DeviceCopy
 
 _KINDS: dict[str, type[Any]] = {
     "secret": Secret,
@@ -62,6 +63,7 @@ _KINDS: dict[str, type[Any]] = {
     "note": Note,
     "missing": Missing,
     "tls_keys": TlsKeys,
+    "device_copy": DeviceCopy,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 _HINTS = {kind: get_type_hints(kind) for kind in (Story, *_NAMES)}
@@ -229,6 +231,7 @@ def _assemble(story: Story, items: list[Item], ended: bool) -> Capture:
         notes=all_of(Note),
         missing=missing,
         tls_keys=all_of(TlsKeys),
+        copies=all_of(DeviceCopy),
     )
 
 

@@ -18,6 +18,7 @@ from lab import detect, planting
 from lab.detect import http1, sqlite, tls
 from lab.inference import MESSAGE_REQUEST, OBSERVERS_OWN, payloads
 from lab.model import (
+    TEXTS,
     Capture,
     Control,
     Deed,
@@ -49,7 +50,7 @@ def travelled(capture: Capture, name: SecretName) -> Control:
     return Control("travelled", None, name, passed, detail)
 
 
-_OF_MESSAGES = frozenset({SecretName.BODY, SecretName.ATTACHMENT, SecretName.SIZE, SecretName.TIME})
+_OF_MESSAGES = TEXTS | {SecretName.ATTACHMENT, SecretName.SIZE, SecretName.TIME}
 
 
 def _unread(capture: Capture) -> Iterator[tuple[str, str]]:
@@ -63,7 +64,8 @@ def _unread(capture: Capture) -> Iterator[tuple[str, str]]:
 
 
 _ARRIVAL = {
-    SecretName.BODY: "the recipient read the text",
+    **dict.fromkeys(TEXTS, "the recipient read the text"),
+    SecretName.GROUP: "the members saw the title of the group",
     SecretName.ATTACHMENT: "the recipient opened the file",
     SecretName.SENDER: "the recipient saw the sender's name",
     SecretName.RECIPIENT: "the message reached the account of that name",
@@ -82,7 +84,8 @@ def _arrived(statement: Statement, name: SecretName, value: bytes) -> bool:
     if statement.deed is not Deed.READ and name is not SecretName.SERVICE:
         return False
     return {
-        SecretName.BODY: statement.text.encode(),
+        **dict.fromkeys(TEXTS, statement.text.encode()),
+        SecretName.GROUP: statement.group.encode(),
         SecretName.SENDER: statement.peer.encode(),
         SecretName.RECIPIENT: statement.account.encode(),
         SecretName.SERVICE: statement.host.encode() if statement.deed is Deed.LOGGED_IN else b"",
@@ -200,14 +203,17 @@ def _server_recorded(capture: Capture, record: Record) -> Iterator[str]:
     yield from _ended(capture, record)
 
 
+_LOGINS = ("POST /v1/accounts ", "POST /v1/login ")
+
+
 def _exchanges_recorded(capture: Capture, record: Record) -> Iterator[str]:
     """For an observer who reads requests and answers: which of the story are not there, or not all of them."""
     yield from (f"a request or its answer is cut short: {one.line}" for one in record.exchanges if not one.whole)
     posted = b"\n".join(one.answer for one in record.exchanges if MESSAGE_REQUEST.match(one.line.encode()))
     yield from (f"the request that sent message {message} is not in the record" for message in _absent(capture, posted))
-    events = b"\n".join(one.answer for one in record.exchanges if one.line.startswith("GET /v1/events "))
+    events = b"\n".join(one.answer for one in record.exchanges if one.line.startswith("GET /v1/events"))
     yield from (f"the delivery of message {message} is not in the record" for message in _absent(capture, events))
-    logins = b"\n".join(one.request for one in record.exchanges if one.line.startswith("POST /v1/accounts "))
+    logins = b"\n".join(one.request for one in record.exchanges if one.line.startswith(_LOGINS))
     for one in _story(capture):
         if one.deed is Deed.LOGGED_IN and one.account.encode() not in logins:
             yield f"the login of {one.account} is not in the record"
@@ -234,6 +240,15 @@ def _database_recorded(capture: Capture, record: Record) -> Iterator[str]:
     yield from (f"message {message} has no line in the log" for message in _absent(capture, log.data))
 
 
+def _device_recorded(capture: Capture, _: Record) -> Iterator[str]:
+    if not capture.copies:
+        yield "no device was copied"
+    # What can be opened is what the server recorded.
+    server = recorded(capture, Record(capture, Observer.SERVER))
+    if not server.passed:
+        yield f"in the server's record, {server.detail}"
+
+
 _RECORDED = {
     Observer.NETWORK: (
         _network_recorded,
@@ -247,6 +262,7 @@ _RECORDED = {
         _database_recorded,
         "every message of the story has its row and its line in the log, and the copy was taken after the last one",
     ),
+    Observer.DEVICE: (_device_recorded, "the copy was made, and the server's record, which it is tried on, is whole"),
 }
 """For each observer: what its record lacks, and the words for a record that lacks nothing."""
 

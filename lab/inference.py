@@ -4,9 +4,9 @@ Each observer's record gives a list of message events (when, how many bytes as t
 is the textbook one of traffic analysis (RFC 7624, section 3.1; Coull and Dyer 2014 for messengers):
 
 * the network watches lengths and times alone: the service speaks to one client unasked, right after a burst from
-  another client, so that burst was a message;
-* the server knows its own API, and counts the bytes of each message request;
-* the database keeps a row a message.
+  another client, so that burst was a message, together with a long one just before it: a file that is uploaded apart;
+* the server knows its own API, and counts the bytes of each message request and of the upload before it;
+* the database keeps a row a message, and a row an upload.
 
 The observer may use the service like anybody else. Before the story it sends messages of its own with known sizes
 (`OBSERVERS_OWN` in the transcript), which turn "bytes on the wire" into "bytes of content": a straight line through
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lab.detect import sqlite, tls
@@ -48,8 +48,14 @@ TIME_TOLERANCE = 1.0
 HEARTBEAT = 64
 """Bytes: what a service sends unasked to keep a connection open is shorter than any message that it delivers."""
 
+UPLOAD = 600
+"""Bytes: what is sent right before a message, and is longer than this, is more than a question to the service."""
+
 MESSAGE_REQUEST = re.compile(rb"POST /v1/conversations/[^/ ]+/messages ")
 """The first line of a request that sends a message."""
+
+UPLOAD_REQUEST = re.compile(rb"POST /v1/blobs ")
+"""The first line of a request that uploads a sealed file, whose key goes with the next message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +80,16 @@ def estimate(capture: Capture, record: Record) -> Estimates:
     if not asked:
         return Estimates((), ())
     observer = record.observer
+    if observer not in _EVENTS:
+        return _unable(observer, asked, "whoever has a copy of a device is not asked for sizes and times")
     own = [one for one in _sent(capture) if one.who == OBSERVERS_OWN]
     story = [one for one in _sent(capture) if one.who != OBSERVERS_OWN]
     try:
         events = _EVENTS[observer](record)
     except sqlite.SqliteError as error:
         return _unable(observer, asked, f"the database cannot be read: {error}")
+    # What came before the observer's own first message was people joining, all at the same time.
+    events = [event for event in events if own and event.time >= own[0].time]
     own_events = events[: len(own)]
     seen = events[len(own) :]
     if len(events) != len(own) + len(story) or not own:
@@ -109,7 +119,7 @@ def network_events(record: Record) -> list[Event]:
     for number, (connection, direction, moment, length) in enumerate(payloads(record.observations)):
         if direction is Direction.TO_SERVICE:
             if last.get(connection) is not Direction.TO_SERVICE:
-                latest = bursts[connection] = _Burst(connection, number, moment)
+                latest = bursts[connection] = _Burst(connection, number, moment, bursts.get(connection))
             bursts[connection].length += length
         else:
             unasked = last.get(connection) is Direction.TO_CLIENT
@@ -119,7 +129,13 @@ def network_events(record: Record) -> list[Event]:
                 noticed[latest.number] = latest
             spoken[connection] = number
         last[connection] = direction
-    return [Event(burst.time, burst.length) for _, burst in sorted(noticed.items())]
+    return [Event(burst.time, burst.length + _uploaded(burst, noticed)) for _, burst in sorted(noticed.items())]
+
+
+def _uploaded(burst: _Burst, noticed: Mapping[int, _Burst]) -> int:
+    """Bytes that the same client sent right before, if they were many and no message of their own."""
+    before = burst.before
+    return before.length if before and before.length >= UPLOAD and before.number not in noticed else 0
 
 
 def server_events(record: Record) -> list[Event]:
@@ -128,18 +144,29 @@ def server_events(record: Record) -> list[Event]:
     for one in record.observations:
         if one.place == "http.body" and one.direction is Direction.TO_SERVICE:
             lengths[one.connection, one.exchange] = lengths.get((one.connection, one.exchange), 0) + len(one.data)
-    return [
-        Event(one.time, lengths.get((one.connection, one.exchange), 0))
-        for one in record.observations
-        if one.place == "http.request_line" and MESSAGE_REQUEST.match(one.data)
-    ]
+    events: list[Event] = []
+    uploaded: dict[str, int] = {}
+    for one in record.observations:
+        if one.place == "http.request_line":
+            length = lengths.get((one.connection, one.exchange), 0)
+            if UPLOAD_REQUEST.match(one.data):
+                uploaded[one.connection] = length
+            elif MESSAGE_REQUEST.match(one.data):
+                events.append(Event(one.time, length + uploaded.pop(one.connection, 0)))
+    return events
 
 
 def database_events(record: Record) -> list[Event]:
     """Message events from the rows at rest. SqliteError: the copy is not a database."""
     query = """
         SELECT created, coalesce(length(CAST(text AS BLOB)), 0) + coalesce(length(attachment), 0)
+               + coalesce(length(shared), 0)
                + coalesce((SELECT max(length(data)) FROM envelopes WHERE envelopes.message = messages.id), 0)
+               + coalesce((SELECT sum(length(data)) FROM blobs
+                           WHERE blobs.account = messages.sender AND blobs.created <= messages.created
+                           AND blobs.created > coalesce((SELECT max(earlier.created) FROM messages AS earlier
+                                                         WHERE earlier.sender = messages.sender
+                                                         AND earlier.sequence < messages.sequence), 0)), 0)
         FROM messages ORDER BY sequence
         """
     database = sqlite3.connect(":memory:")
@@ -166,6 +193,7 @@ class _Burst:
     connection: str
     number: int
     time: float
+    before: _Burst | None
     length: int = 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from lab import controls, detect, inference
+from lab import controls, detect, device_copy, inference
 from lab.model import (
     INFERRED_ONLY,
     Capture,
@@ -32,6 +32,7 @@ WINDOW_BEFORE, WINDOW_MATCH, WINDOW_AFTER = 48, 256, 48
 
 def judge(capture: Capture) -> LeakMatrix:
     """Who could read what, according to `capture`. The same capture gives the same matrix."""
+    capture = device_copy.with_copies(capture)
     names = tuple(dict.fromkeys([secret.name for secret in capture.secrets] + list(capture.facts)))
     claims = {(claim.secret, claim.observer): claim.exposure for claim in capture.claims}
     arrival = {name: controls.travelled(capture, name) for name in names}

@@ -19,6 +19,21 @@ class Mode(StrEnum):
     E2EE = "e2ee"
 
 
+class Encryption(StrEnum):
+    """What participants encrypt with for each other in E2EE mode."""
+
+    PQXDH = "pqxdh"
+    """As deployed: PQXDH, Double Ratchet, sender keys."""
+    X3DH = "x3dh"
+    """The same, set up without protection from quantum computers."""
+    OLM = "olm"
+    """Olm and Megolm as Matrix uses them, by another implementation (vodozemac)."""
+    STATIC = "static"
+    """A bad example: keys that never change."""
+    RSA = "rsa"
+    """A bad example: RSA as in a school book."""
+
+
 class Observer(StrEnum):
     """Who reads at a vantage point."""
 
@@ -28,12 +43,18 @@ class Observer(StrEnum):
     """After TLS ends: the operator's own view of each request and response."""
     DATABASE = "database"
     """The operator's storage at rest: database file, write-ahead log, log file."""
+    DEVICE = "device"
+    """Whoever has a copy of a participant's device, made at a moment that the lesson names, and the server's record."""
 
 
 class SecretName(StrEnum):
     """What a lesson can ask about."""
 
     BODY = "body"
+    EARLIER = "earlier"
+    LATER = "later"
+    HEALED = "healed"
+    GROUP = "group"
     ATTACHMENT = "attachment"
     SENDER = "sender"
     RECIPIENT = "recipient"
@@ -42,6 +63,10 @@ class SecretName(StrEnum):
     SIZE = "size"
     TIME = "time"
 
+
+TEXTS = frozenset({SecretName.BODY, SecretName.EARLIER, SecretName.LATER, SecretName.HEALED})
+"""Secrets that are the text of a message. The last three say when: before somebody copied a device, after that, and
+after the devices had time to replace their keys."""
 
 INFERRED_ONLY = frozenset({SecretName.SIZE, SecretName.TIME})
 """Facts of a conversation that nobody types: they are never `exposed`, at most `inferred`."""
@@ -266,6 +291,8 @@ class Deed(StrEnum):
     LOGGED_IN = "logged in"
     SENT = "sent"
     READ = "read"
+    REFUSED = "refused"
+    """What arrived was not authentic, came twice, or was from somebody whose identity has changed: see `reason`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +301,8 @@ class Statement:
 
     `who` is the participant's name in the lesson, `account` the name on the service. `peer` is the other account
     (for `read`, the sender as the app shows it). `size` is the content in bytes, text and file together.
-    `address` is the local "host:port" of a new connection, `host` the name that it was made to.
+    `address` is the local "host:port" of a new connection, `host` the name that it was made to. `group` is the title
+    of the group that a message was sent to, as the app shows it; `reason` says why something was refused.
     """
 
     who: str
@@ -290,6 +318,22 @@ class Statement:
     password: str = ""
     host: str = ""
     address: str = ""
+    reason: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceCopy:
+    """A copy of everything that the device of participant `who` held at `time`: `state` as lab.e2ee.device writes it.
+
+    Only whoever is said to have it (the observer `device`) is judged by it.
+    """
+
+    who: str
+    account: str
+    number: int
+    time: float
+    state: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +365,10 @@ class Story:
     mode: Mode
     observers: tuple[Observer, ...]
     started: float
+    encryption: Encryption = Encryption.PQXDH
+    """In E2EE mode: what the participants used."""
+    padded: bool = False
+    """In E2EE mode: whether texts were filled up to a multiple of some length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +387,7 @@ class Capture:
     notes: tuple[Note, ...] = ()
     missing: tuple[Missing, ...] = ()
     tls_keys: tuple[TlsKeys, ...] = ()
+    copies: tuple[DeviceCopy, ...] = ()
 
 
 class LabError(Exception):

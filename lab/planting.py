@@ -7,6 +7,7 @@ secret in the same record once it is there. Each secret is planted in each direc
   type application_data (that is where it would stand if nothing were encrypted). Split: cut in the middle of the
   secret, into two TCP segments, and under TLS into two records.
 * server: as one more request and its answer. Split: a body that arrives in two pieces.
+* device: as the text of a message that a stranger seals for the copied device, opened with the copy.
 * database: in a row of the operator's own tables, in a copy of the database image; the host name and nothing else in
   a line of the log. Split: so that the value runs over the end of a page.
 """
@@ -20,8 +21,9 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from lab import device_copy
 from lab.detect import sqlite, tls
-from lab.model import Direction, Observation, Observer, Secret, SecretName
+from lab.model import TEXTS, Direction, Observation, Observer, Secret, SecretName
 from lab.record import Record
 
 PAGES = 3
@@ -46,7 +48,9 @@ def plants(secrets: Sequence[Secret], record: Record) -> Iterator[Plant]:
 
     sqlite.SqliteError: the recorded database cannot be opened.
     """
-    if record.observer is Observer.NETWORK:
+    if record.observer is Observer.DEVICE:
+        yield from _for_the_copy(secrets, record)
+    elif record.observer is Observer.NETWORK:
         yield from _in_streams(secrets, record)
     elif record.observer is Observer.SERVER:
         yield from _in_messages(secrets, record)
@@ -58,10 +62,11 @@ def request(secret: Secret) -> tuple[bytes, bytes, bytes]:
     """How the application carries `secret` to the service: request line, header block, body."""
     value = _text(secret.value)
     ways: dict[SecretName, tuple[str, dict[str, object]]] = {
-        SecretName.BODY: ("/v1/conversations/planted/messages", {"content": _content(secret)}),
+        **{name: ("/v1/conversations/planted/messages", {"content": _content(secret)}) for name in TEXTS},
         SecretName.ATTACHMENT: ("/v1/conversations/planted/messages", {"content": _content(secret)}),
         SecretName.SENDER: ("/v1/accounts", {"name": value, "password": "planted"}),
         SecretName.RECIPIENT: ("/v1/conversations", {"members": [value]}),
+        SecretName.GROUP: ("/v1/conversations", {"members": ["planted"], "title": value}),
         SecretName.PASSWORD: ("/v1/accounts", {"name": "planted", "password": value}),
         SecretName.SERVICE: ("/v1/conversations", {"members": ["planted"]}),
     }
@@ -76,7 +81,7 @@ def answer(secret: Secret) -> tuple[bytes, bytes, bytes]:
     """How the application carries `secret` to a client: status line, header block, body (an event)."""
     value = _text(secret.value)
     fields = {"id": "planted", "sender": "planted", **_content(secret)}
-    if secret.name not in (SecretName.BODY, SecretName.ATTACHMENT):
+    if secret.name not in TEXTS | {SecretName.ATTACHMENT}:
         fields["sender"] = value
     body = b"event: message\nid: 1\ndata: %s\n\n" % _json(fields)
     header = b"Content-Type: text/event-stream\r\nContent-Length: %d\r\n" % len(body)
@@ -87,7 +92,7 @@ def _content(secret: Secret) -> dict[str, object]:
     if secret.name is SecretName.ATTACHMENT:
         data = base64.b64encode(secret.value).decode("ascii")
         return {"attachment": {"name": "planted.txt", "type": "text/plain", "data": data}}
-    return {"text": _text(secret.value) if secret.name is SecretName.BODY else "planted"}
+    return {"text": _text(secret.value) if secret.name in TEXTS else "planted"}
 
 
 def _text(value: bytes) -> str:
@@ -138,6 +143,13 @@ def _in_messages(secrets: Sequence[Secret], record: Record) -> Iterator[Plant]:
             yield Plant(f"{how}, {direction}", tuple(secrets), (), tuple(added))
 
 
+def _for_the_copy(secrets: Sequence[Secret], record: Record) -> Iterator[Plant]:
+    if record.capture.copies:
+        opened = dict(device_copy.planted(record.capture, secrets))
+        found = tuple(observation for observations in opened.values() for observation in observations)
+        yield Plant("in messages to the copied device", tuple(opened), (), found)
+
+
 def _at_rest(secrets: Sequence[Secret], record: Record) -> Iterator[Plant]:
     log, main = record.at("service.log"), record.at("database.file")
     in_log = tuple(secret for secret in secrets if secret.name is SecretName.SERVICE)
@@ -164,11 +176,12 @@ def _mask(value: bytes) -> bytes:
 
 
 _COLUMNS = {
-    SecretName.BODY: ("messages", "text"),
+    **dict.fromkeys(TEXTS, ("messages", "text")),
     SecretName.ATTACHMENT: ("messages", "attachment"),
     SecretName.SENDER: ("messages", "sender"),
     SecretName.RECIPIENT: ("messages", "sender"),
     SecretName.PASSWORD: ("accounts", "password"),
+    SecretName.GROUP: ("conversations", "title"),
 }
 """Where the operator's tables would carry each secret. The recipient's name, too, is planted as an account name of a
 message: the columns that hold it are part of an index, whose second copy would stand whole where the first is split."""

@@ -29,6 +29,7 @@ class Record:
     """What `observer` got, and what it noted about its own record."""
 
     def __init__(self, capture: Capture, observer: Observer) -> None:
+        self.capture = capture
         self.observer = observer
         self.observations = tuple(one for one in capture.observations if one.observer is observer)
         self._notes = tuple(note for note in capture.notes if note.observer is observer)

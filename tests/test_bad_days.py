@@ -20,6 +20,7 @@ from lab.messenger.participant import Participant
 from lab.model import Exposure, LeakMatrix, Observer, SecretName
 from lab.scenario import load, run
 from lab.scenario.run import Session, perform
+from lab.scenario.vocabulary import ON_STAGE
 from lab.stage.stage import Stage, open_stage
 
 LESSON = """# Feature: A bad day
@@ -85,7 +86,7 @@ def test_a_process_that_is_killed_in_the_middle(session: Session, tmp_path: Path
     else:
         assert "service" in matrix.cell(SecretName.BODY, dead).reason
     if moment != "collecting":
-        assert {one for observer in Observer for one in exposures(matrix, observer)} <= {
+        assert {one for observer in ON_STAGE for one in exposures(matrix, observer)} <= {
             Exposure.INCONCLUSIVE,
             Exposure.EXPOSED,
         }
@@ -157,7 +158,7 @@ def test_a_recipient_who_never_reads(
     monkeypatch.setattr(Participant, "receive", lambda self: Content("something else"))
     matrix = perform(session, stage, tmp_path / "bad.capture.jsonl", lambda _: None)
     assert exit_status([matrix]) == 3
-    for observer in Observer:
+    for observer in ON_STAGE:
         cell = matrix.cell(SecretName.BODY, observer)
         assert cell.exposure is Exposure.INCONCLUSIVE
         assert "travelled" in cell.reason or "recorded" in cell.reason

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.model import (
+    TEXTS,
     Cell,
     Control,
     Direction,
@@ -51,10 +52,15 @@ OBSERVERS = {
     Observer.NETWORK: "Somebody on the way who has no key, for example whoever runs the Wi-Fi.",
     Observer.SERVER: "The company that runs the message service, where messages arrive and TLS ends.",
     Observer.DATABASE: "Whoever gets a copy of what the company has stored: its tables and its log.",
+    Observer.DEVICE: "Whoever has a copy of a participant’s device, and everything that the company recorded.",
 }
 
 SECRETS = {
     SecretName.BODY: "The text of a message.",
+    SecretName.EARLIER: "The text of a message that was sent before somebody copied a device.",
+    SecretName.LATER: "The text of a message that was sent after somebody copied a device.",
+    SecretName.HEALED: "The text of a message that was sent after that, once both sides had replaced their keys.",
+    SecretName.GROUP: "The title of a group.",
     SecretName.ATTACHMENT: "What is in a file that was sent.",
     SecretName.SENDER: "The account name of the person who writes.",
     SecretName.RECIPIENT: "The account name of the person who gets the message.",
@@ -101,7 +107,7 @@ DECODERS = {
     "uppercase": "written in capitals",
 }
 
-ARRIVES = (SecretName.BODY, SecretName.ATTACHMENT, SecretName.SENDER)
+ARRIVES = (*sorted(TEXTS), SecretName.GROUP, SecretName.ATTACHMENT, SecretName.SENDER)
 """What a recipient reads; that the other secrets travelled is seen elsewhere."""
 
 

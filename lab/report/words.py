@@ -36,5 +36,10 @@ def summary(matrices: Sequence[LeakMatrix]) -> str:
 def amount(inference: Inference, value: float) -> str:
     """An estimate or the truth, in its unit; a time as the clock shows it."""
     if inference.secret is SecretName.TIME:
-        return datetime.datetime.fromtimestamp(value, datetime.UTC).strftime("%H:%M:%S.%f")[:-3] + " UTC"
+        return clock(value)
     return f"{value:.0f} {inference.unit}"
+
+
+def clock(moment: float) -> str:
+    """A time of day; `moment` is in seconds since the epoch."""
+    return datetime.datetime.fromtimestamp(moment, datetime.UTC).strftime("%H:%M:%S.%f")[:-3] + " UTC"

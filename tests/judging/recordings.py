@@ -13,6 +13,7 @@ from lab.matrix import judge
 from lab.model import Capture, Cell, Exposure, LeakMatrix, Mode, Observer, Secret, SecretName
 from lab.scenario import load
 from lab.scenario.director import play
+from lab.scenario.vocabulary import ON_STAGE
 from lab.stage.stage import Stage
 
 TOUR = load(resources.folder("scenarios") / "tour.feature.md")
@@ -20,7 +21,7 @@ TOUR = load(resources.folder("scenarios") / "tour.feature.md")
 HIDDEN = {
     (scenario.mode, observer): names
     for scenario in TOUR.scenarios
-    for observer in Observer
+    for observer in ON_STAGE
     if (
         names := frozenset(
             claim.secret

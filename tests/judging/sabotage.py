@@ -21,12 +21,13 @@ from lab.model import (
     Statement,
 )
 from lab.record import Record
+from lab.scenario.vocabulary import ON_STAGE
 
 type Break = Callable[[Capture, Observer], Capture]
 
 NETWORK, SERVER, DATABASE = Observer
 TAPS = frozenset({NETWORK, SERVER})
-ANYBODY = frozenset(Observer)
+ANYBODY = frozenset(ON_STAGE)
 
 
 @dataclass(frozen=True)

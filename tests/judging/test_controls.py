@@ -22,6 +22,7 @@ from lab.model import (
     SecretName,
 )
 from lab.record import Record
+from lab.scenario.vocabulary import ON_STAGE
 
 from .recordings import HIDDEN, about, cells, planted
 from .sabotage import SABOTAGE, Sabotage, also_got, changed, decoys_in_record, record, tell
@@ -148,7 +149,7 @@ def test_a_detector_that_lost_one_skill_is_noticed(
             assert dulled[name].exposure is Exposure.HIDDEN
 
 
-@pytest.mark.parametrize("observer", Observer)
+@pytest.mark.parametrize("observer", ON_STAGE)
 def test_a_record_with_no_place_to_plant_in_shows_no_skill(
     captures: Mapping[Mode, Capture], observer: Observer
 ) -> None:
@@ -178,7 +179,7 @@ def test_the_skill_is_shown_for_every_value_of_a_name(captures: Mapping[Mode, Ca
 # What concerns exposed cells too
 
 
-@pytest.mark.parametrize("observer", Observer)
+@pytest.mark.parametrize("observer", ON_STAGE)
 def test_a_hit_means_nothing_where_decoys_hit(captures: Mapping[Mode, Capture], observer: Observer) -> None:
     names = frozenset({SecretName.SENDER})
     part = about(captures[Mode.PLAINTEXT], observer, names)
@@ -222,10 +223,10 @@ def test_a_message_lost_from_a_record_in_the_clear_is_missed(captures: Mapping[M
     assert _recorded(lost) != ""
 
 
-@pytest.mark.parametrize("observer", Observer)
+@pytest.mark.parametrize("observer", ON_STAGE)
 def test_each_record_is_judged_by_itself(captures: Mapping[Mode, Capture], observer: Observer) -> None:
     whole = captures[Mode.TLS]
-    for other in set(Observer) - {observer}:
+    for other in set(ON_STAGE) - {observer}:
         without = replace(
             whole,
             observations=tuple(one for one in whole.observations if one.observer is not other),
@@ -282,7 +283,7 @@ def test_a_method_that_gets_the_observers_own_messages_wrong_says_nothing(captur
         SecretName.SIZE: tell(lambda one: replace(one, size=one.size * 2) if one is own[2] else one),
         SecretName.TIME: tell(lambda one: replace(one, time=one.time - 5) if one is own[0] else one),
     }
-    for observer in Observer:
+    for observer in ON_STAGE:
         for name in INFERRED_ONLY:
             part = about(captures[Mode.E2EE], observer, frozenset({name}))
             assert cells(part)[name].exposure is Exposure.INFERRED

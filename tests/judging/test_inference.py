@@ -28,6 +28,7 @@ from lab.model import (
     Story,
 )
 from lab.record import Record
+from lab.scenario.vocabulary import ON_STAGE
 
 from .recordings import about, cells
 from .sabotage import DATABASE, NETWORK, SERVER, exchange_lost, nothing_recorded, record, row_missing
@@ -37,7 +38,7 @@ EVENTS: Mapping[Observer, Callable[[Record], list[inference.Event]]] = {
     SERVER: inference.server_events,
     DATABASE: inference.database_events,
 }
-EVERYWHERE = [(mode, observer) for mode in Mode for observer in Observer]
+EVERYWHERE = [(mode, observer) for mode in Mode for observer in ON_STAGE]
 
 
 def sent(recording: Capture) -> list[Statement]:
@@ -68,9 +69,9 @@ def test_estimates_hold_and_the_other_observers_record_adds_nothing(
     captures: Mapping[Mode, Capture], matrices: Mapping[Mode, LeakMatrix], mode: Mode
 ) -> None:
     made = matrices[mode].inferences
-    assert len(made) == len(Observer) * len(INFERRED_ONLY) * 2
+    assert len(made) == len(ON_STAGE) * len(INFERRED_ONLY) * 2
     assert all(one.holds for one in made)
-    for observer in Observer:
+    for observer in ON_STAGE:
         alone = replace(
             captures[mode], observations=tuple(one for one in captures[mode].observations if one.observer is observer)
         )
@@ -122,7 +123,7 @@ def test_an_inference_is_near_and_beats_the_guess(estimate: float, guess_error: 
     assert an_inference(estimate, guess_error).holds is holds
 
 
-@pytest.mark.parametrize("observer", Observer)
+@pytest.mark.parametrize("observer", ON_STAGE)
 def test_a_guess_as_good_as_the_estimate_is_no_inference(
     captures: Mapping[Mode, Capture], monkeypatch: pytest.MonkeyPatch, observer: Observer
 ) -> None:
@@ -136,7 +137,7 @@ def test_a_guess_as_good_as_the_estimate_is_no_inference(
     assert cell.reason.endswith(f"; the guess without a record (a typical text message, {text} bytes) comes as close")
 
 
-@pytest.mark.parametrize("observer", Observer)
+@pytest.mark.parametrize("observer", ON_STAGE)
 def test_an_estimate_that_misses_is_inconclusive_and_never_hidden(
     captures: Mapping[Mode, Capture], observer: Observer
 ) -> None:

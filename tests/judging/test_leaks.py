@@ -32,6 +32,7 @@ from lab.model import (
     SecretName,
 )
 from lab.record import Record
+from lab.scenario.vocabulary import ON_STAGE
 
 from .recordings import HIDDEN, about, cells
 from .sabotage import at_rest, edited, record, tls_record
@@ -230,7 +231,7 @@ def test_a_leak_is_exposed_where_it_stands_and_a_decoy_is_not(
         assert cell.evidence == ()
 
 
-@pytest.mark.parametrize("observer", Observer)
+@pytest.mark.parametrize("observer", ON_STAGE)
 def test_a_value_that_differs_in_its_last_digit_is_no_leak(
     captures: Mapping[Mode, Capture], observer: Observer
 ) -> None:

@@ -22,6 +22,7 @@ from lab.model import (
     SecretName,
     Statement,
 )
+from lab.scenario.vocabulary import ON_STAGE
 
 from .recordings import TOUR, about, cells
 from .sabotage import nothing_recorded
@@ -183,7 +184,7 @@ def test_a_claim_without_anything_recorded_about_it_is_not_passed_over(captures:
     unplanted = replace(whole, secrets=tuple(one for one in whole.secrets if one.name is not SecretName.PASSWORD))
     matrix = judge(unplanted)
     left = [cell for cell in matrix.cells if cell.secret is SecretName.PASSWORD]
-    assert {(cell.exposure, cell.observer) for cell in left} == {(Exposure.INCONCLUSIVE, one) for one in Observer}
+    assert {(cell.exposure, cell.observer) for cell in left} == {(Exposure.INCONCLUSIVE, one) for one in ON_STAGE}
     assert exit_status([matrix]) == 3
 
 

@@ -15,11 +15,12 @@ from lab import planting
 from lab.detect import reassembly, sqlite, tls
 from lab.model import Capture, Direction, Mode, Observation, Observer, Secret, SecretName
 from lab.record import Record
+from lab.scenario.vocabulary import ON_STAGE
 
 from .recordings import about, planted
 
 EVERYTHING = frozenset(SecretName)
-EVERYWHERE = [(mode, observer) for mode in Mode for observer in Observer]
+EVERYWHERE = [(mode, observer) for mode in Mode for observer in ON_STAGE]
 
 
 def carried(secret: Secret) -> bytes:

@@ -35,6 +35,7 @@ from lab.model import (
 )
 from lab.report import as_html
 from lab.report.as_html import chain, dump, off_by, to_html, visible
+from lab.scenario.vocabulary import ON_STAGE
 from lab.stage.stage import Stage
 
 from . import chromium
@@ -92,9 +93,9 @@ def odd_lesson() -> list[LeakMatrix]:
         Cell(SecretName.BODY, Observer.DATABASE, Exposure.INCONCLUSIVE, f"it broke: {NASTY}", (), Exposure.HIDDEN),
         *(
             Cell(SecretName.SIZE, one, Exposure.INFERRED, "every estimate holds", (), Exposure.INFERRED)
-            for one in Observer
+            for one in ON_STAGE
         ),
-        *(Cell(SecretName.SENDER, one, Exposure.INCONCLUSIVE, "the tap failed", ()) for one in Observer),
+        *(Cell(SecretName.SENDER, one, Exposure.INCONCLUSIVE, "the tap failed", ()) for one in ON_STAGE),
     )
     controls = (
         Control("travelled", None, SecretName.BODY, passed=True, detail="it was read (1 of 1)"),
@@ -106,7 +107,7 @@ def odd_lesson() -> list[LeakMatrix]:
         Control("a-new-control", Observer.SERVER, SecretName.BODY, passed=True, detail="new"),
     )
     inferences = tuple(
-        Inference(one, SecretName.SIZE, 30, 33, 16, 29, "bytes", "a typical message, 62 bytes") for one in Observer
+        Inference(one, SecretName.SIZE, 30, 33, 16, 29, "bytes", "a typical message, 62 bytes") for one in ON_STAGE
     )
     secrets = {SecretName.BODY: "secret", SecretName.SENDER: NASTY}
     matrix = LeakMatrix(NASTY, NASTY, Mode.E2EE, cells, inferences, controls, secrets)

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from lab.model import Control, Exposure, LeakMatrix, Mode, Observer, SecretName
 from lab.report.as_text import print_matrix, print_summary
+from lab.scenario.vocabulary import ON_STAGE
 
 
 def text(matrix: LeakMatrix, *, width: int = 80, evidence: bool = False, terminal: bool = False) -> str:
@@ -88,7 +89,7 @@ def test_a_claim_that_fails_is_named(matrices: Mapping[Mode, LeakMatrix]) -> Non
     assert "claimed" not in right
     assert "Wrong claims" in shown
     assert "(claimed: hidden)" in shown
-    for observer in Observer:
+    for observer in ON_STAGE:
         assert f"{observer} body claimed hidden, measured exposed: readable in " in shown
     assert "21 of 24 claims hold; 3 failed." in shown
 
@@ -107,7 +108,7 @@ def test_what_could_not_be_decided_is_named_with_its_reason(matrices: Mapping[Mo
 def test_an_example_shows_the_secret_itself(matrices: Mapping[Mode, LeakMatrix]) -> None:
     matrix = matrices[Mode.PLAINTEXT]
     shown = text(matrix)
-    for observer in Observer:
+    for observer in ON_STAGE:
         assert matrix.cell(SecretName.BODY, observer).evidence[0].place in shown
     assert matrix.secrets[SecretName.BODY] in text(matrix, width=160)
 

@@ -31,6 +31,7 @@ from lab.model import (
     SecretName,
     Story,
 )
+from lab.scenario.vocabulary import ON_STAGE
 from lab.stage.certificates import make_authority
 from lab.stage.process import Child, ChildError
 from lab.stage.stage import Stage, Venue, open_stage
@@ -51,7 +52,7 @@ class Session:
 
     @contextmanager
     def open(self) -> Iterator[Venue]:
-        story = Story("lesson", "A test", self.mode, tuple(Observer), 1_700_000_000.0)
+        story = Story("lesson", "A test", self.mode, ON_STAGE, 1_700_000_000.0)
         with Writer(self.path, story) as writer, self.stage.session(self.mode, HOST, writer) as venue:
             yield venue
 
@@ -190,7 +191,7 @@ def test_a_second_session_has_nothing_of_the_first(stage: Stage, tmp_path: Path)
     first = Session(stage, Mode.PLAINTEXT, tmp_path / "first")
     second = Session(stage, Mode.PLAINTEXT, tmp_path / "second")
     one, two = first.play(), second.play()
-    for observer in Observer:
+    for observer in ON_STAGE:
         assert sees(one, observer, first.name), observer
         assert sees(two, observer, second.name), observer
         assert not sees(two, observer, first.name), observer
@@ -380,7 +381,7 @@ def test_a_snapshot_holds_what_passed_so_far_and_the_record_goes_on(stage: Stage
     with session.open() as venue, session.client(venue) as wire:
         session.join(wire)
         for number in (1, 2):
-            with Writer(tmp_path / f"{number}", Story("lesson", "A test", Mode.TLS, tuple(Observer), 1.0)) as writer:
+            with Writer(tmp_path / f"{number}", Story("lesson", "A test", Mode.TLS, ON_STAGE, 1.0)) as writer:
                 stage.snapshot(venue, writer)
             if number == 1:
                 wire.call("GET", "/openapi.json")
