@@ -9,18 +9,26 @@ certificate comes from mitmproxy's own CA. `mitmproxy` and `mitmweb` take the sa
     --set lab_record=FILE          also write every request and response into the new FILE (JSON lines)
     --set lab_secret=body=VALUE    mark and comment flows in which VALUE can be read, however it is encoded
 
+Messages of the lab's own service are shown with each end-to-end encrypted envelope taken apart, field by field: the
+content view "Envelopes".
+
 Only for traffic that is your own.
 """
 
 import time
 from weakref import WeakKeyDictionary
 
-from mitmproxy import connection, http
+from mitmproxy import connection, contentviews, ctx, hooks, http
+from mitmproxy.addonmanager import Loader
 
 from lab.model import Direction, Observation, Observer
+from lab.stage.envelope_view import EnvelopeView
 from lab.stage.tap_side import Tap, recorded
 
 EXCHANGE = "lab_exchange"
+
+SHOWN_BYTES = 1 << 20
+"""How much of an event stream a person can look at; the record itself has no limit."""
 
 
 class ServerObserver(Tap):
@@ -29,6 +37,10 @@ class ServerObserver(Tap):
         self._exchanges: dict[str, int] = {}
         # Beside the flows: what stands in their metadata is saved with them, and shown.
         self._pieces: WeakKeyDictionary[http.HTTPFlow, list[Observation]] = WeakKeyDictionary()
+
+    def load(self, loader: Loader) -> None:
+        super().load(loader)
+        contentviews.add(EnvelopeView())
 
     @recorded
     def client_connected(self, client: connection.Client) -> None:
@@ -97,6 +109,8 @@ class ServerObserver(Tap):
         if piece:
             self._got(flow, "http.body", Direction.TO_CLIENT, time.time(), piece)
             self._mark(flow)
+            if self.interactive:
+                _show(flow, piece)
         return piece
 
     def _got(self, flow: http.HTTPFlow, place: str, direction: Direction, moment: float, data: bytes) -> None:
@@ -109,6 +123,13 @@ class ServerObserver(Tap):
 
     def _mark(self, flow: http.HTTPFlow) -> None:
         self.mark(flow, self._pieces.get(flow, ()))
+
+
+def _show(flow: http.HTTPFlow, piece: bytes) -> None:
+    """Let whoever looks at `flow` see the next piece of its event stream; mitmproxy keeps none of what it passes on."""
+    if flow.response and len(shown := flow.response.raw_content or b"") < SHOWN_BYTES:
+        flow.response.raw_content = shown + piece
+    ctx.master.addons.trigger(hooks.UpdateHook([flow]))
 
 
 def _header_block(headers: http.Headers) -> bytes:

@@ -131,6 +131,25 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--flows", metavar="FILE", type=Path, help="both views for mitmproxy (mitmweb -n -r FILE)")
     export.set_defaults(command=_export)
 
+    explain = commands.add_parser(
+        "explain",
+        help="take an end-to-end encrypted message apart, field by field",
+        description=_explain.__doc__,
+    )
+    explain.add_argument("capture", metavar="CAPTURE", type=Path, help="a file that lab run --captures wrote")
+    explain.add_argument(
+        "--message", metavar="N", type=int, help="the message with this number (default: list all, explain the first)"
+    )
+    explain.set_defaults(command=_explain)
+
+    keys = commands.add_parser(
+        "keys", help="show the safety number of two participants, with its code to scan", description=_keys.__doc__
+    )
+    keys.add_argument("capture", metavar="CAPTURE", type=Path, help="a file that lab run --captures wrote")
+    keys.add_argument("one", metavar="NAME", help="a participant, as the lesson calls them")
+    keys.add_argument("other", metavar="NAME", help="another one")
+    keys.set_defaults(command=_keys)
+
     listing = commands.add_parser("list", help="list the lessons", description=_list.__doc__)
     listing.set_defaults(command=_list)
 
@@ -233,6 +252,52 @@ def _write_private(path: Path, content: bytes) -> None:
             os.fchmod(file.fileno(), 0o600)
             file.truncate()
         file.write(content)
+
+
+def _explain(options: argparse.Namespace) -> int:
+    """Name every field of the envelopes in one message of a recording: its bytes, what it is for, who can read it."""
+    from lab.mail import accounts, messages
+    from lab.model import Observer
+    from lab.record import Record
+    from lab.report.envelopes import print_message, print_messages
+
+    recording = _read_e2ee(options.capture)
+    found = tuple(messages(Record(recording, Observer.SERVER).exchanges))
+    if not found:
+        raise LabError(f"{options.capture}: the server's record has no end-to-end encrypted message")
+    number = 1 if options.message is None else options.message
+    if not 1 <= number <= len(found):
+        raise LabError(f"{options.capture}: there is no message {number}; they are numbered from 1 to {len(found)}")
+    names = {account: who for who, account in accounts(recording).items()}
+    encryption, console = recording.story.encryption, _console()
+    if options.message is None:
+        print_messages(found, names, encryption, console)
+    print_message(number, found[number - 1], names, encryption, console)
+    return 0
+
+
+def _keys(options: argparse.Namespace) -> int:
+    """Show what two participants compare to know that nobody stands between them: their safety number, and its code."""
+    from lab.report.safety import print_comparisons
+    from lab.safety import comparisons
+
+    recording = _read_e2ee(options.capture)
+    try:
+        found = comparisons(recording, options.one, options.other)
+    except LabError as error:
+        raise LabError(f"{options.capture}: {error}") from None
+    print_comparisons(found, _console())
+    return 0
+
+
+def _read_e2ee(path: Path) -> Capture:
+    from lab import capture
+
+    recording = capture.read(path)
+    mode = recording.story.mode
+    if mode is not Mode.E2EE:
+        raise LabError(f"{path}: in {mode} mode nothing is end-to-end encrypted; give a recording in e2ee mode")
+    return recording
 
 
 def _list(_: argparse.Namespace) -> int:

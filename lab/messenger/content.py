@@ -1,6 +1,13 @@
-"""What one message says, and its JSON form: sent as it is in plaintext and TLS mode, sealed in E2EE mode.
+"""What one message says, and its JSON forms, with a text or an attachment or both.
 
-{"text": TEXT, "attachment": {"name": …, "type": …, "data": BASE64}}    with one of the two at least
+In plaintext and TLS mode, as the service reads it:
+
+    {"text": TEXT, "attachment": {"name": …, "type": …, "data": BASE64}}
+
+In E2EE mode, inside an envelope; the file itself is encrypted and stored apart, as a blob with the id "id", and the
+message has the key to it (see `lab.e2ee.files`):
+
+    {"text": TEXT, "attachment": {"id": …, "name": …, "type": …, "size": …, "key": …, "blob": …, "plaintext": …}}
 """
 
 from __future__ import annotations
@@ -40,10 +47,15 @@ def to_json(content: Content) -> dict[str, Any]:
     if content.file:
         fields["attachment"] = {
             "name": content.file.name,
-            "type": mimetypes.guess_type(content.file.name)[0] or "application/octet-stream",
+            "type": media_type(content.file.name),
             "data": base64.b64encode(content.file.data).decode("ascii"),
         }
     return fields
+
+
+def media_type(name: str) -> str:
+    """What a file is, as far as its name says."""
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
 def from_json(fields: object) -> Content:

@@ -1,24 +1,45 @@
-"""One participant with one device: what it sends depends on the mode, what it does is told to the transcript."""
+"""One participant with one device: what it sends depends on the mode, what it does is told to the transcript.
+
+A device can die at any moment and go on later with the same store (`resume`). What it has sealed is posted again under
+the same id, what it has opened is shown again. Whoever is told of a message as the device dies is told again, with the
+same message id: that is for the app to recognise, since only the app knows what it has shown.
+"""
 
 from __future__ import annotations
 
-import base64
-import json
+import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
+from uuid import uuid4
 
-from lab.e2ee.sealing import Correspondent, Engine, EnvelopeError, OneShot
-from lab.messenger.content import Content, dump, from_json, to_json
-from lab.messenger.store import DeviceStore
+from lab.e2ee.device import DeviceState
+from lab.e2ee.engines import engine_for
+from lab.e2ee.fingerprint import Party, qr_payload, safety_number
+from lab.e2ee.identity import read_device_list
+from lab.e2ee.protocol import E2EEError
+from lab.messenger import attachments
+from lab.messenger.contacts import Contacts
+from lab.messenger.content import Content, from_json, to_json
+from lab.messenger.mailbox import Mailbox, Prepared, Waiting
+from lab.messenger.operations import Arrived, Members, Operations, read_event
+from lab.messenger.own import OwnDevice
+from lab.messenger.sealing import Sealing
+from lab.messenger.store import Changes, DeviceStore
 from lab.messenger.wire import EventStream, Route, Wire, WireError
-from lab.model import Deed, Statement
+from lab.model import Deed, Encryption, Statement
+
+__all__ = ["Participant", "Person", "Prepared", "Teller"]
 
 type Teller = Callable[[Statement], None]
 """Where a participant's statements go."""
+
+_TRIES = 3
+"""Times that one message is sealed: the devices that it is for may change while it is on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +51,54 @@ class Person:
     password: str
 
 
+class _Encrypted:
+    """What a device has besides, if contents are end-to-end encrypted."""
+
+    def __init__(
+        self, encryption: Encryption, account: str, store: DeviceStore, operations: Operations, *, padded: bool
+    ) -> None:
+        engine = engine_for(encryption, os.urandom)
+        self.contacts = Contacts(account, store, operations)
+        self.own = OwnDevice(account, engine, store, self.contacts, operations)
+        self.sealing = Sealing(engine, store, operations, self.contacts, self.own, padded=padded)
+
+
 class Participant:
     """Use as a context manager; leaving it closes every connection and the device store.
 
-    `sealed` says whether contents are end-to-end encrypted; `key_log` is as in Wire. WireError and EnvelopeError come
-    out of every method that speaks to the service.
+    `encryption` None: contents are sent as they are, and what is said below about keys and identities does not apply.
+    `padded`: what is sealed is filled up to a multiple of some length. `number` is that of a device that is not in its
+    store yet. `key_log` is as in Wire.
+
+    WireError and E2EEError come out of every method that speaks to the service; LabError: the device store cannot be
+    used, or the encryption is not installed.
     """
 
     def __init__(
-        self, person: Person, route: Route, device: Path, tell: Teller, *, sealed: bool, key_log: Path | None = None
+        self,
+        person: Person,
+        route: Route,
+        device_path: Path,
+        tell: Teller,
+        *,
+        encryption: Encryption | None,
+        padded: bool = False,
+        key_log: Path | None = None,
+        number: int = 1,
     ) -> None:
         self.person = person
+        self._number = number
         self._host = urlsplit(route.url).hostname or ""
         self._tell = tell
         self._wire = Wire(route, self._connected, key_log)
-        self._store = DeviceStore(device)
-        self._engine: Engine | None = None
-        if sealed:
-            self._engine = OneShot(person.account, self._store.identity(), self._store.encryption())
+        self._operations = Operations(self._wire)
+        self._store = DeviceStore(device_path)
+        self._mailbox = Mailbox(self._store)
+        self._encrypted: _Encrypted | None = None
+        if encryption is not None:
+            self._encrypted = _Encrypted(encryption, person.account, self._store, self._operations, padded=padded)
         self._events: EventStream | None = None
+        self._arrived: Arrived | None = None
 
     def __enter__(self) -> Participant:
         return self
@@ -59,89 +109,308 @@ class Participant:
         self._wire.close()
         self._store.close()
 
+    @property
+    def number(self) -> int:
+        """The number of this device among those of the account."""
+        own = self._encrypted.own if self._encrypted else None
+        return own.number if own is not None and own.exists else self._number
+
+    # The account and its devices
+
     def join(self) -> None:
-        """Make the account, which logs in as well, and upload public keys if contents are to be sealed."""
-        person = self.person
-        session = self._wire.call("POST", "/v1/accounts", {"name": person.account, "password": person.password})
-        self._wire.login(session["token"])
-        self._say(Deed.LOGGED_IN, time.time(), password=person.password, host=self._host)
-        if self._engine is not None:
-            bundle = base64.b64encode(self._engine.bundle()).decode("ascii")
-            self._wire.call("PUT", "/v1/keys", {"bundle": bundle})
+        """Make the account, which logs in as well, with this device as the first one, and publish its keys."""
+        if self._encrypted is not None:
+            self._encrypted.own.create(self._number)
+            # A name that is taken may be this account's own: what was published under it stays as it is.
+            if not self._encrypted.own.has_account:
+                self._encrypted.own.found_account()
+        self._log_in(self._operations.create_account)
+        self._publish()
+
+    def resume(self) -> None:
+        """Log in with a device that was used before, and post what it has sealed and perhaps not posted."""
+        self._log_in(self._operations.log_in)
+        self._publish()
+        for prepared in self._mailbox.pending():
+            self.post(prepared)
+
+    def link(self, new: Participant) -> None:
+        """Make `new`, a fresh device, one of this account's devices: it logs in, and gets the account key from here.
+
+        Here the key is handed over within one process. Real messengers have the new device show a code that the old one
+        scans, and encrypt the key for it: the service must never have it. E2EEError: the device number was used before.
+        """
+        own, others = self._device(), new._device()
+        new._log_in(new._operations.log_in)
+        own.add(others.create(new._number))
+        others.join_account(own)
+        others.publish()
+
+    def unlink(self, number: int) -> None:
+        """Remove a device from the account: nobody writes to it any more. E2EEError: there is none with that number."""
+        self._device().remove(number)
+
+    def recover(self) -> None:
+        """The old device is lost, and the account key with it: log in and begin anew, on a fresh device.
+
+        The device gets a number that the account has never used, so that nothing that is left at the service for the
+        lost one is mixed up with it. To everybody else this is a changed identity.
+        """
+        self._log_in(self._operations.log_in)
+        own = self._device()
+        own.create(self._free_number())
+        own.found_account()
+        own.publish()
+
+    def copy(self) -> DeviceState:
+        """Everything that this device holds by way of keys, as a thief with the unlocked phone finds it."""
+        if self._encrypted is None:
+            return DeviceState(self.person.account, self._number)
+        return self._encrypted.sealing.copy()
+
+    # Who the others are
+
+    def safety_number(self, account: str) -> str:
+        """60 digits to compare with `account`; for a changed identity those of the new one."""
+        return safety_number(*self._parties(account))
+
+    def safety_code(self, account: str) -> bytes:
+        """The same as a code that `account` scans (see `lab.e2ee.fingerprint.matches`)."""
+        return qr_payload(*self._parties(account))
+
+    def verify(self, account: str) -> None:
+        """Note that the safety numbers were compared and are the same. IdentityChangedError: accept it first."""
+        self._contacts().verify(account)
+
+    def verified(self, account: str) -> bool:
+        """Whether safety numbers were compared since the identity of `account` changed for the last time."""
+        contact = self._contacts().find(account)
+        return contact is not None and contact.verified
+
+    def accept_identity(self, account: str) -> None:
+        """Go on with the changed identity of `account`, which is not verified then."""
+        self._contacts().accept(account)
+
+    # Conversations
 
     def listen(self) -> None:
         """Open the stream on which new messages arrive; returns once the service has confirmed it."""
-        self._events = self._wire.events("/v1/events")
-        name, _ = self._events.next()
-        if name != "ready":
-            raise WireError(f"the event stream began with {name!r} instead of 'ready'")
+        device = None if self._encrypted is None else self.number
+        self._events = self._operations.events(self._mailbox.sequence, device)
 
-    def start_conversation(self, accounts: list[str]) -> str:
-        """A new conversation with `accounts`; returns its id."""
-        return str(self._wire.call("POST", "/v1/conversations", {"members": accounts})["id"])
+    def start_conversation(self, accounts: Sequence[str], title: str = "") -> str:
+        """A new conversation with `accounts`; returns its id. One with a title is a group, however many it has."""
+        conversation = self._operations.start_conversation(accounts, title)
+        if title and self._encrypted is not None:
+            self._encrypted.sealing.start_group(conversation)
+        return conversation
 
-    def send(self, conversation: str, recipients: list[str], content: Content) -> str:
-        """Send `content` to the other members of `conversation`; returns the message's id."""
-        if self._engine is None:
-            body: dict[str, Any] = {"content": to_json(content)}
-        else:
-            sealed = [(name, self._seal(self._engine, name, conversation, content)) for name in recipients]
-            body = {
-                "envelopes": [
-                    {"recipient": name, "data": base64.b64encode(data).decode("ascii")} for name, data in sealed
-                ]
-            }
-        moment = time.time()
-        message = str(self._wire.call("POST", f"/v1/conversations/{conversation}/messages", body)["id"])
-        self._say_content(Deed.SENT, moment, message, ", ".join(recipients), content)
-        return message
+    def add_member(self, conversation: str, account: str) -> None:
+        """Let `account` read what is written from now on, by those who name it as a recipient."""
+        self._operations.add_member(conversation, account)
+
+    def remove_member(self, conversation: str, account: str) -> None:
+        """Remove `account`, which can read nothing that is sealed from now on."""
+        self._operations.remove_member(conversation, account)
+        if self._encrypted is not None:
+            self._encrypted.sealing.renew(conversation)
+
+    def send(self, conversation: str, recipients: Sequence[str], content: Content) -> str:
+        """Send `content` to `recipients`, which are the other members of `conversation`; returns the message's id.
+
+        Once it was sealed it is in the outbox. If the service cannot be reached it stays there, for `resume`; if the
+        service refuses it, it is gone. IdentityChangedError: nothing was sealed.
+        """
+        return self.post(self.prepare(conversation, recipients, content))
+
+    def prepare(self, conversation: str, recipients: Sequence[str], content: Content) -> Prepared:
+        """Seal a message and put it into the outbox; its file is stored at the service."""
+        prepared = Prepared(str(uuid4()), conversation, tuple(recipients), content, {}, {})
+        if self._encrypted is None:
+            body, changes = {"content": to_json(content)}, Changes()
+            prepared = replace(prepared, fields=body["content"], body={"id": prepared.id, **body})
+            self._mailbox.prepare(prepared, changes)
+            return prepared
+        for account in recipients:
+            self._encrypted.contacts.check(account)
+        return self._seal(self._encrypted, replace(prepared, fields=attachments.store(content, self._operations)))
+
+    def post(self, prepared: Prepared, *, again: bool = False) -> str:
+        """Post what was prepared; returns the message's id.
+
+        `again`: the same envelopes once more, as a new message. Nobody does that who means well, so it is not told.
+        """
+        if again:
+            message = str(uuid4())
+            self._operations.post(prepared.conversation, {**prepared.body, "id": message})
+            return message
+        moment, prepared = self._post(prepared)
+        self._say_content(Deed.SENT, moment, prepared.id, ", ".join(prepared.recipients), prepared.content)
+        self._mailbox.posted(prepared.id)
+        return prepared.id
 
     def receive(self, *, confirm: bool = True) -> Content:
-        """Wait for the next message, open it, confirm it to the service if wanted, and return what it says."""
+        """Wait for the next message, open it, confirm it to the service if wanted, and return what it says.
+
+        E2EEError: it was refused, which is told, and is gone; IdentityChangedError if it is from a changed identity.
+        WireError: try again, or listen again.
+        """
         if self._events is None:
             raise WireError(f"{self.person.who} is not listening")
-        name, message = self._events.next()
-        while name != "message":
-            name, message = self._events.next()
-        if confirm:
-            self._receipt(message["id"], "delivered")
-        content = self._open(message)
-        self._say_content(Deed.READ, time.time(), message["id"], message["sender"], content)
-        if confirm:
-            self._receipt(message["id"], "read")
+        while (waiting := self._mailbox.waiting()) is None:
+            self._take(self._events)
+        return self._show(waiting, confirm=confirm)
+
+    # Sending
+
+    def _seal(self, encrypted: _Encrypted, prepared: Prepared) -> Prepared:
+        body, changes = encrypted.sealing.seal(prepared.conversation, prepared.recipients, prepared.fields)
+        prepared = replace(prepared, body={"id": prepared.id, **body})
+        self._mailbox.prepare(prepared, changes)
+        return prepared
+
+    def _post(self, prepared: Prepared) -> tuple[float, Prepared]:
+        """Post `prepared`, sealed anew if its devices are not the right ones; when that was, and what was posted."""
+        for tries_left in reversed(range(_TRIES)):
+            moment = time.time()
+            try:
+                self._operations.post(prepared.conversation, dict(prepared.body))
+            except WireError as error:
+                with self._giving_up(prepared):
+                    if self._encrypted is None or error.status != 409 or not tries_left:
+                        raise
+                    prepared = self._seal_again(self._encrypted, prepared, error)
+            else:
+                return moment, prepared
+        raise AssertionError("the last try ends in a return or an error")
+
+    def _seal_again(self, encrypted: _Encrypted, prepared: Prepared, error: WireError) -> Prepared:
+        encrypted.sealing.correct(error, prepared.recipients)
+        # Who was to get the group's key with this message has not got it.
+        encrypted.sealing.renew(prepared.conversation)
+        return self._seal(encrypted, prepared)
+
+    @contextmanager
+    def _giving_up(self, prepared: Prepared) -> Iterator[None]:
+        """Forget `prepared` if it is refused for good."""
+        try:
+            yield
+        except (WireError, E2EEError) as error:
+            if isinstance(error, E2EEError) or error.final:
+                self._mailbox.posted(prepared.id)
+                if self._encrypted is not None:
+                    self._encrypted.sealing.renew(prepared.conversation)
+            raise
+
+    # Receiving
+
+    def _take(self, events: EventStream) -> None:
+        """Deal with the next event; a message is in the inbox then."""
+        if self._arrived is None:
+            match read_event(*events.next()):
+                case Arrived() as arrived:
+                    self._arrived = arrived
+                case Members(conversation, accounts) if self._encrypted is not None:
+                    self._encrypted.sealing.keep_members(conversation, accounts)
+        if self._arrived is not None:
+            # It stays at hand until it was dealt with: the stream does not bring it again.
+            self._open(self._arrived)
+            self._arrived = None
+
+    def _open(self, arrived: Arrived) -> None:
+        def forget() -> None:
+            self._mailbox.skip(arrived.sequence)
+            self._arrived = None
+
+        if self._encrypted is None:
+            try:
+                fields = to_json(from_json(arrived.plain))
+            except ValueError as error:
+                forget()
+                raise WireError(f"message {arrived.id}: {error}") from None
+            self._mailbox.receive(Waiting(arrived.id, arrived.sender, fields), arrived.sequence, Changes())
+            return
+        with self._refusing(arrived.id, arrived.sender, forget):
+            unsealed = self._encrypted.sealing.open(arrived)
+            attachments.check(unsealed.fields)
+        waiting = Waiting(arrived.id, arrived.sender, unsealed.fields, unsealed.used_up)
+        self._mailbox.receive(waiting, arrived.sequence, unsealed.changes)
+
+    def _show(self, waiting: Waiting, *, confirm: bool) -> Content:
+        if self._encrypted is None:
+            content = from_json(waiting.fields)
+        else:
+            with self._refusing(waiting.id, waiting.sender, lambda: self._mailbox.shown(waiting.id)):
+                content = attachments.fetch(waiting.fields, self._operations)
+            if waiting.used_up:
+                # A message is not held back for this; the next one that takes a key is the next occasion.
+                with suppress(WireError):
+                    self._encrypted.own.refill()
+        if confirm and waiting.sender != self.person.account:
+            for state in ("delivered", "read"):
+                self._confirm(waiting.id, state)
+        self._say_content(Deed.READ, time.time(), waiting.id, waiting.sender, content)
+        self._mailbox.shown(waiting.id)
         return content
 
-    def _open(self, message: dict[str, Any]) -> Content:
-        if self._engine is None:
-            try:
-                return from_json(message)
-            except ValueError as error:
-                raise WireError(f"message {message['id']}: {error}") from None
-        sender = str(message["sender"])
+    def _confirm(self, message: str, state: str) -> None:
         try:
-            envelope = base64.b64decode(message["envelope"] or "", validate=True)
-        except ValueError:
-            raise EnvelopeError("the envelope is not in base64") from None
-        plaintext = self._engine.open(envelope, self._correspondent(sender), str(message["conversation"]))
-        if not self._store.remember(envelope):
-            raise EnvelopeError("this envelope was opened before: somebody delivers it again")
+            self._operations.acknowledge(message, state)
+        except WireError as error:
+            # Whoever is not a member any more cannot confirm what was for them. They may read it nevertheless.
+            if not error.final:
+                raise
+
+    @contextmanager
+    def _refusing(self, message: str, sender: str, forget: Callable[[], None]) -> Iterator[None]:
+        """Tell that a message was refused, and why, if that is for good: it is gone then."""
         try:
-            return from_json(json.loads(plaintext))
-        except (ValueError, RecursionError):
-            raise EnvelopeError("what the envelope holds is no message") from None
+            yield
+        except (WireError, E2EEError) as error:
+            if isinstance(error, WireError) and not error.final:
+                raise
+            forget()
+            self._say(Deed.REFUSED, time.time(), message=message, peer=sender, reason=str(error))
+            if isinstance(error, E2EEError):
+                raise
+            raise E2EEError(str(error)) from error
 
-    def _seal(self, engine: Engine, account: str, conversation: str, content: Content) -> bytes:
-        return engine.seal(dump(to_json(content)), self._correspondent(account), conversation)
+    # The rest
 
-    def _correspondent(self, account: str) -> Correspondent:
-        bundle = self._store.pinned(account)
-        if bundle is None:
-            fetched = self._wire.call("GET", f"/v1/accounts/{quote(account, safe='')}/keys")["bundle"]
-            bundle = self._store.pin(account, base64.b64decode(fetched))
-        return Correspondent(account, bundle)
+    def _log_in(self, how: Callable[[str, str], None]) -> None:
+        person = self.person
+        how(person.account, person.password)
+        self._say(Deed.LOGGED_IN, time.time(), password=person.password, host=self._host)
 
-    def _receipt(self, message: str, state: str) -> None:
-        self._wire.call("POST", f"/v1/messages/{message}/receipts", {"state": state})
+    def _publish(self) -> None:
+        if self._encrypted is not None:
+            self._encrypted.own.publish()
+
+    def _free_number(self) -> int:
+        """A device number that the account has never used, so far as the service says."""
+        account = self.person.account
+        with suppress(WireError):
+            return read_device_list(self._operations.device_list(account), account).last_device + 1
+        return self._number
+
+    def _parties(self, account: str) -> tuple[Party, Party]:
+        own = self._device()
+        theirs = self._contacts().current(account)
+        return (
+            Party.of_account(own.account, own.account_key.public_key().public_bytes_raw()),
+            Party.of_account(account, theirs.account_key),
+        )
+
+    def _device(self) -> OwnDevice:
+        return self._required().own
+
+    def _contacts(self) -> Contacts:
+        return self._required().contacts
+
+    def _required(self) -> _Encrypted:
+        if self._encrypted is None:
+            raise E2EEError(f"{self.person.who} has no keys: contents are not encrypted")
+        return self._encrypted
 
     def _connected(self, local: tuple[str, int]) -> None:
         self._say(Deed.CONNECTED, time.time(), address=f"{local[0]}:{local[1]}", host=self._host)

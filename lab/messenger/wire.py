@@ -10,7 +10,7 @@ import json
 import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import IncompleteRead
 from pathlib import Path
@@ -31,6 +31,9 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 20.0
 """Guards, not waits: a service that is silent for longer counts as gone."""
 
+_PASSING = frozenset({401, 408, 421, 425, 429})
+"""Refusals that say nothing about the request itself (RFC 9110, section 15.5; RFC 6585; RFC 8470)."""
+
 PIECE = 1 << 16
 """Bytes of an event stream taken at a time, if so many are there."""
 
@@ -45,7 +48,21 @@ class Route:
 
 
 class WireError(Exception):
-    """The service refused a request or could not be reached: one sentence."""
+    """The service refused a request, could not be reached, or said something that makes no sense: one sentence.
+
+    `status` is the HTTP status of a refusal, None if there was no answer to speak of. `problem` has the members of the
+    problem (RFC 9457) that came with it, as the service says them: nothing in it has been checked.
+    """
+
+    def __init__(self, sentence: str, status: int | None = None, problem: Mapping[str, Any] | None = None) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.problem = problem or {}
+
+    @property
+    def final(self) -> bool:
+        """Whether the same request would be refused again: not where the service failed or the login is the matter."""
+        return self.status is not None and 400 <= self.status < 500 and self.status not in _PASSING
 
 
 class Wire:
@@ -60,7 +77,7 @@ class Wire:
         self._session.trust_env = False
         self._session.verify = str(route.authority)
         self._session.headers.clear()
-        self._session.headers.update({"User-Agent": "lab-messenger/1", "Accept": "*/*"})
+        self._session.headers.update({"User-Agent": "lab-messenger/1"})
         self._session.mount(route.url, _Direct(route.address, connected, key_log))
 
     def login(self, token: str) -> None:
@@ -69,43 +86,62 @@ class Wire:
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """One request; the answer's JSON ({} where there is none). WireError: refused, or not reached."""
+        answer = self._request(method, path, None if body is None else dump(body), "application/json")
+        return self._read(method, path, answer)
+
+    def upload(self, path: str, data: bytes) -> dict[str, Any]:
+        """POST bytes as they are; the answer's JSON. WireError as in `call`."""
+        return self._read("POST", path, self._request("POST", path, data, "application/octet-stream"))
+
+    def download(self, path: str) -> bytes:
+        """GET bytes as they are. WireError as in `call`."""
+        return self._request("GET", path).content
+
+    def events(self, path: str) -> EventStream:
+        """Open a stream of server-sent events (WHATWG HTML, section 9.2). WireError as in `call`."""
+        return EventStream(self._request("GET", path, accept="text/event-stream", stream=True))
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        data: bytes | None = None,
+        media_type: str = "",
+        *,
+        accept: str = "*/*",
+        stream: bool = False,
+    ) -> requests.Response:
+        headers = {"Accept": accept}
+        if data is not None:
+            headers["Content-Type"] = media_type
         try:
             answer = self._session.request(
                 method,
                 self._url + path,
-                data=None if body is None else dump(body),
-                headers=None if body is None else {"Content-Type": "application/json"},
+                data=data,
+                headers=headers,
+                stream=stream,
                 timeout=(CONNECT_SECONDS, READ_SECONDS),
                 allow_redirects=False,
             )
         except requests.RequestException as error:
             raise WireError(f"{method} {path}: {_cause(error)}") from error
         if not _accepted(answer):
-            raise WireError(f"{method} {path}: {answer.status_code} {_detail(answer)}")
+            with answer:
+                problem = _problem(answer)
+                detail = problem.get("detail") or problem.get("title") or answer.reason
+                raise WireError(f"{method} {path}: {answer.status_code} {detail}", answer.status_code, problem)
+        return answer
+
+    @staticmethod
+    def _read(method: str, path: str, answer: requests.Response) -> dict[str, Any]:
         try:
             return _object(answer.content) if answer.content else {}
         except ValueError as error:
             raise WireError(f"{method} {path}: {error}") from None
-
-    def events(self, path: str) -> EventStream:
-        """Open a stream of server-sent events (WHATWG HTML, section 9.2). WireError as in `call`."""
-        try:
-            answer = self._session.get(
-                self._url + path,
-                headers={"Accept": "text/event-stream"},
-                stream=True,
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            raise WireError(f"GET {path}: {_cause(error)}") from error
-        if not _accepted(answer):
-            with answer:
-                raise WireError(f"GET {path}: {answer.status_code} {_detail(answer)}")
-        return EventStream(answer)
-
-    def close(self) -> None:
-        self._session.close()
 
 
 class EventStream:
@@ -247,9 +283,9 @@ def _object(data: bytes) -> dict[str, Any]:
     return found
 
 
-def _detail(answer: requests.Response) -> str:
+def _problem(answer: requests.Response) -> dict[str, Any]:
+    """What the service says about a refusal; {} if that is no JSON object, or if it never ends."""
     try:
-        problem = _object(answer.content)
-    except ValueError:
-        return answer.reason
-    return str(problem.get("detail") or problem.get("title") or answer.reason)
+        return _object(answer.content)
+    except (ValueError, requests.RequestException):
+        return {}

@@ -13,13 +13,14 @@ from threading import Lock
 
 from lab import capture
 from lab.capture import Fact, Writer
-from lab.e2ee.sealing import EnvelopeError
+from lab.e2ee.protocol import E2EEError
 from lab.matrix import judge
 from lab.messenger.content import Content
 from lab.messenger.participant import Participant, Person
 from lab.messenger.wire import WireError
 from lab.model import Capture, LabError, LeakMatrix, Missing, Mode, Secret, SecretName, Story
-from lab.scenario.casting import Company, draw_host, draw_password, observers_own, plant, tag, tagged
+from lab.scenario.casting import draw_host, draw_password, plant, tag, tagged
+from lab.scenario.company import Company, observers_own
 from lab.scenario.vocabulary import ON_STAGE
 from lab.stage.process import ChildError
 from lab.stage.stage import Stage, Venue
@@ -127,7 +128,7 @@ class Phones:
                     self._stage.mark(self._planted({who, *self._talking}))
                 self._players[who].send(self._conversation, [self.people[other].account], Content(body))
                 read = self._players[other].receive()
-            except (WireError, EnvelopeError, ChildError) as error:
+            except (WireError, E2EEError, ChildError) as error:
                 self._trouble = f"the conversation broke off: {error}; end lab up and start it again"
                 self._items.append(Missing(f"the conversation broke off: {error}"))
                 raise LabError(self._trouble) from error
@@ -205,7 +206,7 @@ def open_phones(stage: Stage, mode: Mode, recording: Path) -> Iterator[Phones]:
         with Company(venue, phones.tell) as company:
             try:
                 phones.join(venue, company)
-            except (WireError, EnvelopeError) as error:
+            except (WireError, E2EEError) as error:
                 raise LabError(f"the phones could not join the service: {error}") from error
             yield phones
             phones.end()

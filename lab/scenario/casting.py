@@ -6,23 +6,33 @@ Every planted value carries a random tag of 64 bits, because a plain "bob" stand
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from pathlib import Path
-from threading import Lock
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields
 
-from lab.inference import CALIBRATION_FILES, CALIBRATION_TEXTS, OBSERVERS_OWN
 from lab.messenger.content import Content, File
-from lab.messenger.participant import Participant, Person
-from lab.messenger.wire import Route
-from lab.model import Mode, Secret, SecretName, Statement, TlsKeys
-from lab.stage.stage import Venue
+from lab.messenger.participant import Person
+from lab.model import Secret, SecretName
+from lab.scenario.lesson import (
+    Action,
+    AddMember,
+    DelayText,
+    RemoveMember,
+    Scenario,
+    SendFile,
+    SendText,
+    SendToGroup,
+    StartGroup,
+    Step,
+)
+from lab.scenario.lesson import Participant as Who
 
 DECOYS = 4
 """How many values are drawn like each secret and planted nowhere."""
 
 TAG_BYTES = 8
+
+LEAST_FILE_BYTES = 2000
+"""A shorter text in a file is followed by dots up to this size: files are hardly ever as short as a text message."""
 
 type Draw = Callable[[], str]
 """Gives another value of the same kind at each call."""
@@ -51,79 +61,101 @@ def draw_password() -> str:
     return f"pass-{tag()}-{tag()}"
 
 
-class Company:
-    """The participants of one session, who leave together. Use as a context manager.
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the story: what is in it, who sends it, and who is to read it."""
 
-    `tell` gets what they do, and at the end the keys that they alone hold. WireError and EnvelopeError as in
-    Participant.
+    sender: Who
+    recipients: tuple[Who, ...]
+    content: Content
+    to_group: bool = False
+
+    @property
+    def everybody(self) -> tuple[Who, ...]:
+        return (self.sender, *self.recipients)
+
+
+class Cast:
+    """Everybody and everything that is planted in one session of a lesson.
+
+    `messages` are those of the story, each by the line of the step that sends it; `title` is that of the group.
     """
 
-    def __init__(self, venue: Venue, tell: Callable[[Statement | TlsKeys], None]) -> None:
-        self._venue = venue
-        self._told = tell
-        self._turn = Lock()
-        self._present = ExitStack()
+    def __init__(self, scenario: Scenario) -> None:
+        self.planted: list[Secret] = []
+        self.host = self._plant([SecretName.SERVICE], draw_host)
+        sent = dict(_sent(scenario.steps))
+        self.senders = frozenset(sender for sender, _ in sent.values())
+        self.recipients = frozenset(who for _, recipients in sent.values() for who in recipients)
+        self.people = {who: self._person(who) for who in dict.fromkeys(_named(scenario.steps))}
+        self.title = ""
+        self.messages: dict[int, Message] = {}
+        for step in scenario.steps:
+            action = step.action
+            if isinstance(action, StartGroup):
+                self.title = self._text(SecretName.GROUP, action.title)
+            elif step.line in sent:
+                to_group = isinstance(action, SendToGroup)
+                self.messages[step.line] = Message(*sent[step.line], self._content(action), to_group)
 
-    def __enter__(self) -> Company:
-        return self
+    @property
+    def with_files(self) -> bool:
+        return any(message.content.file for message in self.messages.values())
 
-    def __exit__(self, *_: object) -> None:
-        self._present.close()
+    def secrets(self, name: SecretName) -> list[Secret]:
+        """What is planted under `name`."""
+        return [secret for secret in self.planted if secret.name is name]
 
-    def join(self, people: Iterable[Person]) -> list[Participant]:
-        """Bring them in, all at the same time: the service hashes each password, which is slow on purpose."""
-        entered = [self._enter(person) for person in people]
-        with ThreadPoolExecutor(len(entered)) as doors:
-            for joined in [doors.submit(participant.join) for participant in entered]:
-                joined.result()
-        return entered
+    def _person(self, who: Who) -> Person:
+        roles = {SecretName.SENDER: who in self.senders, SecretName.RECIPIENT: who in self.recipients}
+        account = self._plant([role for role, played in roles.items() if played], lambda: f"{who}-{tag()}")
+        return Person(who, account, self._plant([SecretName.PASSWORD], draw_password))
 
-    def _enter(self, person: Person) -> Participant:
-        venue = self._venue
-        key_log = self.key_log(person)
-        if key_log is not None:
-            self._present.callback(self._tell_keys, person, key_log)  # once the participant has left
-        return self._present.enter_context(
-            Participant(
-                person,
-                Route(venue.url, venue.address, venue.authority),
-                venue.devices / f"{person.account}.device",
-                self._tell,
-                sealed=venue.mode is Mode.E2EE,
-                key_log=key_log,
-            )
-        )
+    def _content(self, action: Action) -> Content:
+        match action:
+            case SendFile():
+                text = self._text(SecretName.ATTACHMENT, action.text)
+                stem, dot, ending = action.file_name.rpartition(".")
+                file_name = f"{stem}-{tag()}.{ending}" if dot else f"{action.file_name}-{tag()}"
+                return Content(file=File(file_name, text.encode().ljust(LEAST_FILE_BYTES, b".")))
+            case SendText() | SendToGroup():
+                return Content(self._text(action.secret, action.text))
+            case DelayText():
+                return Content(self._text(SecretName.BODY, action.text))
+        raise TypeError(f"{type(action).__name__} sends nothing")
 
-    def key_log(self, person: Person) -> Path | None:
-        """Where this participant's TLS keys are written, if there are any."""
-        return None if self._venue.mode is Mode.PLAINTEXT else self._venue.devices / f"{person.account}.keys"
+    def _text(self, name: SecretName, text: str) -> str:
+        return self._plant([name], lambda: tagged(text))
 
-    def calibrate(self, here: Participant, there: Participant, *, with_files: bool) -> None:
-        """The observer's own messages, of known sizes, before the story begins (see lab/inference.py).
-
-        Both participants are the observer's own accounts.
-        """
-        account = there.person.account
-        there.listen()
-        conversation = here.start_conversation([account])
-        contents = [Content("x" * size) for size in CALIBRATION_TEXTS]
-        if with_files:
-            contents += [Content(file=File("calibration.txt", b"x" * size)) for size in CALIBRATION_FILES]
-        for content in contents:
-            here.send(conversation, [account], content)
-            there.receive(confirm=False)
-
-    def _tell(self, what: Statement | TlsKeys) -> None:
-        with self._turn:
-            self._told(what)
-
-    def _tell_keys(self, person: Person, key_log: Path) -> None:
-        """What the participant alone holds; no observer gets it (see TlsKeys)."""
-        if key_log.exists():
-            lines = [line for line in key_log.read_text("ascii").splitlines() if line and not line.startswith("#")]
-            self._tell(TlsKeys(person.who, "".join(f"{line}\n" for line in lines)))
+    def _plant(self, names: Iterable[SecretName], draw: Draw) -> str:
+        value, planted = plant(names, draw)
+        self.planted += planted
+        return value
 
 
-def observers_own() -> list[Person]:
-    """Two accounts through which the observer sends itself messages."""
-    return [Person(OBSERVERS_OWN, f"{OBSERVERS_OWN}-{tag()}", tag() + tag()) for _ in range(2)]
+def _sent(steps: Iterable[Step]) -> Iterator[tuple[int, tuple[Who, tuple[Who, ...]]]]:
+    """The line of each step that sends a message, its sender, and its recipients."""
+    group: set[Who] = set()
+    for step in steps:
+        match step.action:
+            case SendText() | SendFile() as action:
+                yield step.line, (action.sender, action.recipients)
+            case DelayText() as action:
+                yield step.line, (action.sender, (action.recipient,))
+            case SendToGroup(sender=sender):
+                yield step.line, (sender, tuple(who for who in Who if who in group - {sender}))
+            case StartGroup() as action:
+                group = {action.starter, *action.members}
+            case AddMember(newcomer=newcomer):
+                group.add(newcomer)
+            case RemoveMember(leaver=leaver):
+                group.discard(leaver)
+
+
+def _named(steps: Iterable[Step]) -> Iterator[Who]:
+    """Everybody who stands in a step, in the order of the story."""
+    for step in steps:
+        for value in (getattr(step.action, field.name) for field in fields(step.action)):
+            for one in value if isinstance(value, tuple) else (value,):
+                if isinstance(one, Who):
+                    yield one

@@ -10,11 +10,15 @@ from lab.scenario.errors import Problems
 from lab.scenario.lesson import Explanation
 from lab.scenario.markdown import Heading
 from lab.scenario.outline import RawStep, Row
-from lab.scenario.vocabulary import ON_STAGE, Language, claimable, match_template, read_word
+from lab.scenario.phrases import Language
+from lab.scenario.vocabulary import claimable, match_template, read_word
 
 
-def read_claims(step: RawStep, planted: Sequence[SecretName], problems: Problems) -> tuple[Claim, ...]:
-    """The claims in the table below `step`, row by row: complete, unless a problem was added."""
+def read_claims(
+    step: RawStep, planted: Sequence[SecretName], observers: Sequence[Observer], problems: Problems
+) -> tuple[Claim, ...]:
+    """The claims in the table below `step`, row by row: complete over `planted` and `observers`, unless a problem was
+    added."""
     if not step.rows:
         problems.add(step.line, "the claims are missing: put a table below this step, indented with two spaces")
         return ()
@@ -22,14 +26,16 @@ def read_claims(step: RawStep, planted: Sequence[SecretName], problems: Problems
     if head.cells[:1] != ("",):
         problems.add(head.line, "the first cell of the table stays empty: observers go right of it, secrets below it")
         return ()
-    columns = [read_word("observer", cell, ON_STAGE, head.line, problems) for cell in head.cells[1:]]
+    columns = [read_word("observer", cell, Observer, head.line, problems) for cell in head.cells[1:]]
     rows = [(row, read_word("secret", row.cells[0], SecretName, row.line, problems)) for row in body]
     if None not in columns:
         for observer in _repeated(columns):
             problems.add(head.line, f'the observer "{observer}" has two columns')
-        for observer in ON_STAGE:
-            if observer not in columns:
+        for observer in Observer:
+            if observer in observers and observer not in columns:
                 problems.add(head.line, f'the observer "{observer}" has no column; a table has one for each observer')
+            elif observer in columns and observer not in observers:
+                problems.add(head.line, f'no step of this scenario brings in the observer "{observer}"')
     return tuple(_claims(step.line, columns, rows, planted, problems))
 
 
@@ -90,7 +96,7 @@ def read_explanation(
         problems.add(heading.line, f"the heading of an explanation has the form: ### {language.explanation}")
         return None
     secret = read_word("secret", words["secret"], SecretName, heading.line, problems)
-    observer = read_word("observer", words["observer"], ON_STAGE, heading.line, problems)
+    observer = read_word("observer", words["observer"], Observer, heading.line, problems)
     exposure = read_word("exposure", words["exposure"], Exposure, heading.line, problems)
     if secret is None or observer is None or exposure is None:
         return None

@@ -3,101 +3,231 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from lab.capture import Fact, Writer
-from lab.e2ee.sealing import EnvelopeError
-from lab.messenger.content import Content, File
-from lab.messenger.participant import Person
+from lab.e2ee.protocol import E2EEError
+from lab.e2ee.textbook_rsa import TooLongError
+from lab.messenger.content import Content
+from lab.messenger.participant import Participant, Prepared
 from lab.messenger.wire import WireError
-from lab.model import INFERRED_ONLY, Missing, Secret, SecretName, Story
-from lab.scenario.casting import Company, Draw, draw_host, draw_password, observers_own, plant, tag, tagged
-from lab.scenario.lesson import Lesson, Scenario, SendFile, SendText
+from lab.model import INFERRED_ONLY, DeviceCopy, Missing, Story
+from lab.scenario.casting import Cast, Message, tagged
+from lab.scenario.company import Company, observers_own
+from lab.scenario.lesson import (
+    AcceptIdentity,
+    AddMember,
+    CompareSafetyNumbers,
+    CopyDevice,
+    DelayText,
+    DeliverAgain,
+    DeliverDelayed,
+    Lesson,
+    LinkDevice,
+    RefuseToSend,
+    RemoveMember,
+    ReplaceDevice,
+    Scenario,
+    SendFile,
+    SendText,
+    SendToGroup,
+    StartGroup,
+    Step,
+)
 from lab.scenario.lesson import Participant as Who
-from lab.scenario.vocabulary import ON_STAGE
 from lab.stage.stage import Stage, Venue
 
-LEAST_FILE_BYTES = 2000
-"""A shorter text in a file is followed by dots up to this size: files are hardly ever as short as a text message."""
 
-
-class _Cast:
-    """Everybody and everything that is planted in one session."""
-
-    def __init__(self, scenario: Scenario) -> None:
-        self.sends = [step.action for step in scenario.steps if isinstance(step.action, SendText | SendFile)]
-        self.senders = frozenset(action.sender for action in self.sends)
-        self.recipients = frozenset(name for action in self.sends for name in action.recipients)
-        self.planted: list[Secret] = []
-        self.host = self._plant([SecretName.SERVICE], draw_host)
-        in_order = [name for action in self.sends for name in (action.sender, *action.recipients)]
-        self.people = {name: self._person(name) for name in dict.fromkeys(in_order)}
-        self.contents = [self._content(action) for action in self.sends]
-
-    def _person(self, who: Who) -> Person:
-        roles = {SecretName.SENDER: who in self.senders, SecretName.RECIPIENT: who in self.recipients}
-        account = self._plant([role for role, played in roles.items() if played], lambda: f"{who}-{tag()}")
-        return Person(who, account, self._plant([SecretName.PASSWORD], draw_password))
-
-    def _content(self, action: SendText | SendFile) -> Content:
-        name = SecretName.BODY if isinstance(action, SendText) else SecretName.ATTACHMENT
-        text = self._plant([name], lambda: tagged(action.text))
-        if isinstance(action, SendText):
-            return Content(text)
-        stem, dot, ending = action.file_name.rpartition(".")
-        file_name = f"{stem}-{tag()}.{ending}" if dot else f"{action.file_name}-{tag()}"
-        return Content(file=File(file_name, text.encode().ljust(LEAST_FILE_BYTES, b".")))
-
-    def _plant(self, names: list[SecretName], draw: Draw) -> str:
-        value, planted = plant(names, draw)
-        self.planted += planted
-        return value
+class _OtherwiseError(Exception):
+    """The story went another way than the lesson tells it: one sentence."""
 
 
 def play(lesson: Lesson, scenario: Scenario, stage: Stage, capture: Path, progress: Callable[[str], None]) -> None:
     """Hold the conversation of `scenario` and write everything that was recorded into the new file `capture`.
 
-    A conversation that breaks off, and an observer that fails, are part of the record and judged as such. ChildError:
-    the stage could not be set up; OSError: the capture could not be written.
+    A conversation that breaks off or goes another way, and an observer that fails, are part of the record and judged as
+    such. LabError: the encryption is not installed; ChildError: the stage could not be set up; OSError: the capture
+    could not be written.
     """
-    cast = _Cast(scenario)
-    story = Story(lesson.name, scenario.title, scenario.mode, ON_STAGE, time.time())
+    cast = Cast(scenario)
+    story = Story(
+        lesson.name,
+        scenario.title,
+        scenario.mode,
+        scenario.observers,
+        time.time(),
+        encryption=scenario.encryption,
+        padded=scenario.padded,
+    )
     with Writer(capture, story) as writer:
         # By secret as the lesson lists them, so that the matrix reads in the lesson's order.
         for name in scenario.secrets:
-            if name in INFERRED_ONLY:
-                writer.add(Fact(name))
-            else:
-                writer.add(*(secret for secret in cast.planted if secret.name is name))
+            writer.add(*([Fact(name)] if name in INFERRED_ONLY else cast.secrets(name)))
         writer.add(*scenario.claims)
         with stage.session(scenario.mode, cast.host, writer) as venue:
             try:
                 _converse(scenario, cast, venue, writer, progress)
-            except (WireError, EnvelopeError) as error:
+            except (WireError, E2EEError, TooLongError, _OtherwiseError) as error:
                 writer.add(Missing(f"the conversation broke off: {error}"))
             progress("collecting what the observers got")
 
 
-def _converse(scenario: Scenario, cast: _Cast, venue: Venue, writer: Writer, progress: Callable[[str], None]) -> None:
-    with Company(venue, writer.add) as company:
+def _converse(scenario: Scenario, cast: Cast, venue: Venue, writer: Writer, progress: Callable[[str], None]) -> None:
+    with Company(venue, writer.add, scenario.encryption, padded=scenario.padded) as company:
         own = [] if INFERRED_ONLY.isdisjoint(scenario.secrets) else observers_own()
         progress(f"{' and '.join(cast.people)} join")
         joined = company.join([*cast.people.values(), *own])
         players = dict(zip(cast.people, joined, strict=False))
         if own:
             progress("the observers measure messages of their own")
-            with_files = any(isinstance(action, SendFile) for action in cast.sends)
-            company.calibrate(*joined[len(players) :], with_files=with_files)
-        for name in cast.recipients:
-            players[name].listen()
-        conversations: dict[frozenset[Who], str] = {}
-        for action, content in zip(cast.sends, cast.contents, strict=True):
-            progress(f"{action.sender} sends a message to {' and '.join(action.recipients)}")
-            accounts = [cast.people[name].account for name in action.recipients]
-            members = frozenset([action.sender, *action.recipients])
-            if members not in conversations:
-                conversations[members] = players[action.sender].start_conversation(accounts)
-            players[action.sender].send(conversations[members], accounts, content)
-            for name in action.recipients:
-                players[name].receive()
+            company.calibrate(*joined[len(players) :], with_files=cast.with_files)
+        for who in cast.recipients:
+            players[who].listen()
+        direction = _Direction(cast, company, players, writer)
+        for step in scenario.steps:
+            progress(step.text)
+            direction.follow(step)
+
+
+class _Direction:
+    """What has happened in the story so far, and how each of its steps is done."""
+
+    def __init__(self, cast: Cast, company: Company, players: Mapping[Who, Participant], writer: Writer) -> None:
+        self._cast = cast
+        self._company = company
+        self._writer = writer
+        self._devices = {who: [player] for who, player in players.items()}
+        """The devices of each participant, the newest one last. Each reads everything that is for it."""
+        self._conversations: dict[frozenset[Who], str] = {}
+        self._group = ""
+        self._delayed: dict[Who, tuple[Message, Prepared]] = {}
+        """For each recipient, the message that is under way, or that was last."""
+
+    def follow(self, step: Step) -> None:
+        """Do what `step` says. _OtherwiseError: it went another way."""
+        act = _ACTS.get(type(step.action))
+        if act is not None:  # else a step that prepares the stage or makes the claims
+            act(self, step, step.action)
+
+    def send(self, step: Step, _: object) -> None:
+        message = self._cast.messages[step.line]
+        self._player(message.sender).send(self._place(message), self._accounts(message), message.content)
+        self._read(message)
+
+    def start_group(self, _: Step, action: StartGroup) -> None:
+        accounts = [self._cast.people[who].account for who in action.members]
+        self._group = self._player(action.starter).start_conversation(accounts, self._cast.title)
+
+    def add(self, _: Step, action: AddMember) -> None:
+        self._player(action.member).add_member(self._group, self._cast.people[action.newcomer].account)
+
+    def remove(self, _: Step, action: RemoveMember) -> None:
+        self._player(action.member).remove_member(self._group, self._cast.people[action.leaver].account)
+
+    def compare(self, _: Step, action: CompareSafetyNumbers) -> None:
+        both = (action.participant, action.other), (action.other, action.participant)
+        numbers = {self._player(who).safety_number(self._cast.people[other].account) for who, other in both}
+        if len(numbers) > 1:
+            raise _OtherwiseError(f"the safety numbers of {action.participant} and {action.other} are not the same")
+        for who, other in both:
+            self._player(who).verify(self._cast.people[other].account)
+
+    def copy(self, _: Step, action: CopyDevice) -> None:
+        newest = self._devices[action.owner][-1]
+        state = newest.copy().to_bytes()
+        person = newest.person
+        self._writer.add(DeviceCopy(person.who, person.account, newest.number, time.time(), state))
+
+    def link(self, _: Step, action: LinkDevice) -> None:
+        second = self._company.link(self._player(action.owner))
+        second.listen()
+        self._devices[action.owner].append(second)
+
+    def replace(self, _: Step, action: ReplaceDevice) -> None:
+        new = self._company.replace(self._player(action.owner))
+        self._devices[action.owner] = [new]
+        if action.owner in self._cast.recipients:
+            new.listen()
+
+    def accept(self, _: Step, action: AcceptIdentity) -> None:
+        self._player(action.participant).accept_identity(self._cast.people[action.other].account)
+
+    def refuse(self, _: Step, action: RefuseToSend) -> None:
+        sender, recipient = self._player(action.sender), self._cast.people[action.recipient].account
+        conversation = self._conversation(action.sender, [action.recipient])
+        try:
+            sender.send(conversation, [recipient], Content(tagged(action.text)))
+        except (E2EEError, TooLongError):
+            return
+        raise _OtherwiseError(f"the app of {action.sender} has sent what it was to refuse")
+
+    def delay(self, step: Step, action: DelayText) -> None:
+        message = self._cast.messages[step.line]
+        sender = self._player(action.sender)
+        prepared = sender.prepare(self._place(message), self._accounts(message), message.content)
+        self._delayed[action.recipient] = message, prepared
+
+    def deliver(self, _: Step, action: DeliverDelayed) -> None:
+        message, prepared = self._delayed[action.recipient]
+        self._player(message.sender).post(prepared)
+        self._read(message)
+
+    def deliver_again(self, _: Step, action: DeliverAgain) -> None:
+        message, prepared = self._delayed[action.recipient]
+        self._player(message.sender).post(prepared, again=True)
+        for device in self._readers(message):
+            try:
+                device.receive()
+            except E2EEError:
+                continue
+            raise _OtherwiseError(f"the app of {device.person.who} has shown the same message twice")
+
+    def _player(self, who: Who) -> Participant:
+        """The device on which a participant writes: of two, the first one."""
+        return self._devices[who][0]
+
+    def _place(self, message: Message) -> str:
+        """The conversation that a message goes to."""
+        return self._group if message.to_group else self._conversation(message.sender, message.recipients)
+
+    def _conversation(self, starter: Who, others: Iterable[Who]) -> str:
+        """The conversation between these and nobody else, started if there is none yet."""
+        everybody = frozenset([starter, *others])
+        if everybody not in self._conversations:
+            accounts = [self._cast.people[who].account for who in others]
+            self._conversations[everybody] = self._player(starter).start_conversation(accounts)
+        return self._conversations[everybody]
+
+    def _accounts(self, message: Message) -> list[str]:
+        return [self._cast.people[who].account for who in message.recipients]
+
+    def _readers(self, message: Message) -> list[Participant]:
+        """All devices but the one that sends."""
+        devices = [device for who in message.everybody for device in self._devices[who]]
+        return [device for device in devices if device is not self._player(message.sender)]
+
+    def _read(self, message: Message) -> None:
+        for device in self._readers(message):
+            device.receive()
+
+
+_ACTS: Mapping[type, Callable[[_Direction, Step, Any], None]] = {
+    SendText: _Direction.send,
+    SendFile: _Direction.send,
+    SendToGroup: _Direction.send,
+    StartGroup: _Direction.start_group,
+    AddMember: _Direction.add,
+    RemoveMember: _Direction.remove,
+    CompareSafetyNumbers: _Direction.compare,
+    CopyDevice: _Direction.copy,
+    LinkDevice: _Direction.link,
+    ReplaceDevice: _Direction.replace,
+    AcceptIdentity: _Direction.accept,
+    RefuseToSend: _Direction.refuse,
+    DelayText: _Direction.delay,
+    DeliverDelayed: _Direction.deliver,
+    DeliverAgain: _Direction.deliver_again,
+}
+"""How each step of a story is done."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from lab.model import Claim, Exposure, Mode, Observer, SecretName
+from lab.model import Claim, Encryption, Exposure, Mode, Observer, SecretName
 
 
 class Participant(StrEnum):
@@ -21,9 +21,15 @@ class Participant(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Serve:
-    """Start a message service in this mode."""
+    """Start a message service in this mode; in E2EE mode participants encrypt with `encryption`."""
 
     mode: Mode
+    encryption: Encryption = Encryption.PQXDH
+
+
+@dataclass(frozen=True, slots=True)
+class Pad:
+    """Fill each text up to a multiple of some length before it is encrypted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +41,13 @@ class Plant:
 
 @dataclass(frozen=True, slots=True)
 class SendText:
-    """One participant sends a text. `recipients` has at least one name, each once, and never the sender."""
+    """One participant sends a text, which stands for `secret`. `recipients` has at least one name, each once, and never
+    the sender."""
 
     sender: Participant
     recipients: tuple[Participant, ...]
     text: str
+    secret: SecretName = SecretName.BODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +61,136 @@ class SendFile:
 
 
 @dataclass(frozen=True, slots=True)
+class StartGroup:
+    """One participant starts the group of the scenario. `members` are all others, each once."""
+
+    starter: Participant
+    members: tuple[Participant, ...]
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendToGroup:
+    """One member sends a text, which stands for `secret`, to whoever is in the group by then."""
+
+    sender: Participant
+    text: str
+    secret: SecretName = SecretName.BODY
+
+
+@dataclass(frozen=True, slots=True)
+class AddMember:
+    """One member adds somebody to the group."""
+
+    member: Participant
+    newcomer: Participant
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveMember:
+    """One member removes another one from the group."""
+
+    member: Participant
+    leaver: Participant
+
+
+@dataclass(frozen=True, slots=True)
+class CopyDevice:
+    """Somebody copies everything that a participant's device holds at this moment: of several, the newest one."""
+
+    owner: Participant
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDevice:
+    """A participant takes a second device beside the first one."""
+
+    owner: Participant
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceDevice:
+    """A participant loses the device and takes a new one, with a new identity."""
+
+    owner: Participant
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptIdentity:
+    """A participant accepts the new identity of another one."""
+
+    participant: Participant
+    other: Participant
+
+
+@dataclass(frozen=True, slots=True)
+class CompareSafetyNumbers:
+    """Two participants compare the safety numbers that their apps show."""
+
+    participant: Participant
+    other: Participant
+
+
+@dataclass(frozen=True, slots=True)
+class DelayText:
+    """One participant seals a text for another one; it is not delivered for now."""
+
+    sender: Participant
+    recipient: Participant
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverDelayed:
+    """The message that was delayed reaches its recipient."""
+
+    recipient: Participant
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverAgain:
+    """The delayed message that reached this participant last is delivered once more, and must be refused."""
+
+    recipient: Participant
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseToSend:
+    """The sender's app must not send this text."""
+
+    sender: Participant
+    recipient: Participant
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Expect:
     """Compare what the observers can read with these claims: one for each planted secret at each observer."""
 
     claims: tuple[Claim, ...]
 
 
-type Action = Serve | Plant | SendText | SendFile | Expect
+type Action = (
+    Serve
+    | Pad
+    | Plant
+    | SendText
+    | SendFile
+    | StartGroup
+    | SendToGroup
+    | AddMember
+    | RemoveMember
+    | CopyDevice
+    | LinkDevice
+    | ReplaceDevice
+    | AcceptIdentity
+    | CompareSafetyNumbers
+    | DelayText
+    | DeliverDelayed
+    | DeliverAgain
+    | RefuseToSend
+    | Expect
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +218,17 @@ class Explanation:
 class Scenario:
     """One story in one mode, with its answer key.
 
-    `claims` are complete (each secret of `secrets` at each observer) and the same as those of the `Expect` step.
-    `prose` is the Markdown around the steps, without the explanations.
+    `claims` are complete (each secret of `secrets` at each of `observers`) and the same as those of the `Expect` step.
+    `encryption` and `padded` say something in E2EE mode alone. `prose` is the Markdown around the steps, without the
+    explanations.
     """
 
     title: str
     line: int
     mode: Mode
+    encryption: Encryption
+    padded: bool
+    observers: tuple[Observer, ...]
     secrets: tuple[SecretName, ...]
     steps: tuple[Step, ...]
     claims: tuple[Claim, ...]

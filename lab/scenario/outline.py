@@ -21,8 +21,8 @@ from gherkin.token_matcher_markdown import GherkinInMarkdownTokenMatcher
 
 from lab.scenario.errors import Problems
 from lab.scenario.markdown import Fence, Heading, as_heading, find_fences, is_indented_row, is_row, is_separator
+from lab.scenario.phrases import Language, Part
 from lab.scenario.strays import WRONG_INDENT, Words, continued, stray
-from lab.scenario.vocabulary import Language, Part
 
 _PARTS = {"Context": Part.STAGE, "Action": Part.STORY, "Outcome": Part.CLAIMS}
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab import capture
-from lab.model import LabError, LeakMatrix
+from lab.model import Encryption, LabError, LeakMatrix
 from lab.scenario.lesson import Lesson, Scenario
 from lab.stage.stage import Stage, open_stage
 
@@ -35,9 +36,10 @@ def hold(sessions: Sequence[Session], captures: Path | None, progress: Progress)
     """Hold the sessions and judge each one, while the next one is held; the matrices come in the sessions' order.
 
     Captures are kept in the folder `captures`, or not at all. A stage that lost a process is replaced before the next
-    session. LabError: the stage cannot be set up, or a capture cannot be written (one that exists is never
-    overwritten).
+    session. LabError: the stage cannot be set up, an encryption is not installed, or a capture cannot be written (one
+    that exists is never overwritten).
     """
+    _check_installed(sessions)
     if captures is not None:
         _prepare(captures, sessions)
     with ExitStack() as running, ThreadPoolExecutor(1, "judge") as judge:
@@ -60,9 +62,20 @@ def hold(sessions: Sequence[Session], captures: Path | None, progress: Progress)
 
 def perform(session: Session, stage: Stage, path: Path, progress: Progress) -> LeakMatrix:
     """Hold one session on a running stage, record it in the new file `path`, and judge what was recorded."""
+    _check_installed([session])
     _record(session, stage, path, progress)
     progress(f"{_name(session)}: searching the record")
     return _judge(path)
+
+
+def _check_installed(sessions: Iterable[Session]) -> None:
+    """LabError, if an encryption is not: better now than in the middle of a run."""
+    unusual = {session.scenario.encryption for session in sessions} - {Encryption.PQXDH}
+    if unusual:
+        from lab.e2ee.engines import engine_for  # as below
+
+        for encryption in sorted(unusual):
+            engine_for(encryption, os.urandom)
 
 
 def _record(session: Session, stage: Stage, path: Path, progress: Progress) -> None:

@@ -2,52 +2,50 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterable, Iterator, Sequence
 
 from lab.model import Claim, Exposure, Mode, Observer, SecretName
-from lab.scenario.claims import opens_explanation, read_claims, read_explanation
+from lab.scenario.actions import Matched, read_actions
+from lab.scenario.claims import opens_explanation, read_explanation
 from lab.scenario.errors import Problems
 from lab.scenario.lesson import (
     Action,
+    DelayText,
     Expect,
     Explanation,
-    Participant,
+    Pad,
     Plant,
     Scenario,
     SendFile,
     SendText,
+    SendToGroup,
     Serve,
+    StartGroup,
     Step,
 )
 from lab.scenario.outline import Outline, RawScenario, RawStep
-from lab.scenario.vocabulary import Language, Part, StepKind, VocabularyError, match_step, read_word, split_list
+from lab.scenario.phrases import Language, Part, StepKind
+from lab.scenario.plot import check_plot
+from lab.scenario.vocabulary import ON_STAGE, VocabularyError, match_step
 
 _PURPOSES = {
     Part.STAGE: "prepares the stage",
     Part.STORY: "tells the story",
     Part.CLAIMS: "makes the claims",
 }
-_NEEDS = (
-    (SecretName.BODY, SendText, "a text"),
-    (SecretName.ATTACHMENT, SendFile, "a file"),
+_ONCE = (
+    ("message service", {StepKind.SERVE, StepKind.SERVE_WITH}),
+    ("list of secrets", {StepKind.PLANT}),
+    ("table of claims", {StepKind.EXPECT}),
 )
-_ONLY_ONCE = {
-    StepKind.SERVE: "message service",
-    StepKind.PLANT: "list of secrets",
-    StepKind.EXPECT: "table of claims",
+_SENDING = {
+    StepKind.SEND_TEXT,
+    StepKind.SEND_PART,
+    StepKind.SEND_FILE,
+    StepKind.SEND_GROUP,
+    StepKind.SEND_GROUP_PART,
+    StepKind.DELAY,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Matched:
-    """A step whose phrase is known, with the text of its fields."""
-
-    raw: RawStep
-    kind: StepKind
-    fields: Mapping[str, str]
 
 
 def read_scenario(raw: RawScenario, outline: Outline, language: Language, problems: Problems) -> Scenario | None:
@@ -62,20 +60,24 @@ def read_scenario(raw: RawScenario, outline: Outline, language: Language, proble
     _check_completeness(raw, steps, problems)
     if problems.any_between(raw.line, raw.last):
         return None
-    actions = tuple(_read_actions(steps, language, problems))
+    observers = _observers(step.kind for step in steps)
+    actions = tuple(read_actions(steps, observers, language, problems))
     if problems.any_between(raw.line, raw.last):
         return None
-    mode = next(action.mode for _, action in actions if isinstance(action, Serve))
+    serve = next(action for _, action in actions if isinstance(action, Serve))
     plant, secrets = next((step, action.secrets) for step, action in actions if isinstance(action, Plant))
     claims = next(action.claims for _, action in actions if isinstance(action, Expect))
-    for secret, kind, what in _NEEDS:
-        if secret in secrets and not any(isinstance(action, kind) for _, action in actions):
-            problems.add(plant.line, f'nobody sends {what} in this scenario, so it has no secret "{secret}"')
+    _check_encryption(steps, serve.mode, problems)
+    check_plot(actions, serve, problems)
+    _check_secrets(plant.line, secrets, [action for _, action in actions], problems)
     explanations, prose = _read_prose(raw, outline, claims, language, problems)
     return Scenario(
         title=raw.title,
         line=raw.line,
-        mode=mode,
+        mode=serve.mode,
+        encryption=serve.encryption,
+        padded=any(isinstance(action, Pad) for _, action in actions),
+        observers=observers,
         secrets=secrets,
         steps=tuple(Step(step.line, step.keyword, step.text, action) for step, action in actions),
         claims=claims,
@@ -84,7 +86,7 @@ def read_scenario(raw: RawScenario, outline: Outline, language: Language, proble
     )
 
 
-def _match(steps: Sequence[RawStep], language: Language, problems: Problems) -> Iterator[_Matched]:
+def _match(steps: Sequence[RawStep], language: Language, problems: Problems) -> Iterator[Matched]:
     for step in steps:
         try:
             kind, fields = match_step(step.text, language)
@@ -93,10 +95,10 @@ def _match(steps: Sequence[RawStep], language: Language, problems: Problems) -> 
             continue
         if step.rows and kind is not StepKind.EXPECT:
             problems.add(step.rows[0].line, "the step above takes no table; only the claims do")
-        yield _Matched(step, kind, fields)
+        yield Matched(step, kind, fields)
 
 
-def _check_order(steps: Sequence[_Matched], language: Language, problems: Problems) -> None:
+def _check_order(steps: Sequence[Matched], language: Language, problems: Problems) -> None:
     reached = Part.STAGE
     for step in steps:
         part = step.kind.part
@@ -109,76 +111,60 @@ def _check_order(steps: Sequence[_Matched], language: Language, problems: Proble
         reached = max(reached, part)
 
 
-def _check_completeness(raw: RawScenario, steps: Sequence[_Matched], problems: Problems) -> None:
-    for kind, name in _ONLY_ONCE.items():
-        found = [step for step in steps if step.kind is kind]
+def _check_completeness(raw: RawScenario, steps: Sequence[Matched], problems: Problems) -> None:
+    for name, kinds in _ONCE:
+        found = [step for step in steps if step.kind in kinds]
         if not found:
             problems.add(raw.line, f"this scenario has no {name}")
         for step in found[1:]:
             problems.add(step.raw.line, f"this scenario has a {name} already, in line {found[0].raw.line}")
-    if not any(step.kind.part is Part.STORY for step in steps):
+    for step in [step for step in steps if step.kind is StepKind.PAD][1:]:
+        problems.add(step.raw.line, "this scenario says that already")
+    if not any(step.kind in _SENDING for step in steps):
         problems.add(raw.line, "nobody sends anything in this scenario")
 
 
-def _read_actions(
-    steps: Sequence[_Matched], language: Language, problems: Problems
-) -> Iterator[tuple[RawStep, Action]]:
-    """Each step with what it does; without those that have a problem."""
-    secrets: tuple[SecretName, ...] = ()
+def _observers(kinds: Iterable[StepKind]) -> tuple[Observer, ...]:
+    """Who observes a scenario with such steps."""
+    return (*ON_STAGE, Observer.DEVICE) if StepKind.COPY in kinds else ON_STAGE
+
+
+def _check_encryption(steps: Iterable[Matched], mode: Mode, problems: Problems) -> None:
     for step in steps:
-        action = _read_action(step, secrets, language, problems)
-        if isinstance(action, Plant):
-            secrets = action.secrets
-        if action is not None:
-            yield step.raw, action
+        if step.kind is StepKind.SERVE_WITH and mode is not Mode.E2EE:
+            problems.add(step.raw.line, f"in {mode} mode participants have nothing to encrypt with")
 
 
-def _read_action(
-    step: _Matched, planted: Sequence[SecretName], language: Language, problems: Problems
-) -> Action | None:
-    line, fields = step.raw.line, step.fields
-    match step.kind:
-        case StepKind.SERVE:
-            mode = read_word("mode", fields["mode"], Mode, line, problems)
-            return None if mode is None else Serve(mode)
-        case StepKind.PLANT:
-            secrets = _read_list("secret", fields["secrets"], SecretName, line, language, problems)
-            return Plant(secrets) if secrets else None
-        case StepKind.EXPECT:
-            # Without the planted secrets, each row would be reported for a slip in another line.
-            return Expect(read_claims(step.raw, planted, problems)) if planted else None
-        case StepKind.SEND_TEXT | StepKind.SEND_FILE:
-            return _read_send(step, language, problems)
+def _check_secrets(line: int, secrets: Iterable[SecretName], actions: Iterable[Action], problems: Problems) -> None:
+    """Report each of `secrets` that no step plants; the list of them stands in `line`."""
+    planted = {_planted(action) for action in actions}
+    for secret in secrets:
+        if secret in _NOBODY and secret not in planted:
+            problems.add(line, f'nobody {_NOBODY[secret]} in this scenario, so it has no secret "{secret}"')
 
 
-def _read_send(step: _Matched, language: Language, problems: Problems) -> Action | None:
-    line, fields = step.raw.line, step.fields
-    sender = read_word("participant", fields["participant"], Participant, line, problems)
-    recipients = _read_list("participant", fields["participants"], Participant, line, language, problems)
-    if sender in recipients:
-        problems.add(line, f"{sender} cannot send to {sender}")
-    if not fields["text"].strip():
-        problems.add(line, "there is no text between the quotation marks")
-    if sender is None:
-        return None
-    if step.kind is StepKind.SEND_TEXT:
-        return SendText(sender, recipients, fields["text"])
-    if not re.fullmatch(r"\w([\w .-]*\w)?", fields["name"]):
-        problems.add(line, "a file name has letters, digits, spaces, dots and hyphens, and no folder: plan.txt")
-    return SendFile(sender, recipients, fields["name"], fields["text"])
+_NOBODY = {
+    SecretName.BODY: "sends a text",
+    SecretName.EARLIER: "sends an earlier text",
+    SecretName.LATER: "sends a later text",
+    SecretName.HEALED: "sends a healed text",
+    SecretName.ATTACHMENT: "sends a file",
+    SecretName.GROUP: "starts a group",
+}
 
 
-def _read_list[Word: StrEnum](
-    what: str, text: str, words: type[Word], line: int, language: Language, problems: Problems
-) -> tuple[Word, ...]:
-    """The words of a list, each once; empty if there is a problem."""
-    items = split_list(text, language)
-    known = [read_word(what, item, words, line, problems) for item in items]
-    if len(set(items)) < len(items):
-        problems.add(line, f"each {what} stands in a list once")
-        return ()
-    found = tuple(word for word in known if word is not None)
-    return found if len(found) == len(items) else ()
+def _planted(action: Action) -> SecretName | None:
+    """What `action` brings into the story, beside the names and passwords of who takes part."""
+    match action:
+        case SendText() | SendToGroup():
+            return action.secret
+        case DelayText():
+            return SecretName.BODY
+        case SendFile():
+            return SecretName.ATTACHMENT
+        case StartGroup():
+            return SecretName.GROUP
+    return None
 
 
 def _read_prose(

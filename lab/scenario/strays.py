@@ -9,7 +9,8 @@ from difflib import SequenceMatcher, get_close_matches
 from gherkin.dialect import Dialect
 
 from lab.scenario.markdown import as_bullet, as_heading, has_dashes, is_indented_row, is_row
-from lab.scenario.vocabulary import Language, Part, match_template
+from lab.scenario.phrases import Language, Part
+from lab.scenario.vocabulary import match_template
 
 _CLOSE = 0.8
 """How much the start of a heading must look like a keyword: "Scenari" does, "Role" does not look like "Rule"."""

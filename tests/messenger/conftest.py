@@ -1,4 +1,4 @@
-"""A peer that answers as it is told and remembers what it saw, and a real service."""
+"""A peer that answers as it is told and remembers what it saw, a real service, and people who use it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,30 @@ import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lab.messenger.content import dump
+from lab.messenger.content import Content, File, dump
+from lab.messenger.participant import Participant, Person
 from lab.messenger.wire import Route, Wire
+from lab.model import Deed, Encryption, Statement
 from lab.service.config import Config
 from lab.service.server import RunningService
 from lab.stage.certificates import Authority, make_authority
 
 GUARD = 20.0
 """Seconds a test waits for what does not come; nothing waits that long when all is well."""
+
+PASSWORD = "correct horse battery staple"
+MAP = Content("Follow the map — Grüße", File("map.png", bytes(range(256)) * 8))
+
+NUMBERS = count(1)
+"""So that no two tests use the same account name: they share a service."""
 
 HOST = "chat.example"
 """Where the service is said to be. No such machine is ever looked up."""
@@ -207,3 +217,96 @@ def service(service_database: Path) -> Iterator[RunningService]:
 @pytest.fixture
 def service_route(service: RunningService, authority_file: Path) -> Route:
     return Route(f"http://{HOST}", ("127.0.0.1", service.port), authority_file)
+
+
+@dataclass
+class Someone:
+    """A participant, its device, and what it has told so far."""
+
+    device: Path
+    route: Route
+    encryption: Encryption | None
+    padded: bool = False
+    number: int = 1
+    account: str = ""
+    statements: list[Statement] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        who = self.device.stem
+        self.account = self.account or f"{who.lower()}-{next(NUMBERS)}"
+        self.self = Participant(
+            Person(who, self.account, PASSWORD),
+            self.route,
+            self.device,
+            self.statements.append,
+            encryption=self.encryption,
+            padded=self.padded,
+            number=self.number,
+        )
+
+    def told(self, deed: Deed) -> list[Statement]:
+        return [statement for statement in self.statements if statement.deed is deed]
+
+    def join(self) -> Participant:
+        self.self.join()
+        self.self.listen()
+        return self.self
+
+    @contextmanager
+    def raw(self) -> Iterator[Wire]:
+        """The account without the app: every request of its own making, as its owner or the service could make it."""
+        wire = Wire(self.route, lambda _: None)
+        try:
+            wire.login(wire.call("POST", "/v1/login", {"name": self.account, "password": PASSWORD})["token"])
+            yield wire
+        finally:
+            wire.close()
+
+
+type Make = Callable[..., Someone]
+type Enrol = Callable[..., list[Someone]]
+type Peers = Callable[..., Peer]
+
+
+@pytest.fixture
+def make(tmp_path: Path, service_route: Route) -> Iterator[Make]:
+    """Makes people, who leave after the test."""
+    with ExitStack() as stack:
+
+        def make(
+            who: str,
+            encryption: Encryption | None = Encryption.PQXDH,
+            *,
+            route: Route = service_route,
+            padded: bool = False,
+            like: Someone | None = None,
+            number: int = 1,
+        ) -> Someone:
+            """Somebody new, or a further device of the account of `like`."""
+            account = like.account if like else ""
+            made = Someone(tmp_path / f"{who}.db", route, encryption, padded, number, account)
+            stack.enter_context(made.self)
+            return made
+
+        yield make
+
+
+@pytest.fixture
+def enrol(make: Make) -> Enrol:
+    """Lets people join the service and listen."""
+
+    def enrol(*names: str, encryption: Encryption | None = Encryption.PQXDH, padded: bool = False) -> list[Someone]:
+        people = [make(name, encryption, padded=padded) for name in names]
+        for person in people:
+            person.join()
+        return people
+
+    return enrol
+
+
+def last_message(reader: Wire, conversation: str, device: int | None = 1) -> dict[str, Any]:
+    """The last message of a conversation as a device of the account of `reader` gets it, or one that has no number."""
+    path = f"/v1/conversations/{conversation}/messages"
+    messages = reader.call("GET", path if device is None else f"{path}?device={device}")["messages"]
+    found: dict[str, Any] = messages[-1]
+    return found

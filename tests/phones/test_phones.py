@@ -14,6 +14,7 @@ from lab import capture
 from lab.matrix import judge
 from lab.model import Capture, Event, Exposure, LabError, LeakMatrix, Mode, Note, Observer, SecretName
 from lab.phones.phones import LONGEST, Phones, TypingError, open_phones
+from lab.scenario.vocabulary import ON_STAGE
 from lab.stage.stage import Stage, open_stage
 
 TEXT = "Meet me at 5pm"
@@ -26,7 +27,7 @@ def talking(stage: Stage, mode: Mode, folder: Path) -> Iterator[Phones]:
 
 
 def verdicts(matrix: LeakMatrix, name: SecretName) -> list[Exposure]:
-    return [matrix.cell(name, observer).exposure for observer in Observer]
+    return [matrix.cell(name, observer).exposure for observer in ON_STAGE]
 
 
 EXPOSED, HIDDEN = Exposure.EXPOSED, Exposure.HIDDEN

@@ -298,7 +298,7 @@ class TestSteps:
             (
                 "the observers can read",
                 "everybody goes home",
-                '17: unknown step "everybody goes home"; known: a message',
+                '17: unknown step "everybody goes home"; scenarios/README.md lists the steps',
             ),
             ('"Meet me at 5pm"', "“Meet me at 5pm”", "16: unknown step"),
             ("in tls mode", "in padlock mode", '14: unknown mode "padlock"; known: plaintext, tls, e2ee'),
@@ -307,7 +307,7 @@ class TestSteps:
             ("body, size", "body, size, body", "15: each secret stands in a list once"),
             ("alice sends", "Alice sends", '16: unknown participant "Alice"; did you mean "alice"?'),
             ("sends bob", "sends bob and mallory", '16: unknown participant "mallory"; known: alice, bob'),
-            ("sends bob", "sends bob and alice", "16: alice cannot send to alice"),
+            ("sends bob", "sends bob and alice", "16: alice stands in this step twice"),
             ("sends bob", "sends bob and bob", "16: each participant stands in a list once"),
             ('"Meet me at 5pm"', '" "', "16: there is no text between the quotation marks"),
         ],
@@ -340,6 +340,11 @@ class TestStory:
             (
                 "in tls mode\n",
                 "in tls mode\n* And a message service in e2ee mode\n",
+                "15: this scenario has a message service already",
+            ),
+            (
+                "in tls mode\n",
+                "in tls mode\n* And a message service in e2ee mode with rsa\n",
                 "15: this scenario has a message service already",
             ),
             (
@@ -392,6 +397,11 @@ class TestClaims:
     @pytest.mark.parametrize(
         ("old", "new", "problem"),
         [
+            (
+                "| network  | server   | ",
+                "| device   | server   | ",
+                '19: no step of this scenario brings in the observer "device"',
+            ),
             (
                 "| network  | server   | ",
                 "| netwrk   | server   | ",
@@ -447,6 +457,7 @@ class TestExplanations:
             ("### If you predicted body at servr hidden", '24: unknown observer "servr"; did you mean "server"?'),
             ("### If you predicted body at server hiden", '24: unknown exposure "hiden"; did you mean "hidden"?'),
             ("### If you predicted time at server hidden", "24: the scenario claims nothing about time at server"),
+            ("### If you predicted body at device hidden", "24: the scenario claims nothing about body at device"),
             ("### If you predicted body at server exposed", "24: the scenario claims that body at server is exposed"),
             ("### If you predicted body at server inferred", "24: nobody can predict that: body is exposed or hidden"),
         ],

@@ -8,29 +8,25 @@ from pathlib import Path
 
 import pytest
 
+from lab.model import Encryption, Exposure, Mode, Observer, SecretName
 from lab.scenario import parse, vocabulary, vocabulary_markdown
-from lab.scenario.vocabulary import LANGUAGES, Part, StepKind, match_step
+from lab.scenario.phrases import LANGUAGES, WORDS, Part, StepKind
+from lab.scenario.vocabulary import match_step
 
 GUIDE = Path(__file__).parents[2] / "scenarios" / "README.md"
 
+GERMAN_PHRASES = {
+    StepKind.SERVE: ("ein Nachrichtendienst im Modus {mode}", "ein Nachrichtendienst im Modus tls"),
+    StepKind.PLANT: ("die Geheimnisse {secrets}", "die Geheimnisse body und size"),
+    StepKind.SEND_TEXT: ('{participant} schickt {participants} "{text}"', 'alice schickt bob "Um fünf"'),
+    StepKind.EXPECT: ("können die Beobachter lesen", "können die Beobachter lesen"),
+}
 GERMAN = replace(
     LANGUAGES["en"],
     phrases=tuple(
-        replace(phrase, template=template, example=example)
-        for phrase, (template, example) in zip(
-            LANGUAGES["en"].phrases,
-            (
-                ("ein Nachrichtendienst im Modus {mode}", "ein Nachrichtendienst im Modus tls"),
-                ("die Geheimnisse {secrets}", "die Geheimnisse body und size"),
-                ('{participant} schickt {participants} "{text}"', 'alice schickt bob "Um fünf"'),
-                (
-                    '{participant} schickt {participants} die Datei "{name}" mit dem Inhalt "{text}"',
-                    'alice schickt bob die Datei "plan.txt" mit dem Inhalt "Gleis 3"',
-                ),
-                ("können die Beobachter lesen", "können die Beobachter lesen"),
-            ),
-            strict=True,
-        )
+        replace(phrase, template=GERMAN_PHRASES[phrase.kind][0], example=GERMAN_PHRASES[phrase.kind][1])
+        for phrase in LANGUAGES["en"].phrases
+        if phrase.kind in GERMAN_PHRASES
     ),
     keywords={Part.STAGE: "Angenommen", Part.STORY: "Wenn", Part.CLAIMS: "Dann"},
     list_word="und",
@@ -52,6 +48,26 @@ def test_each_example_is_a_step_of_its_phrase():
             kind, fields = match_step(phrase.example, language)
             assert kind is phrase.kind
             assert list(fields) == re.findall(r"\{(\w+)\}", phrase.template)
+
+
+@pytest.mark.parametrize(
+    ("step", "kind"),
+    [
+        ('bob sends the group "Hi"', StepKind.SEND_GROUP),
+        ('bob sends the group the later text "Hi"', StepKind.SEND_GROUP_PART),
+        ('bob sends alice and carol the later text "Hi"', StepKind.SEND_PART),
+        ('bob sends alice the file "a.txt" containing "Hi"', StepKind.SEND_FILE),
+    ],
+)
+def test_of_several_phrases_that_fit_the_most_particular_one_is_meant(step, kind):
+    assert match_step(step, LANGUAGES["en"])[0] is kind
+
+
+def test_every_word_has_a_meaning():
+    shown = [word for _, meanings in WORDS for word in meanings]
+    exposures = [exposure for exposure in Exposure if exposure is not Exposure.INCONCLUSIVE]
+    assert shown == [*Mode, *Encryption, *SecretName, *Observer, *exposures]
+    assert all(meaning for _, meanings in WORDS for meaning in meanings.values())
 
 
 def test_the_guide_shows_the_vocabulary():

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from lab import matrix
 from lab.model import LabError
-from lab.scenario import load, run
+from lab.scenario import director, load, run
 from lab.scenario.run import Session, hold
 
 TOUR = Path(__file__).parents[2] / "scenarios" / "tour.feature.md"
@@ -27,7 +28,9 @@ def recorded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Path]:
         yield SimpleNamespace(directory=tmp_path, intact=True)
 
     monkeypatch.setattr(run, "open_stage", stage)
-    monkeypatch.setattr(run, "perform", lambda session, stage, path, progress: paths.append(path))
+    monkeypatch.setattr(director, "play", lambda lesson, scenario, stage, path, progress: paths.append(path))
+    monkeypatch.setattr(run.capture, "read", lambda path: path)
+    monkeypatch.setattr(matrix, "judge", lambda recording: recording)
     return paths
 
 

@@ -1,0 +1,220 @@
+"""What a participant asks of the message service, one method for each operation: HTTP in, checked values out.
+
+The service may be hostile. Whatever it answers that is not of the agreed shape ends in WireError here, and nothing in
+these values is true because the service says so: keys and lists of devices are verified where they are used.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from lab.e2ee.engine import Published
+from lab.e2ee.prekeys import Handed
+from lab.messenger.wire import EventStream, Wire, WireError
+
+_MOST = 2**63
+"""Sequence numbers and ids of keys are below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A message as the service delivers it. `device` None: its sender said nothing of a device.
+
+    `plain` has text and attachment as the service can read them; `envelope` and `shared` are None or base64, so far as
+    that is kept to.
+    """
+
+    id: str
+    sequence: int
+    conversation: str
+    sender: str
+    device: int | None
+    plain: Mapping[str, Any]
+    envelope: str | None
+    shared: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The members of a conversation by now, as the service says."""
+
+    conversation: str
+    accounts: frozenset[str]
+
+
+type Address = tuple[str, int | None]
+"""An account and the number of a device, None for an account that has none."""
+
+
+class Operations:
+    """The operations of the message service over `wire`. WireError comes out of every method."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def create_account(self, name: str, password: str) -> None:
+        """Make an account and be logged in."""
+        self._log_in("/v1/accounts", name, password)
+
+    def log_in(self, name: str, password: str) -> None:
+        self._log_in("/v1/login", name, password)
+
+    def put_device_list(self, data: bytes, devices: Sequence[int]) -> None:
+        self._wire.call("PUT", "/v1/device-list", {"data": encode(data), "devices": list(devices)})
+
+    def device_list(self, account: str) -> bytes:
+        """The list of devices that an account has signed, or so the service says."""
+        return _data(self._wire.call("GET", f"/v1/accounts/{_quoted(account)}/device-list"), "data")
+
+    def put_keys(self, device: int, published: Published) -> None:
+        keys = published.one_time
+        body = {
+            "signed": encode(published.signed),
+            "one_time": [{"id": id_, "data": encode(data)} for id_, data in keys.one_time],
+            "one_time_kem": [{"id": id_, "data": encode(data)} for id_, data in keys.one_time_kem],
+        }
+        self._wire.call("PUT", f"/v1/devices/{device}/keys", body)
+
+    def stock(self, device: int) -> int:
+        """How many one-time keys the service has left to hand out."""
+        return _number(self._wire.call("GET", f"/v1/devices/{device}/keys"), "one_time")
+
+    def hand_out(self, account: str, devices: Sequence[int] | None) -> tuple[bytes, dict[int, Handed]]:
+        """The device list of an account, and keys to begin sessions: with those devices, or with all of them.
+
+        A device that has published no keys yet is not in it.
+        """
+        body = {} if devices is None else {"devices": list(devices)}
+        answer = self._wire.call("POST", f"/v1/accounts/{_quoted(account)}/handouts", body)
+        handed = {
+            _number(each, "device"): Handed(_data(each, "signed"), *(_key(each.get(kind)) for kind in _KINDS))
+            for each in _objects(answer, "devices")
+            if each.get("signed") is not None
+        }
+        return _data(answer, "data"), handed
+
+    def start_conversation(self, accounts: Sequence[str], title: str) -> str:
+        body = {"members": list(accounts), **({"title": title} if title else {})}
+        return _text(self._wire.call("POST", "/v1/conversations", body), "id")
+
+    def add_member(self, conversation: str, account: str) -> None:
+        self._wire.call("POST", f"/v1/conversations/{_quoted(conversation)}/members", {"account": account})
+
+    def remove_member(self, conversation: str, account: str) -> None:
+        self._wire.call("DELETE", f"/v1/conversations/{_quoted(conversation)}/members/{_quoted(account)}")
+
+    def post(self, conversation: str, body: dict[str, Any]) -> None:
+        self._wire.call("POST", f"/v1/conversations/{_quoted(conversation)}/messages", body)
+
+    def acknowledge(self, message: str, state: str) -> None:
+        self._wire.call("POST", f"/v1/messages/{_quoted(message)}/receipts", {"state": state})
+
+    def upload(self, data: bytes) -> str:
+        """Store bytes; returns the id under which anybody who knows it gets them."""
+        return _text(self._wire.upload("/v1/blobs", data), "id")
+
+    def download(self, blob: str) -> bytes:
+        return self._wire.download(f"/v1/blobs/{_quoted(blob)}")
+
+    def events(self, after: int, device: int | None) -> EventStream:
+        """The stream of what is for this device (None: for the account) and follows `after`, once it has begun."""
+        with ExitStack() as failed:
+            stream = self._wire.events(f"/v1/events?after={after}{'' if device is None else f'&device={device}'}")
+            failed.callback(stream.close)
+            name, _ = stream.next()
+            if name != "ready":
+                raise WireError(f"the event stream began with {name!r} instead of 'ready'")
+            failed.pop_all()
+            return stream
+
+    def _log_in(self, path: str, name: str, password: str) -> None:
+        self._wire.login(_text(self._wire.call("POST", path, {"name": name, "password": password}), "token"))
+
+
+_KINDS = ("one_time", "one_time_kem")
+
+
+def read_event(name: str, fields: Mapping[str, Any]) -> Arrived | Members | None:
+    """What an event of the stream says; None for those that say nothing here. WireError: not of its shape."""
+    if name == "message":
+        return Arrived(
+            _text(fields, "id"),
+            _number(fields, "sequence"),
+            _text(fields, "conversation"),
+            _text(fields, "sender"),
+            None if fields.get("device") is None else _number(fields, "device"),
+            {part: fields.get(part) for part in ("text", "attachment")},
+            *(None if fields.get(part) is None else _text(fields, part) for part in ("envelope", "shared")),
+        )
+    if name == "members":
+        members = fields.get("members")
+        if not isinstance(members, list):
+            raise _nonsense("members")
+        return Members(
+            _text(fields, "conversation"), frozenset(member for member in members if isinstance(member, str))
+        )
+    return None
+
+
+def addresses(problem: Mapping[str, Any], which: str) -> list[Address]:
+    """The addresses in one member of the problem that answers a wrongly addressed message; [] if it has none."""
+    if which not in problem:
+        return []
+    return [
+        (_text(each, "account"), None if each.get("device") is None else _number(each, "device"))
+        for each in _objects(problem, which)
+    ]
+
+
+def encode(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _quoted(part: str) -> str:
+    return quote(part, safe="")
+
+
+def _nonsense(what: str) -> WireError:
+    return WireError(f"what the service says is not of the agreed shape: {what!r}")
+
+
+def _text(fields: Mapping[str, Any], what: str) -> str:
+    found = fields.get(what)
+    # JSON can spell half of a surrogate pair, which nothing that is sent or stored can hold.
+    if not isinstance(found, str) or any("\ud800" <= letter <= "\udfff" for letter in found):
+        raise _nonsense(what)
+    return found
+
+
+def _number(fields: Mapping[str, Any], what: str) -> int:
+    found = fields.get(what)
+    if not isinstance(found, int) or isinstance(found, bool) or not 0 <= found < _MOST:
+        raise _nonsense(what)
+    return found
+
+
+def _data(fields: Mapping[str, Any], what: str) -> bytes:
+    try:
+        return base64.b64decode(_text(fields, what), validate=True)
+    except ValueError:
+        raise _nonsense(what) from None
+
+
+def _objects(fields: Mapping[str, Any], what: str) -> list[dict[str, Any]]:
+    found = fields.get(what)
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise _nonsense(what)
+    return found
+
+
+def _key(fields: object) -> bytes | None:
+    if fields is None:
+        return None
+    if not isinstance(fields, dict):
+        raise _nonsense("one-time key")
+    return _data(fields, "data")

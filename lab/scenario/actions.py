@@ -1,0 +1,155 @@
+"""What the steps of a scenario do: from a known phrase and the words in its fields to a typed action."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lab.model import Encryption, Mode, Observer, SecretName
+from lab.scenario.claims import read_claims
+from lab.scenario.errors import Problems
+from lab.scenario.lesson import (
+    AcceptIdentity,
+    Action,
+    AddMember,
+    CompareSafetyNumbers,
+    CopyDevice,
+    DelayText,
+    DeliverAgain,
+    DeliverDelayed,
+    Expect,
+    LinkDevice,
+    Pad,
+    Participant,
+    Plant,
+    RefuseToSend,
+    RemoveMember,
+    ReplaceDevice,
+    SendFile,
+    SendText,
+    SendToGroup,
+    Serve,
+    StartGroup,
+)
+from lab.scenario.outline import RawStep
+from lab.scenario.phrases import PARTS_OF_STORY, Language, StepKind
+from lab.scenario.vocabulary import read_word, split_list
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """A step whose phrase is known, with the text of its fields."""
+
+    raw: RawStep
+    kind: StepKind
+    fields: Mapping[str, str]
+
+
+def read_actions(
+    steps: Sequence[Matched], observers: Sequence[Observer], language: Language, problems: Problems
+) -> Iterator[tuple[RawStep, Action]]:
+    """Each step with what it does; without those that have a problem. The claims are read for `observers`."""
+    planted: tuple[SecretName, ...] = ()
+    for step in steps:
+        line = step.raw.line
+        if step.kind is StepKind.EXPECT:
+            # Without the planted secrets, each row would be reported for a slip in another line.
+            if planted:
+                yield step.raw, Expect(read_claims(step.raw, planted, observers, problems))
+            continue
+        reader = _Reader(line, language, problems)
+        values = {field: reader.read(field, text) for field, text in step.fields.items()}
+        reader.refuse_meeting_oneself(values.values())
+        if problems.any_between(line, line):
+            continue
+        action = _ACTIONS[step.kind](**values)
+        if isinstance(action, Plant):
+            planted = action.secrets
+        yield step.raw, action
+
+
+_ACTIONS: Mapping[StepKind, Callable[..., Action]] = {
+    StepKind.SERVE: lambda mode: Serve(mode),
+    StepKind.SERVE_WITH: lambda mode, encryption: Serve(mode, encryption),
+    StepKind.PAD: Pad,
+    StepKind.PLANT: lambda secrets: Plant(secrets),
+    StepKind.SEND_TEXT: lambda participant, participants, text: SendText(participant, participants, text),
+    StepKind.SEND_PART: lambda participant, participants, part, text: SendText(participant, participants, text, part),
+    StepKind.SEND_FILE: lambda participant, participants, name, text: SendFile(participant, participants, name, text),
+    StepKind.START_GROUP: lambda participant, participants, title: StartGroup(participant, participants, title),
+    StepKind.SEND_GROUP: lambda participant, text: SendToGroup(participant, text),
+    StepKind.SEND_GROUP_PART: lambda participant, part, text: SendToGroup(participant, text, part),
+    StepKind.ADD: lambda participant, other: AddMember(participant, other),
+    StepKind.REMOVE: lambda participant, other: RemoveMember(participant, other),
+    StepKind.COMPARE: lambda participant, other: CompareSafetyNumbers(participant, other),
+    StepKind.COPY: lambda participant: CopyDevice(participant),
+    StepKind.LINK: lambda participant: LinkDevice(participant),
+    StepKind.REPLACE: lambda participant: ReplaceDevice(participant),
+    StepKind.ACCEPT: lambda participant, other: AcceptIdentity(participant, other),
+    StepKind.REFUSE: lambda participant, other, text: RefuseToSend(participant, other, text),
+    StepKind.DELAY: lambda participant, other, text: DelayText(participant, other, text),
+    StepKind.DELIVER: lambda other: DeliverDelayed(other),
+    StepKind.REPEAT: lambda other: DeliverAgain(other),
+}
+"""For each kind of step but the claims: its action, from the words in the fields of its phrase."""
+
+
+class _Reader:
+    """Reads the fields of one step."""
+
+    def __init__(self, line: int, language: Language, problems: Problems) -> None:
+        self._line = line
+        self._language = language
+        self._problems = problems
+
+    def read(self, field: str, text: str) -> object:
+        """What is written in `field`, or a problem."""
+        match field:
+            case "participant" | "other":
+                return self._word("participant", text, Participant)
+            case "participants":
+                return self._list("participant", text, Participant)
+            case "secrets":
+                return self._list("secret", text, SecretName)
+            case "mode":
+                return self._word("mode", text, Mode)
+            case "encryption":
+                return self._word("encryption", text, Encryption)
+            case "part":
+                return self._word("part of the story", text, PARTS_OF_STORY)
+            case "name":
+                return self._file_name(text)
+        return self._text(text)
+
+    def refuse_meeting_oneself(self, values: Collection[object]) -> None:
+        """A problem if a participant stands in two of these fields."""
+        seen: set[Participant] = set()
+        for value in values:
+            names = {value} if isinstance(value, Participant) else set(value) if isinstance(value, tuple) else set()
+            for name in sorted(seen & names):
+                self._problems.add(self._line, f"{name} stands in this step twice")
+            seen |= names
+
+    def _word[Word: StrEnum](self, what: str, text: str, words: type[Word] | Sequence[Word]) -> Word | None:
+        return read_word(what, text, words, self._line, self._problems)
+
+    def _list[Word: StrEnum](self, what: str, text: str, words: type[Word]) -> tuple[Word, ...]:
+        """The words of a list, each once."""
+        items = split_list(text, self._language)
+        known = [self._word(what, item, words) for item in items]
+        if len(set(items)) < len(items):
+            self._problems.add(self._line, f"each {what} stands in a list once")
+        return tuple(word for word in known if word is not None)
+
+    def _text(self, text: str) -> str:
+        if not text.strip():
+            self._problems.add(self._line, "there is no text between the quotation marks")
+        return text
+
+    def _file_name(self, text: str) -> str:
+        if not re.fullmatch(r"\w([\w .-]*\w)?", text):
+            wanted = "a file name has letters, digits, spaces, dots and hyphens, and no folder: plan.txt"
+            self._problems.add(self._line, wanted)
+        return text

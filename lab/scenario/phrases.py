@@ -1,0 +1,289 @@
+"""The words of lessons as data: each step with its phrase in each language, and what each word means.
+
+A translation is one more entry in `LANGUAGES`; the words for modes, secrets, observers, exposures and participants
+are the same in each language, so that two translations of a lesson can be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, IntEnum, StrEnum, auto
+from types import MappingProxyType
+
+from lab.model import Encryption, Exposure, Mode, Observer, SecretName
+
+
+class Part(IntEnum):
+    """The three parts of a scenario, in their order."""
+
+    STAGE = 1
+    STORY = 2
+    CLAIMS = 3
+
+
+class StepKind(Enum):
+    """What a step does, in any language."""
+
+    SERVE = auto()
+    SERVE_WITH = auto()
+    PAD = auto()
+    PLANT = auto()
+    SEND_TEXT = auto()
+    SEND_PART = auto()
+    SEND_FILE = auto()
+    START_GROUP = auto()
+    SEND_GROUP = auto()
+    SEND_GROUP_PART = auto()
+    ADD = auto()
+    REMOVE = auto()
+    COMPARE = auto()
+    COPY = auto()
+    LINK = auto()
+    REPLACE = auto()
+    ACCEPT = auto()
+    REFUSE = auto()
+    DELAY = auto()
+    DELIVER = auto()
+    REPEAT = auto()
+    EXPECT = auto()
+
+    @property
+    def part(self) -> Part:
+        """The part of a scenario in which such a step belongs."""
+        if self in (StepKind.SERVE, StepKind.SERVE_WITH, StepKind.PAD, StepKind.PLANT):
+            return Part.STAGE
+        return Part.CLAIMS if self is StepKind.EXPECT else Part.STORY
+
+
+PARTS_OF_STORY = (SecretName.EARLIER, SecretName.LATER, SecretName.HEALED)
+"""The texts that say when they are sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """How a step is worded. `{fields}` in `template` are what the author fills in; `example` is one valid step."""
+
+    kind: StepKind
+    template: str
+    example: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """The words of one language. `keywords` are the Gherkin keywords which documentation shows for each part."""
+
+    phrases: tuple[Phrase, ...]
+    keywords: Mapping[Part, str]
+    list_word: str
+    explanation: str
+    """The heading of an explanation."""
+    explanation_opening: str
+    """Its first words: a heading that opens like this is meant as an explanation."""
+
+
+_ENGLISH = (
+    Phrase(
+        StepKind.SERVE,
+        "a message service in {mode} mode",
+        "a message service in tls mode",
+        "Starts the message service. Exactly one in each scenario.",
+    ),
+    Phrase(
+        StepKind.SERVE_WITH,
+        "a message service in {mode} mode with {encryption}",
+        "a message service in e2ee mode with static",
+        "The same, and says what participants encrypt with. Without it, e2ee mode is with `pqxdh`.",
+    ),
+    Phrase(
+        StepKind.PAD,
+        "texts are padded",
+        "texts are padded",
+        "In e2ee mode: apps fill each text up to a multiple of 160 bytes before they encrypt it.",
+    ),
+    Phrase(
+        StepKind.PLANT,
+        "the secrets {secrets}",
+        "the secrets body, sender and time",
+        "Names what the lab looks for. Exactly one in each scenario.",
+    ),
+    Phrase(
+        StepKind.SEND_TEXT,
+        '{participant} sends {participants} "{text}"',
+        'alice sends bob "Meet me at 5pm"',
+        "Sends a text message. The secret `body` needs one.",
+    ),
+    Phrase(
+        StepKind.SEND_PART,
+        '{participant} sends {participants} the {part} text "{text}"',
+        'alice sends bob the later text "Meet me at 6pm"',
+        "Sends a text that is a secret of its own: `earlier`, `later` or `healed`. Needs a copied device.",
+    ),
+    Phrase(
+        StepKind.SEND_FILE,
+        '{participant} sends {participants} the file "{name}" containing "{text}"',
+        'alice sends bob and carol the file "plan.txt" containing "Platform 3"',
+        "Sends a file. The secret `attachment` needs one.",
+    ),
+    Phrase(
+        StepKind.START_GROUP,
+        '{participant} starts the group "{title}" with {participants}',
+        'alice starts the group "Hiking" with bob and carol',
+        "Starts a group. One in a scenario. The secret `group` is its title.",
+    ),
+    Phrase(
+        StepKind.SEND_GROUP,
+        '{participant} sends the group "{text}"',
+        'bob sends the group "Meet me at 5pm"',
+        "Sends a text to everybody who is in the group by then. It is a `body`.",
+    ),
+    Phrase(
+        StepKind.SEND_GROUP_PART,
+        '{participant} sends the group the {part} text "{text}"',
+        'bob sends the group the earlier text "Meet me at 5pm"',
+        "The same, with a text that is `earlier`, `later` or `healed`.",
+    ),
+    Phrase(
+        StepKind.ADD,
+        "{participant} adds {other} to the group",
+        "alice adds dave to the group",
+        "A member takes somebody into the group.",
+    ),
+    Phrase(
+        StepKind.REMOVE,
+        "{participant} removes {other} from the group",
+        "alice removes carol from the group",
+        "A member takes another one out of the group.",
+    ),
+    Phrase(
+        StepKind.COMPARE,
+        "{participant} and {other} compare safety numbers",
+        "alice and bob compare safety numbers",
+        "They must be equal, and each marks the other one as verified. Only in e2ee mode.",
+    ),
+    Phrase(
+        StepKind.COPY,
+        "somebody copies the device of {participant}",
+        "somebody copies the device of bob",
+        "Copies everything that the newest device of this participant holds now. From then on, claims have a column "
+        "`device`. One in a scenario, in e2ee mode.",
+    ),
+    Phrase(
+        StepKind.LINK,
+        "{participant} takes a second device",
+        "bob takes a second device",
+        "Links one more device to the account. It gets what is sent from now on. Only in e2ee mode.",
+    ),
+    Phrase(
+        StepKind.REPLACE,
+        "{participant} loses the device and takes a new one",
+        "bob loses the device and takes a new one",
+        "All keys are gone; the new device has an identity of its own. Only in e2ee mode.",
+    ),
+    Phrase(
+        StepKind.ACCEPT,
+        "{participant} accepts the new identity of {other}",
+        "alice accepts the new identity of bob",
+        "Needed before an app writes to somebody who has lost the device. Only in e2ee mode.",
+    ),
+    Phrase(
+        StepKind.REFUSE,
+        'the app of {participant} refuses to send {other} "{text}"',
+        'the app of alice refuses to send bob "Meet me at 5pm"',
+        "The app must refuse: the identity has changed, or the text is too long for `rsa`. Only in e2ee mode.",
+    ),
+    Phrase(
+        StepKind.DELAY,
+        '{participant} seals "{text}" for {other}, and it is delayed',
+        'alice seals "Meet me at 5pm" for bob, and it is delayed',
+        "Encrypts a text, which stays on its way for now. It is a `body`. Only in e2ee mode.",
+    ),
+    Phrase(
+        StepKind.DELIVER,
+        "the delayed message reaches {other}",
+        "the delayed message reaches bob",
+        "It is delivered, and must be read. Before the claims, no message may be left.",
+    ),
+    Phrase(
+        StepKind.REPEAT,
+        "the same message reaches {other} again and is refused",
+        "the same message reaches bob again and is refused",
+        "The message that was delayed is delivered once more, and the app must refuse it.",
+    ),
+    Phrase(
+        StepKind.EXPECT,
+        "the observers can read",
+        "the observers can read",
+        "The claims: a table below, with a row for each secret and a column for each observer.",
+    ),
+)
+
+LANGUAGES: Mapping[str, Language] = MappingProxyType(
+    {
+        "en": Language(
+            phrases=_ENGLISH,
+            keywords={Part.STAGE: "Given", Part.STORY: "When", Part.CLAIMS: "Then"},
+            list_word="and",
+            explanation="If you predicted {secret} at {observer} {exposure}",
+            explanation_opening="If you predicted",
+        )
+    }
+)
+
+WORDS: tuple[tuple[str, Mapping[StrEnum, str]], ...] = (
+    (
+        "mode",
+        {
+            Mode.PLAINTEXT: "no encryption at all",
+            Mode.TLS: "each connection to the service is encrypted (HTTPS)",
+            Mode.E2EE: "the same, and participants encrypt texts and files for each other",
+        },
+    ),
+    (
+        "encryption",
+        {
+            Encryption.PQXDH: "as Signal does it: each message has a key of its own, and each answer brings new keys; "
+            "the first keys are also protected from quantum computers",
+            Encryption.X3DH: "the same without protection from quantum computers",
+            Encryption.OLM: "as Matrix does it, by the program that Matrix uses; needs `pip install 'mitm-lab[olm]'`",
+            Encryption.STATIC: "a bad example: the keys never change",
+            Encryption.RSA: "a bad example: RSA as in a school book, for short texts only",
+        },
+    ),
+    (
+        "secrets",
+        {
+            SecretName.BODY: "the text of a message",
+            SecretName.EARLIER: "the text of a message that was read before a device was copied",
+            SecretName.LATER: "the text of a message that is sent after a device was copied",
+            SecretName.HEALED: "the same, once the devices have had time to agree on new keys",
+            SecretName.GROUP: "the title of the group",
+            SecretName.ATTACHMENT: "the text in a file",
+            SecretName.SENDER: "the account name of who sends",
+            SecretName.RECIPIENT: "the account name of who receives",
+            SecretName.PASSWORD: "the password of the sender",
+            SecretName.SERVICE: "the name of the message service",
+            SecretName.SIZE: "how long a message is",
+            SecretName.TIME: "when it was sent",
+        },
+    ),
+    (
+        "observer",
+        {
+            Observer.NETWORK: "on the path between participants and service, without any key",
+            Observer.SERVER: "the operator, reading what arrives at the service",
+            Observer.DATABASE: "whoever gets a copy of the operator's stored data",
+            Observer.DEVICE: "whoever has the copy of a device, and all that passed the service before and after",
+        },
+    ),
+    (
+        "exposure",
+        {
+            Exposure.EXPOSED: "the observer can read it",
+            Exposure.INFERRED: "the observer cannot read it, but can work it out (only `size` and `time`)",
+            Exposure.HIDDEN: "the lab looked for it and did not find it",
+        },
+    ),
+)
+"""What each word means to an author, for the documentation."""

@@ -1,0 +1,240 @@
+"""Whether a story can happen: who is in the group, which devices there are, what is under way at each of its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lab.model import Encryption, Mode, SecretName
+from lab.scenario.errors import Problems
+from lab.scenario.lesson import (
+    AcceptIdentity,
+    Action,
+    AddMember,
+    CompareSafetyNumbers,
+    CopyDevice,
+    DelayText,
+    DeliverAgain,
+    DeliverDelayed,
+    LinkDevice,
+    Pad,
+    Participant,
+    RefuseToSend,
+    RemoveMember,
+    ReplaceDevice,
+    SendFile,
+    SendText,
+    SendToGroup,
+    Serve,
+    StartGroup,
+)
+from lab.scenario.outline import RawStep
+from lab.scenario.phrases import PARTS_OF_STORY
+
+_E2EE_ONLY = (
+    Pad,
+    CompareSafetyNumbers,
+    CopyDevice,
+    LinkDevice,
+    ReplaceDevice,
+    AcceptIdentity,
+    RefuseToSend,
+    DelayText,
+    DeliverDelayed,
+    DeliverAgain,
+)
+
+
+def check_plot(actions: Iterable[tuple[RawStep, Action]], serve: Serve, problems: Problems) -> None:
+    """Add a problem for each step that cannot happen where it stands."""
+    plot = _Plot(serve, problems)
+    for step, action in actions:
+        plot.follow(step.line, action)
+    plot.end()
+
+
+class _Plot:
+    """How things stand after the steps so far. Of several devices the app must know: only what is sure is refused."""
+
+    def __init__(self, serve: Serve, problems: Problems) -> None:
+        self._serve = serve
+        self._problems = problems
+        self._line = 0
+        self._talking: set[Participant] = set()
+        self._acting: dict[Participant, int] = {}
+        """Whose devices or identities a step is about, and the first such line."""
+        self._together: set[frozenset[Participant]] = set()
+        """Who has written to whom directly."""
+        self._unaccepted: set[tuple[Participant, Participant]] = set()
+        """Whose app does not write to whom."""
+        self._linked: set[Participant] = set()
+        self._group: set[Participant] | None = None
+        self._copied = 0
+        """The line of the copy, 0 before it."""
+        self._earlier: list[int] = []
+        self._delayed: dict[Participant, tuple[Participant, int]] = {}
+        """For each recipient: who sealed what is under way, and where."""
+        self._delivered: set[Participant] = set()
+
+    def follow(self, line: int, action: Action) -> None:
+        self._line = line
+        if isinstance(action, _E2EE_ONLY) and self._serve.mode is not Mode.E2EE:
+            self._refuse("this needs a message service in e2ee mode: in the other modes, participants have no keys")
+            return
+        match action:
+            case SendText():
+                self._part(action.secret)
+                self._send(action.sender, action.recipients)
+            case SendFile():
+                self._send(action.sender, action.recipients)
+            case StartGroup():
+                self._start_group(action)
+            case SendToGroup():
+                self._part(action.secret)
+                self._send_to_group(action.sender)
+            case AddMember():
+                self._add(action)
+            case RemoveMember():
+                self._remove(action)
+            case CopyDevice():
+                self._copy(action.owner)
+            case LinkDevice():
+                self._link(action.owner)
+            case ReplaceDevice():
+                self._replace(action.owner)
+            case AcceptIdentity():
+                self._accept(action)
+            case CompareSafetyNumbers():
+                self._about(action.participant, action.other)
+            case RefuseToSend():
+                self._refuse_to_send(action)
+            case DelayText():
+                self._delay(action)
+            case DeliverDelayed():
+                self._deliver(action.recipient)
+            case DeliverAgain():
+                if action.recipient not in self._delivered:
+                    self._refuse(f"no delayed message has reached {action.recipient} so far")
+
+    def end(self) -> None:
+        """What only shows at the end of the story."""
+        for recipient, (_, line) in self._delayed.items():
+            self._problems.add(line, f"this message never reaches {recipient}; deliver it before the claims")
+        for who, line in self._acting.items():
+            if who not in self._talking:
+                self._problems.add(line, f"{who} neither sends nor gets a message in this scenario")
+        if self._earlier and not self._copied:
+            for line in self._earlier:
+                self._problems.add(line, "earlier than what? nobody copies a device in this scenario")
+
+    def _refuse(self, message: str) -> None:
+        self._problems.add(self._line, message)
+
+    def _about(self, *who: Participant) -> None:
+        for one in who:
+            self._acting.setdefault(one, self._line)
+
+    def _part(self, secret: SecretName) -> None:
+        if secret not in PARTS_OF_STORY:
+            return
+        if secret is not SecretName.EARLIER:
+            if not self._copied:
+                self._refuse(f"the {secret} text is one that is sent after somebody copied a device")
+        elif self._copied:
+            self._refuse(f"the earlier text is one that is sent before the device is copied, in line {self._copied}")
+        else:
+            self._earlier.append(self._line)
+
+    def _send(self, sender: Participant, recipients: Iterable[Participant]) -> None:
+        self._check_identities(sender, recipients)
+        self._talking |= {sender, *recipients}
+        self._together |= {frozenset((sender, one)) for one in recipients}
+
+    def _check_identities(self, sender: Participant, recipients: Iterable[Participant]) -> None:
+        for one in recipients:
+            if (sender, one) in self._unaccepted:
+                self._refuse(f"the app of {sender} refuses this before: {sender} accepts the new identity of {one}")
+            elif (one, sender) in self._unaccepted:
+                self._refuse(f"the app of {one} refuses this before: {one} accepts the new identity of {sender}")
+
+    def _start_group(self, action: StartGroup) -> None:
+        if self._group is not None:
+            self._refuse("this scenario has a group already, and no room for another one")
+        self._group = {action.starter, *action.members}
+
+    def _members(self, member: Participant) -> set[Participant]:
+        """Who is in the group, for something that `member` does in it."""
+        if self._group is None:
+            self._refuse("there is no group yet; somebody starts it first")
+            return {member}
+        if member not in self._group:
+            self._refuse(f"{member} is not in the group")
+        return self._group
+
+    def _send_to_group(self, sender: Participant) -> None:
+        others = self._members(sender) - {sender}
+        if self._group == {sender}:
+            self._refuse(f"nobody but {sender} is in the group")
+        self._check_identities(sender, sorted(others))
+        self._talking |= {sender, *others}
+
+    def _add(self, action: AddMember) -> None:
+        members = self._members(action.member)
+        if action.newcomer in members:
+            self._refuse(f"{action.newcomer} is in the group already")
+        members.add(action.newcomer)
+
+    def _remove(self, action: RemoveMember) -> None:
+        members = self._members(action.member)
+        if action.leaver not in members:
+            self._refuse(f"{action.leaver} is not in the group")
+        members.discard(action.leaver)
+
+    def _copy(self, owner: Participant) -> None:
+        self._about(owner)
+        if self._copied:
+            self._refuse(f"a device is copied in line {self._copied}; there is one copy in a scenario")
+        self._copied = self._copied or self._line
+
+    def _link(self, owner: Participant) -> None:
+        self._about(owner)
+        self._check_nothing_under_way(owner)
+        if owner in self._linked:
+            self._refuse(f"{owner} has a second device already")
+        self._linked.add(owner)
+
+    def _replace(self, owner: Participant) -> None:
+        self._about(owner)
+        self._check_nothing_under_way(owner)
+        if owner in self._linked:
+            self._refuse(f"{owner} has two devices; in a lesson, only who has one loses it")
+        friends = {one for pair in self._together if owner in pair for one in pair - {owner}}
+        self._unaccepted |= {(friend, owner) for friend in friends}
+        # The new device knows nobody: whatever identity others have by now, it is the first one seen.
+        self._unaccepted -= {(owner, friend) for friend in friends}
+
+    def _accept(self, action: AcceptIdentity) -> None:
+        self._about(action.participant, action.other)
+        self._unaccepted.discard((action.participant, action.other))
+
+    def _refuse_to_send(self, action: RefuseToSend) -> None:
+        self._about(action.sender, action.recipient)
+        changed = (action.sender, action.recipient) in self._unaccepted
+        if not changed and self._serve.encryption is not Encryption.RSA:
+            self._refuse(f"nothing keeps the app of {action.sender} from sending this")
+
+    def _delay(self, action: DelayText) -> None:
+        self._send(action.sender, [action.recipient])
+        if action.recipient in self._delayed:
+            line = self._delayed[action.recipient][1]
+            self._refuse(f"the message to {action.recipient} in line {line} is still under way; deliver it first")
+        self._delayed[action.recipient] = (action.sender, self._line)
+
+    def _deliver(self, recipient: Participant) -> None:
+        if self._delayed.pop(recipient, None) is None:
+            self._refuse(f"no message to {recipient} is delayed")
+        self._delivered.add(recipient)
+
+    def _check_nothing_under_way(self, owner: Participant) -> None:
+        for recipient, (sender, line) in self._delayed.items():
+            if owner in (sender, recipient):
+                self._refuse(f"the message in line {line} is still under way between the old devices; deliver it first")
