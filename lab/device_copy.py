@@ -104,6 +104,8 @@ class _Thief:
         self._device = state.device
         self._me = (state.account, state.number)
         self._own = engine.public(state.device)
+        if self._me != (self._own.account, self._own.device):
+            raise E2EEError("it names another device than its keys do")
         self._devices = dict(server.devices)
         for account, data in state.contacts.items():
             self._devices |= {(account, one.device): one for one in read_device_list(data, account).devices}
