@@ -138,7 +138,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     explain.add_argument("capture", metavar="CAPTURE", type=Path, help="a file that lab run --captures wrote")
     explain.add_argument(
-        "--message", metavar="N", type=int, help="the message with this number (default: list all, explain the first)"
+        "--message",
+        metavar="N",
+        type=int,
+        help="the message with this number (default: list all, explain the story's first)",
     )
     explain.set_defaults(command=_explain)
 
@@ -256,7 +259,8 @@ def _write_private(path: Path, content: bytes) -> None:
 
 def _explain(options: argparse.Namespace) -> int:
     """Name every field of the envelopes in one message of a recording: its bytes, what it is for, who can read it."""
-    from lab.mail import accounts, messages
+    from lab.inference import OBSERVERS_OWN
+    from lab.mail import messages, names
     from lab.model import Observer
     from lab.record import Record
     from lab.report.envelopes import print_message, print_messages
@@ -265,14 +269,16 @@ def _explain(options: argparse.Namespace) -> int:
     found = tuple(messages(Record(recording, Observer.SERVER).exchanges))
     if not found:
         raise LabError(f"{options.capture}: the server's record has no end-to-end encrypted message")
-    number = 1 if options.message is None else options.message
+    who = names(recording)
+    # Before the story the observer sends messages of its own, to learn how long messages look.
+    story = (number for number, one in enumerate(found, start=1) if who.get(one.sender[0]) != OBSERVERS_OWN)
+    number = next(story, 1) if options.message is None else options.message
     if not 1 <= number <= len(found):
         raise LabError(f"{options.capture}: there is no message {number}; they are numbered from 1 to {len(found)}")
-    names = {account: who for who, account in accounts(recording).items()}
     encryption, console = recording.story.encryption, _console()
     if options.message is None:
-        print_messages(found, names, encryption, console)
-    print_message(number, found[number - 1], names, encryption, console)
+        print_messages(found, who, encryption, console)
+    print_message(number, found[number - 1], who, encryption, console)
     return 0
 
 

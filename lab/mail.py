@@ -85,9 +85,9 @@ def device_lists(exchanges: Iterable[Exchange]) -> Iterator[DeviceList]:
                         yield read_device_list(from_base64(data), name)
 
 
-def accounts(capture: Capture) -> dict[str, str]:
-    """The account of each participant, by the participants' own statements."""
-    return {one.who: one.account for one in capture.statements if one.account}
+def names(capture: Capture) -> dict[str, str]:
+    """Account → the name in the story, by the participants' own statements."""
+    return {one.account: one.who for one in capture.statements if one.account}
 
 
 def json_object(data: bytes) -> Mapping[str, Any]:

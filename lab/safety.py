@@ -20,7 +20,8 @@ from lab.e2ee.fingerprint import Party, qr_payload, safety_number
 from lab.e2ee.identity import read_device_list
 from lab.e2ee.keys import KEY
 from lab.e2ee.protocol import E2EEError
-from lab.mail import accounts, device_lists
+from lab.inference import OBSERVERS_OWN
+from lab.mail import device_lists, names
 from lab.model import Capture, DeviceCopy, LabError, Observer
 from lab.record import Record
 
@@ -64,7 +65,7 @@ def comparisons(capture: Capture, one: str, other: str) -> tuple[Comparison, ...
     """
     if one == other:
         raise LabError(f"{one} and {other} are the same participant; a safety number is between two")
-    known = accounts(capture)
+    known = {who: account for account, who in names(capture).items() if who != OBSERVERS_OWN}
     wanted = [(who, _account(known, who)) for who in (one, other)]
     keys = dict.fromkeys((*_handed_out(capture), *_copied(capture.copies)))
     sides = [[Side(who, account, key) for owner, key in keys if owner == account] for who, account in wanted]

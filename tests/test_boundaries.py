@@ -37,6 +37,7 @@ LAYERS = {
     "lab.service": 2,
     "addons": 2,
     "lab.scenario.casting": 3,
+    "lab.scenario.company": 3,
     "lab.scenario.director": 3,
     "lab.scenario.run": 3,
     "lab.phones": 4,

@@ -16,7 +16,7 @@ import pytest
 from lab import cli, resources
 
 LESSON = (resources.folder("scenarios") / "tour.feature.md").read_text("utf-8")
-COMMANDS = ("run", "up", "show", "export", "list", "check")
+COMMANDS = ("run", "up", "show", "export", "explain", "keys", "list", "check")
 
 SHORT = """# Feature: A short lesson
 
@@ -90,7 +90,9 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert (said.status, said.out) == (0, f"lab {version('mitm-lab')}\n")
 
 
-@pytest.mark.parametrize("arguments", [(), ("dance",), ("show",), ("run", "--mode"), ("list", "extra")])
+@pytest.mark.parametrize(
+    "arguments", [(), ("dance",), ("show",), ("run", "--mode"), ("list", "extra"), ("explain",), ("keys", "a", "b")]
+)
 def test_wrong_use_is_status_2(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]) -> None:
     said = Said(capsys, *arguments)
     assert said.status == 2

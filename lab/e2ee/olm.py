@@ -63,7 +63,7 @@ from vodozemac import (
 from lab.e2ee.codec import Reader, block, blocks, number
 from lab.e2ee.engine import Opened, Published, Read, Sealed
 from lab.e2ee.identity import PublicDevice
-from lab.e2ee.keys import KEY, SIGNATURE, check_agreement_key, check_signing_key, verify
+from lab.e2ee.keys import KEY, SIGNATURE, check_agreement_key, verify
 from lab.e2ee.prekeys import Handed, OneTimeKeys
 from lab.e2ee.protocol import (
     MAX_KEPT_KEYS,
@@ -111,7 +111,6 @@ class OlmEngine:
         # The type stub of 0.10 leaves these two out.
         keys.generate_fallback_key()  # type: ignore[attr-defined]
         (fallback,) = keys.fallback_key.values()  # type: ignore[attr-defined]
-        keys.mark_keys_as_published()
         signed = _signed(keys, public, OLM_FALLBACK_KEY_LABEL, fallback)
         return _Device(public, signed, _pickled(keys), ()).to_bytes()
 
@@ -204,10 +203,7 @@ class Megolm:
             raise E2EEError("a sender key is for another group or of another device")
         with _refusing("a sender key is not acceptable"):
             session = InboundGroupSession(SessionKey(_to_base64(key)))
-        state = _GroupReader(group, sender, session, session.first_known_index, ())
-        # Under a key of small order everybody can sign.
-        check_signing_key(state.key_id)
-        return state.to_bytes()
+        return _GroupReader(group, sender, session, session.first_known_index, ()).to_bytes()
 
     def key_id(self, message: bytes) -> bytes:
         """E2EEError: not a group message of a known version."""
@@ -253,7 +249,7 @@ class _Device:
         reader = Reader(data)
         _check_version(reader)
         public, signed, pickle = PublicDevice.from_bytes(reader.block()), reader.block(), reader.block()
-        remembered = tuple(reader.take(_DIGEST) for _ in range(_count(reader, MAX_REMEMBERED)))
+        remembered = tuple(reader.take(_DIGEST) for _ in range(reader.number()))
         reader.end()
         return cls(public, signed, pickle, remembered)
 
@@ -299,7 +295,7 @@ class _Sessions:
         reader = Reader(data)
         _check_version(reader)
         peer = PublicDevice.from_bytes(reader.block())
-        pickles = tuple(reader.block() for _ in range(_count(reader, MAX_SESSIONS)))
+        pickles = tuple(reader.block() for _ in range(reader.number()))
         reader.end()
         if not pickles:
             raise E2EEError("there are no sessions")
@@ -375,7 +371,7 @@ class _GroupReader:
         _check_version(reader)
         group, sender, pickle = reader.block(), PublicDevice.from_bytes(reader.block()), reader.block()
         following = reader.number(_COUNTER)
-        missing = tuple(reader.number(_COUNTER) for _ in range(_count(reader, MAX_STORED)))
+        missing = tuple(reader.number(_COUNTER) for _ in range(reader.number()))
         reader.end()
         with _refusing("a reader is damaged"):
             return cls(group, sender, InboundGroupSession.from_pickle(pickle.decode(), _PICKLE_KEY), following, missing)
@@ -508,13 +504,6 @@ def _check_form(received: bytes, written: bytes) -> None:
 def _check_version(reader: Reader) -> None:
     if reader.number(1) != VERSION:
         raise E2EEError("this is of no known version")
-
-
-def _count(reader: Reader, at_most: int) -> int:
-    count = reader.number()
-    if count > at_most:
-        raise E2EEError("more is stored than may be")
-    return count
 
 
 def _pickled(state: Account | Session | GroupSession | InboundGroupSession) -> bytes:

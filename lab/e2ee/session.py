@@ -1,9 +1,9 @@
 """Sessions with one other device: set up with X3DH or PQXDH, continued with the Double Ratchet.
 
 Implements how the two are put together: the initial message of X3DH revision 1 (sections 3.3 and 3.4) and of PQXDH
-revision 3, "Integration with X3DH" of the Double Ratchet revision 1 (section 5.1), and from Signal's Sesame (revision 2)
-that there may be several sessions with one device, the one that a message was last read in being the one to write in.
-What goes with a first message is repeated in every message until an answer was read, since the first may be lost.
+revision 3, and "Integration with X3DH" of the Double Ratchet revision 1 (section 5.1). As in Signal's Sesame (revision
+2), there may be several sessions with one device; the one that a message was last read in is the one to write in. What
+goes with a first message is repeated in every message until an answer was read, since the first may be lost.
 
 Both sides may begin at the same time. Then there are two sessions, and both sides can read in both; as soon as one
 message is read before the next one is written, both write in the same.

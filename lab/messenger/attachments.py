@@ -9,7 +9,7 @@ from typing import Any
 
 from lab.e2ee.files import FileKey, open_file, seal_file
 from lab.e2ee.protocol import E2EEError
-from lab.messenger.content import Content, File, media_type
+from lab.messenger.content import Content, File, is_text, media_type
 from lab.messenger.operations import Operations
 
 
@@ -27,7 +27,7 @@ class Attachment:
     def from_json(cls, fields: object) -> Attachment:
         """What `to_json` gave. E2EEError: anything else."""
         match fields:
-            case {"id": str(blob)}:
+            case {"id": str(blob)} if is_text(blob):
                 return cls(blob, FileKey.from_json(fields))
         raise E2EEError("this is not a file in a message")
 
@@ -45,9 +45,10 @@ def store(content: Content, operations: Operations) -> dict[str, Any]:
     return fields
 
 
-def check(fields: Mapping[str, Any]) -> None:
-    """E2EEError unless `fields` are those of a message."""
-    _read(fields)
+def check(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """`fields` without what does not belong into a message. E2EEError: they are none."""
+    text, attachment = _read(fields)
+    return {**({"text": text} if text else {}), **({"attachment": attachment.to_json()} if attachment else {})}
 
 
 def fetch(fields: Mapping[str, Any], operations: Operations) -> Content:
@@ -64,7 +65,7 @@ def fetch(fields: Mapping[str, Any], operations: Operations) -> Content:
 
 def _read(fields: Mapping[str, Any]) -> tuple[str, Attachment | None]:
     text, attachment = fields.get("text", ""), fields.get("attachment")
-    if not isinstance(text, str):
+    if not is_text(text):
         raise E2EEError("what the envelope holds is no message: its text is no text")
     if not text and attachment is None:
         raise E2EEError("what the envelope holds is no message: neither text nor a file")

@@ -63,18 +63,23 @@ def from_json(fields: object) -> Content:
     if not isinstance(fields, dict):
         raise ValueError("not a message: no JSON object")  # noqa: TRY004 - the content is wrong, not the caller
     text, attachment, file = fields.get("text"), fields.get("attachment"), None
-    if not isinstance(text, str | None):
-        raise ValueError("not a message: its text is no text")  # noqa: TRY004 - as above
+    if text is not None and not is_text(text):
+        raise ValueError("not a message: its text is no text")
     match attachment:
         case None:
             pass
-        case {"name": str(name), "data": str(data)}:
+        case {"name": str(name), "data": str(data)} if is_text(name):
             file = File(name, base64.b64decode(data, validate=True))
         case _:
             raise ValueError("not a message: its attachment is no file")
     if not text and file is None:
         raise ValueError("not a message: neither text nor a file")
     return Content(text or "", file)
+
+
+def is_text(value: object) -> bool:
+    """Whether this is text. JSON can also spell half of a surrogate pair, which cannot be sent or stored."""
+    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def dump(fields: dict[str, Any]) -> bytes:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from lab.e2ee.engine import Published
 from lab.e2ee.prekeys import Handed
+from lab.messenger.content import is_text
 from lab.messenger.wire import EventStream, Wire, WireError
 
 _MOST = 2**63
@@ -185,8 +186,7 @@ def _nonsense(what: str) -> WireError:
 
 def _text(fields: Mapping[str, Any], what: str) -> str:
     found = fields.get(what)
-    # JSON can spell half of a surrogate pair, which nothing that is sent or stored can hold.
-    if not isinstance(found, str) or any("\ud800" <= letter <= "\udfff" for letter in found):
+    if not isinstance(found, str) or not is_text(found):
         raise _nonsense(what)
     return found
 

@@ -78,7 +78,7 @@ class OwnDevice:
             changes = Changes()
             self.put(changes, self._engine.create(self.account, device))
             changes.put(Table.STATE, _NUMBER, value=number(device))
-            self._store.commit(changes)
+            self._store.commit(changes, hurry=False)  # nobody has heard of it, and the account key follows
         return self.public
 
     def found_account(self) -> None:
@@ -162,7 +162,7 @@ class OwnDevice:
     def _note(self, what: str) -> None:
         changes = Changes()
         changes.put(Table.STATE, what, value=_TRUE)
-        self._store.commit(changes)
+        self._store.commit(changes, hurry=False)  # to publish it again does no harm
 
     def _state(self, what: str) -> bytes:
         found = self._store.get(Table.STATE, what)

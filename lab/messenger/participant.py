@@ -332,8 +332,8 @@ class Participant:
             return
         with self._refusing(arrived.id, arrived.sender, forget):
             unsealed = self._encrypted.sealing.open(arrived)
-            attachments.check(unsealed.fields)
-        waiting = Waiting(arrived.id, arrived.sender, unsealed.fields, unsealed.used_up)
+            fields = attachments.check(unsealed.fields)
+        waiting = Waiting(arrived.id, arrived.sender, fields, unsealed.used_up)
         self._mailbox.receive(waiting, arrived.sequence, unsealed.changes)
 
     def _show(self, waiting: Waiting, *, confirm: bool) -> Content:

@@ -16,7 +16,8 @@ What this does not do, on purpose and visibly:
   until the log is emptied: after a few steps, and on closing. A file system may keep more.
 
 Values change in steps: `commit` makes all changes of a step at once and returns when they are on the disk
-(synchronous=FULL), or at least when no death of the process can undo them. Only one process at a time can open a store: two would use keys twice.
+(synchronous=FULL), or at least when no death of the process can undo them. Only one process at a time can open a store:
+two would use keys twice.
 """
 
 from __future__ import annotations
@@ -90,7 +91,10 @@ class DeviceStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        key = _store_key(path)
+        try:
+            key = _store_key(path)
+        except OSError as error:
+            raise LabError(f"{error.filename}: the device store cannot be opened: {error.strerror}") from None
         self._key = key
         self._names = derive(key, salt=None, info=STORE_NAME_LABEL, length=KEY)
         self._steps = 0
@@ -127,8 +131,8 @@ class DeviceStore:
     def commit(self, changes: Changes, *, hurry: bool = True) -> None:
         """Make all changes, or none of them; afterwards they are on the disk.
 
-        Without `hurry` that holds if the process dies, whereas a power cut may undo it, and nothing before the last step
-        in a hurry.
+        Without `hurry` they are safe from the end of the process, whereas a power cut may undo all steps since the last
+        one in a hurry.
         """
         self._execute(f"PRAGMA synchronous = {'FULL' if hurry else 'NORMAL'}")
         self._execute("BEGIN IMMEDIATE")
@@ -137,7 +141,8 @@ class DeviceStore:
                 self._change(table, name, value)
             self._execute("COMMIT")
         except BaseException:
-            self._database.rollback()
+            if self._database.in_transaction:
+                self._execute("ROLLBACK")
             raise
         self._steps += 1
         if self._steps % _EMPTY_LOG_AFTER == 0:
@@ -203,10 +208,7 @@ def _store_key(path: Path) -> bytes:
             file.flush()
             os.fsync(file.fileno())
         os.close(private.create(path))
-    try:
-        key = beside.read_bytes()
-    except OSError as error:
-        raise LabError(f"{beside}: the key of the device store cannot be read: {error.strerror}") from None
+    key = beside.read_bytes()
     if len(key) != KEY:
         raise LabError(f"{beside}: this is not the key of a device store")
     return key

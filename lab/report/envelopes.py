@@ -26,9 +26,9 @@ _OTHERS = {
     Encryption.OLM: "This was made by Olm or Megolm, as Matrix clients use them, with the library vodozemac: a ratchet "
     "like that of the lab, in a form of its own, which is not taken apart here.",
     Encryption.STATIC: "This message was sealed alone, by a key agreement with keys that never change: there is no "
-    "ratchet in it and no counter, and whoever gets the recipient's keys opens it and all others.",
+    "ratchet in it and no counter, and whoever gets the recipient's keys opens it, and all others to that device.",
     Encryption.RSA: "This is the text under the recipient's RSA key and nothing else: no version, no sender, no "
-    "counter, no signature. Whoever gets the one private key opens it and all others.",
+    "counter, no signature. Whoever gets the one private key opens it, and all others to that device.",
 }
 """What stands in place of the fields that cannot be named."""
 
@@ -79,7 +79,7 @@ def explained(envelope: bytes, encryption: Encryption | None = None) -> Renderab
         fields = anatomy(envelope)
     except E2EEError as error:
         return Group(_indented(f"No fields can be named: {error}."), Text(), *_dump(envelope))
-    heading = f"{'at':>5} {'bytes':>6}  {'hexadecimal':<20}  field"
+    heading = f"{'at':>5} {'bytes':>6}  {'hexadecimal':<20}  field, its use, who can read it"
     return Group(Text(heading, style="dim"), *(part for field in fields for part in _rows(field, envelope)))
 
 

@@ -91,7 +91,8 @@ _ACTIONS: Mapping[StepKind, Callable[..., Action]] = {
     StepKind.REFUSE: lambda participant, other, text: RefuseToSend(participant, other, text),
     StepKind.DELAY: lambda participant, other, text: DelayText(participant, other, text),
     StepKind.DELIVER: lambda other: DeliverDelayed(other),
-    StepKind.REPEAT: lambda other: DeliverAgain(other),
+    StepKind.REPEAT: lambda other: DeliverAgain(other, refused=True),
+    StepKind.REPEAT_READ: lambda other: DeliverAgain(other, refused=False),
 }
 """For each kind of step but the claims: its action, from the words in the fields of its phrase."""
 

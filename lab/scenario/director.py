@@ -180,9 +180,12 @@ class _Direction:
         for device in self._readers(message):
             try:
                 device.receive()
+                refused = False
             except E2EEError:
-                continue
-            raise _OtherwiseError(f"the app of {device.person.who} has shown the same message twice")
+                refused = True
+            if refused is not action.refused:
+                did = "refused to show" if refused else "shown"
+                raise _OtherwiseError(f"the app of {device.person.who} has {did} the same message twice")
 
     def _player(self, who: Who) -> Participant:
         """The device on which a participant writes: of two, the first one."""

@@ -149,9 +149,10 @@ class DeliverDelayed:
 
 @dataclass(frozen=True, slots=True)
 class DeliverAgain:
-    """The delayed message that reached this participant last is delivered once more, and must be refused."""
+    """The delayed message that reached this participant last is delivered once more: whether the app must refuse it."""
 
     recipient: Participant
+    refused: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class StepKind(Enum):
     DELAY = auto()
     DELIVER = auto()
     REPEAT = auto()
+    REPEAT_READ = auto()
     EXPECT = auto()
 
     @property
@@ -210,6 +211,12 @@ _ENGLISH = (
         "the same message reaches {other} again and is refused",
         "the same message reaches bob again and is refused",
         "The message that was delayed is delivered once more, and the app must refuse it.",
+    ),
+    Phrase(
+        StepKind.REPEAT_READ,
+        "the same message reaches {other} again and is read again",
+        "the same message reaches bob again and is read again",
+        "The same, and the app shows it as if it were new, as it does with `rsa` and `static`.",
     ),
     Phrase(
         StepKind.EXPECT,

@@ -53,6 +53,9 @@ class Accounts:
         self._throttle = throttle
         self._token_lifetime = token_lifetime
         self._decoy = passwords.decoy()
+        # Of the tokens given by this process, so that requests need not ask the database first. Only giving one adds to
+        # it: a request that read a token just before it was removed must not bring it back.
+        self._sessions: dict[bytes, Session] = {}
 
     def create(self, name: str, password: str) -> tuple[str, float]:
         """Add an account and log it in, as `login` does; raises ProblemError (409) if the name is taken."""
@@ -81,16 +84,16 @@ class Accounts:
         """The session of a token; raises ProblemError (401) if it is unknown or expired."""
         # Found by digest: how long the search takes depends on the digest, which tells nothing about the token.
         digest = _digest(token)
-        with self._storage.reading() as connection:
-            row = connection.execute(_TOKEN, {"digest": digest}).one_or_none()
-        if row is None or row.expires <= self._clock():
+        session = self._sessions.get(digest) or self._stored(digest)
+        if session is None or session.expires <= self._clock():
             raise ProblemError(401, "The token is unknown or expired.", {"WWW-Authenticate": "Bearer"})
-        return Session(row.account, digest, row.expires)
+        return session
 
     def logout(self, session: Session) -> None:
         """Remove the token of a session."""
         with self._storage.writing() as connection:
             connection.execute(_REMOVE_TOKEN, {"digest": session.digest})
+        self._sessions.pop(session.digest, None)
 
     def publish_keys(self, account: str, bundle: bytes) -> None:
         """Replace the one public key of an account without devices; what it is made of is up to the clients."""
@@ -105,14 +108,23 @@ class Accounts:
             raise ProblemError(404, "No keys are published under this name.")
         return bundle
 
+    def _stored(self, digest: bytes) -> Session | None:
+        with self._storage.reading() as connection:
+            row = connection.execute(_TOKEN, {"digest": digest}).one_or_none()
+        return row and Session(row.account, digest, row.expires)
+
     def _new_token(self, account: str) -> tuple[str, float]:
         token = secrets.token_urlsafe(32)
         now = self._clock()
-        expires = now + self._token_lifetime
+        session = Session(account, _digest(token), now + self._token_lifetime)
         with self._storage.writing() as connection:
             connection.execute(_REMOVE_EXPIRED, {"now": now})
-            connection.execute(_ADD_TOKEN, {"digest": _digest(token), "account": account, "expires": expires})
-        return token, expires
+            connection.execute(_ADD_TOKEN, {"digest": session.digest, "account": account, "expires": session.expires})
+        for known in list(self._sessions.values()):
+            if known.expires <= now:
+                self._sessions.pop(known.digest, None)
+        self._sessions[session.digest] = session
+        return token, session.expires
 
 
 def _digest(token: str) -> bytes:

@@ -163,10 +163,7 @@ class Storage:
 
         @event.listens_for(self._engine, "begin")
         def begin(connection: Connection) -> None:
-            # On the connection of sqlite3 itself: as a statement of SQLAlchemy's it would cost as much as a query.
-            statement = connection.get_execution_options().get("begin", "BEGIN")
-            driver: SqliteConnection = connection.connection.driver_connection  # type: ignore[assignment] # it is open
-            driver.execute(statement).close()
+            connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
 
         try:
             with self.writing() as connection:

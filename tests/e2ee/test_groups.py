@@ -75,6 +75,9 @@ class ByHand:
         public = signing.public_key().public_bytes_raw()
         return cls(GROUP, ALICE, os.urandom(8), signing, 0, os.urandom(32), public)
 
+    def secrets(self) -> tuple[bytes, bytes, bytes]:
+        return self.signing.private_bytes_raw(), self.key_id, self.chain
+
     def source(self) -> bytes:
         return blocks(b"mitm-lab/1 sender key", self.group, self.sender.to_bytes()) + self.key_id + self.public
 
@@ -160,6 +163,18 @@ def test_the_id_in_a_message_finds_its_reader() -> None:
     assert key.key_id != alices_key().key_id
     with pytest.raises(E2EEError, match="cut short"):
         key_id_of(key.encrypt(b"")[:-1])
+
+
+def test_nothing_of_a_new_key_can_be_guessed() -> None:
+    drawn: list[bytes] = []
+
+    def draw(size: int) -> bytes:
+        drawn.append(os.urandom(size))
+        return drawn[-1]
+
+    private, key_id, chain = ByHand.of(SenderKey.new(GROUP, ALICE, draw)).secrets()
+    assert drawn == [private, key_id, chain]
+    assert [len(one) for one in drawn] == [32, 8, 32]
 
 
 def test_messages_may_arrive_in_any_order_across_restarts() -> None:

@@ -180,11 +180,15 @@ class TestTalking:
 
     def test_a_state_and_the_one_after_it_go_their_own_ways(self, suite: Suite) -> None:
         alice, bob = strangers(suite)
+        late = alice.write(bob)
+        alice.begin(bob, suite)
         say(alice, bob)
-        opened = bob.open(alice, alice.write(bob))
-        after = opened.sessions.to_bytes()
-        bob.write(alice)
-        assert opened.sessions.to_bytes() == after
+        before = bob.sessions[alice.public]
+        bob.read(alice, late)
+        # Two sessions, one of which nothing was read in: it is in both states, and still they are not connected.
+        after = bob.sessions[alice.public].to_bytes()
+        before.encrypt(TEXT, os.urandom)
+        assert bob.sessions[alice.public].to_bytes() == after
 
 
 def bytes_of_others(side: Device, other: Device) -> bytes:
@@ -471,12 +475,21 @@ class TestStates:
             *(state[:size] for size in range(len(state))),
             state + b"\x00",
             b"\x02" + state[1:],
-            state[:peer] + b"\x00" + state[peer + 1 :],
-            state[:peer] + b"\x06" + state[peer + 1 :],
             state[: peer + 1] + b"\x03" + state[peer + 2 :],
         ):
             with pytest.raises(E2EEError):
                 Sessions.from_bytes(bad)
+
+    def test_a_state_has_one_session_at_least_and_no_more_than_are_kept(self) -> None:
+        alice, bob = acquainted()
+        state, peer = alice.sessions[bob.public].to_bytes(), 1 + 4 + len(bob.public.to_bytes())
+        head, one = state[:peer], state[peer + 1 :]
+        for count in range(1, MAX_SESSIONS + 1):
+            many = head + bytes([count]) + one * count
+            assert Sessions.from_bytes(many).to_bytes() == many
+        for count in (0, MAX_SESSIONS + 1):
+            with pytest.raises(E2EEError, match="or too many"):
+                Sessions.from_bytes(head + bytes([count]) + one * count)
 
     def test_neither_texts_nor_keys_show_when_something_is_printed(self) -> None:
         alice, bob = strangers()

@@ -66,6 +66,8 @@ def test_what_the_service_delivers_is_read_whatever_else_it_says() -> None:
         ({"text": 0}, "no text"),
         ({"text": ["Hi"]}, "no text"),
         ({"text": []}, "no text"),
+        ({"text": "\ud800"}, "no text"),
+        ({"text": "Hi", "attachment": HELLO | {"name": "\udfff"}}, "no file"),
         ({"text": "Hi", "attachment": {}}, "no file"),
         ({"text": "Hi", "attachment": []}, "no file"),
         ({"text": "Hi", "attachment": "hello.txt"}, "no file"),

@@ -80,8 +80,44 @@ class TestRequests:
         assert told == [connection.client for connection in service.connections]
         assert len(told) == 2
 
+    def test_bytes_go_out_and_come_in_as_they_are(self, peer: Peers, wire: Wires) -> None:
+        data = bytes(range(256)) * 10
+        service = peer(answer({"id": "5"}), answer(data), answer(b""))
+        calling = wire(service.address)
+        assert calling.upload("/v1/blobs", data) == {"id": "5"}
+        assert calling.download("/v1/blobs/5") == data
+        assert calling.download("/v1/blobs/6") == b""
+        first, second, _ = service.requests
+        assert first.startswith(b"POST /v1/blobs HTTP/1.1\r\n")
+        assert b"\r\nContent-Type: application/octet-stream\r\n" in first
+        assert first.endswith(b"\r\n\r\n" + data)
+        assert second.startswith(b"GET /v1/blobs/5 HTTP/1.1\r\n")
+
 
 class TestRefusals:
+    def test_a_refusal_carries_its_status_and_what_the_service_says_about_it(self, peer: Peers, wire: Wires) -> None:
+        problem = {"title": "Conflict", "detail": "No.", "missing": [{"account": "bob"}]}
+        service = peer(answer(problem, "409 Conflict"), answer(b"<html>", "502 Bad Gateway"), answer(b"[]"))
+        calling = wire(service.address)
+        found = []
+        for ask in (
+            lambda: calling.download("/v1/blobs/5"),
+            lambda: calling.upload("/v1/blobs", b"x"),
+            lambda: calling.call("GET", "/v1/x"),
+        ):
+            with pytest.raises(WireError) as refused:
+                ask()
+            found.append((refused.value.status, refused.value.problem))
+        assert found == [(409, problem), (502, {}), (None, {})]
+
+    @pytest.mark.parametrize("status", [400, 403, 404, 409, 413, 415, 422, 499])
+    def test_what_is_wrong_with_a_request_stays_wrong(self, status: int) -> None:
+        assert WireError("no", status).final
+
+    @pytest.mark.parametrize("status", [None, 302, 401, 408, 421, 425, 429, 500, 502, 503])
+    def test_what_is_not_the_fault_of_the_request_may_pass(self, status: int | None) -> None:
+        assert not WireError("no", status).final
+
     def test_errors_carry_the_service_s_own_words(self, service_route: Route) -> None:
         calling = Wire(service_route, lambda _: None)
         assert calling.call("POST", "/v1/accounts", ALICE)["name"] == "alice"

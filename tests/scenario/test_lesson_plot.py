@@ -129,12 +129,14 @@ def test_a_message_that_is_delayed_and_delivered_twice():
         HELLO,
         "the delayed message reaches bob",
         "the same message reaches bob again and is refused",
+        "the same message reaches bob again and is read again",
     ]
     assert actions(story, "body") == [
         DelayText(ALICE, BOB, "Late"),
         SendText(ALICE, (BOB,), "Hi"),
         DeliverDelayed(BOB),
-        DeliverAgain(BOB),
+        DeliverAgain(BOB, refused=True),
+        DeliverAgain(BOB, refused=False),
     ]
 
 
@@ -310,6 +312,15 @@ def test_padding_is_said_once(refused):
             ['alice seals "Hi" for bob, and it is delayed', LOST, "the delayed message reaches bob"],
             (1, f"the message in line {FIRST} is still under way between the old devices"),
             id="device-changed-under-way",
+        ),
+        pytest.param(
+            [
+                'alice seals "Hi" for bob, and it is delayed',
+                "alice takes a second device",
+                "the delayed message reaches bob",
+            ],
+            (1, f"the message in line {FIRST} is still under way between the old devices"),
+            id="device-added-under-way",
         ),
     ],
 )

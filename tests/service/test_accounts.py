@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Callable
 
 import pytest
 
@@ -131,6 +132,28 @@ class TestLoggingIn:
         assert_problem(alice.get("/v1/conversations"), 401)
         assert_problem(alice.delete("/v1/login"), 401)
         alice.token = second
+        assert alice.get("/v1/conversations").status_code == 200
+
+    @pytest.mark.parametrize("restarted", [False, True])
+    def test_that_holds_whether_or_not_the_service_was_started_again(
+        self, start: Callable[..., ServiceApp], clock: Clock, config: Config, restarted: bool
+    ) -> None:
+        first = start()
+        alice = Person(first.test_client(), "alice")
+        alice.register()
+        alice.login()
+        other = Person(alice.client, "alice")
+        other.login()
+        if restarted:
+            first.close()
+            alice.client = other.client = start().test_client()
+        assert alice.get("/v1/conversations").status_code == 200
+        assert alice.delete("/v1/login").status_code == 204
+        assert_problem(alice.get("/v1/conversations"), 401)
+        assert other.get("/v1/conversations").status_code == 200
+        clock.advance(config.token_lifetime)
+        alice.login()  # removes what has expired
+        assert_problem(other.get("/v1/conversations"), 401)
         assert alice.get("/v1/conversations").status_code == 200
 
 
