@@ -153,7 +153,8 @@ def test_an_unknown_lesson_gets_a_suggestion(capsys: pytest.CaptureFixture[str])
     said = Said(capsys, "run", "toor")
     assert said.status == 2
     assert said.err == "lab: toor: no lesson of this name and no such file; did you mean tour?\n"
-    assert "known: tour" in Said(capsys, "run", "zzzzzz").err
+    known = Said(capsys, "run", "zzzzzz").err.partition("known: ")[2]
+    assert "tour" in known.strip().split(", ")
 
 
 def test_an_unknown_mode(capsys: pytest.CaptureFixture[str]) -> None:

@@ -136,6 +136,34 @@ class TestLinking:
         with pytest.raises(E2EEError, match="no such device"):
             bob.self.unlink(2)
 
+    def test_a_device_that_was_removed_before_anybody_wrote_to_it_is_not_in_the_way(
+        self, pair: tuple[Someone, Someone], make: Make
+    ) -> None:
+        alice, bob = pair
+        conversation = alice.self.start_conversation([bob.account])
+        linked(bob, make)
+        bob.self.send(conversation, [alice.account], HI)
+        assert alice.self.receive() == HI  # and has seen Bob's list
+        bob.self.unlink(2)
+        alice.self.send(conversation, [bob.account], HI)
+        assert bob.self.receive() == HI
+
+    def test_keys_that_come_with_another_identity_are_not_taken(
+        self, pair: tuple[Someone, Someone], make: Make
+    ) -> None:
+        alice, bob = pair
+        conversation = alice.self.start_conversation([bob.account])
+        linked(bob, make)
+        bob.self.send(conversation, [alice.account], HI)
+        assert alice.self.receive() == HI
+        engine = engine_for(Encryption.PQXDH, os.urandom)
+        devices = tuple(engine.public(engine.create(bob.account, number)) for number in (1, 2))
+        forged = sign_device_list(new_signing_key(os.urandom), bob.account, 1, devices)
+        with bob.raw() as raw:
+            raw.call("PUT", "/v1/device-list", {"data": _text(forged), "devices": [1, 2]})
+        with pytest.raises(IdentityChangedError):
+            alice.self.send(conversation, [bob.account], HI)
+
     def test_an_older_device_list_does_not_bring_a_device_back(self, pair: tuple[Someone, Someone], make: Make) -> None:
         alice, bob = pair
         linked(bob, make)

@@ -86,6 +86,21 @@ def test_messages_are_read_in_whatever_order_they_come(three: tuple[Someone, Som
         assert [reader.self.receive().text for _ in range(4)] == ["0", "3", "2", "1"]
 
 
+def test_a_message_under_the_key_before_is_read_as_well(three: tuple[Someone, Someone, Someone]) -> None:
+    alice, bob, carol = three
+    conversation = alice.self.start_conversation(accounts(bob, carol))
+    alice.self.send(conversation, accounts(bob, carol), Content("0"))
+    late = alice.self.prepare(conversation, accounts(bob, carol), Content("1"))
+    assert alice.self._encrypted is not None
+    alice.self._encrypted.sealing.renew(conversation)
+    early = alice.self.prepare(conversation, accounts(bob, carol), Content("2"))
+    assert key_id(early) != key_id(late)
+    for each in (early, late):
+        alice.self.post(each)
+    for reader in (bob, carol):
+        assert [reader.self.receive().text for _ in range(3)] == ["0", "2", "1"]
+
+
 def test_a_group_message_that_comes_again_is_refused(three: tuple[Someone, Someone, Someone]) -> None:
     """With the envelopes that it had, with the key alone, and without: known keys do not begin anew."""
     alice, bob, carol = three
