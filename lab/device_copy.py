@@ -122,9 +122,11 @@ class _Thief:
 
     def open(self, one: Carried) -> Iterator[tuple[str, bytes]]:
         """(place, bytes) for everything in `one` that opens."""
-        for plaintext in (*self._pairwise(one), *self._shared(one)):
-            yield ENVELOPE, plaintext
-            yield from self._use(one, plaintext)
+        # One after the other: an envelope may bring the very key that the shared part is under.
+        for opened in (self._pairwise, self._shared):
+            for plaintext in opened(one):
+                yield ENVELOPE, plaintext
+                yield from self._use(one, plaintext)
 
     def _pairwise(self, one: Carried) -> Iterator[bytes]:
         for address, envelope in one.envelopes:
@@ -160,7 +162,7 @@ class _Thief:
                     learnt = self._engine.groups.learn(group, sender, from_base64(key))
                     self._readers.setdefault((one.conversation, *one.sender), []).append(learnt)
             match fields.get("attachment"):
-                case {"blob": str(blob)} as attachment if blob in self._server.blobs:
+                case {"id": str(blob)} as attachment if blob in self._server.blobs:
                     yield FILE, open_file(self._server.blobs[blob], FileKey.from_json(attachment))
 
 

@@ -32,6 +32,10 @@ CALIBRATION_FILES = (700, 9000, 3000)
 """Bytes of content in the observer's own messages (files only where the story sends files): the first two of each kind
 give the line, the third checks it."""
 
+SHORTEST_TEXT = 40
+"""Bytes: by so much a message of the story may look shorter than the observer's own shortest text (16 bytes, which take
+22 in base64, and longer account names) and still be one like it."""
+
 TYPICAL_SIZE = 62
 """Bytes: the guess without a record is the median text message of the SMS Spam Collection v.1 (5,574 messages; Almeida
 and Gómez Hidalgo 2011)."""
@@ -50,6 +54,10 @@ HEARTBEAT = 64
 
 UPLOAD = 600
 """Bytes: what is sent right before a message, and is longer than this, is more than a question to the service."""
+
+FINISHED = 69
+"""Bytes: the longest Finished message of TLS 1.3 (RFC 8446, section 4.4.4, with SHA-384) as a record. It ends the
+handshake, looks like data, and goes out together with the first request; no request or answer is as short."""
 
 MESSAGE_REQUEST = re.compile(rb"POST /v1/conversations/[^/ ]+/messages ")
 """The first line of a request that sends a message."""
@@ -215,8 +223,9 @@ def payloads(observations: Sequence[Observation]) -> Iterable[tuple[str, Directi
         length = 0
         for record in tls.records(bytes(stream[start:])):
             done[key] = start + record.end
-            if record.content_type == tls.APPLICATION_DATA:
-                length += record.end - record.start - tls.HEADER_LENGTH
+            size = record.end - record.start - tls.HEADER_LENGTH
+            if record.content_type == tls.APPLICATION_DATA and size > FINISHED:
+                length += size
         if length:
             yield *key, one.time, length
 
@@ -225,24 +234,44 @@ def _looks_like_tls(start: bytes | bytearray) -> bool:
     return len(start) > 2 and start[0] == tls.HANDSHAKE and start[1] == 3
 
 
-class _Scale:
-    """Bytes as counted by an observer → bytes of content, from the observer's own messages."""
+class _Round:
+    """The observer's own messages of one round, as (bytes as counted, bytes of content): texts, and files if any."""
 
     def __init__(self, own: Sequence[tuple[Event, Statement]]) -> None:
-        self._texts = [(event.length, one.size) for event, one in own if not one.file]
-        self._files = [(event.length, one.size) for event, one in own if one.file]
+        self.texts = [(event.length, one.size) for event, one in own if not one.file]
+        self.files = [(event.length, one.size) for event, one in own if one.file]
 
     def size(self, length: int) -> float:
         # A text of the story may be longer than the longest of the observer's own, a file is hardly shorter than the
         # shortest one: so what is at least as long as that counts as a file.
-        of_files = bool(self._files) and length >= min(self._files)[0]
-        (x1, y1), (x2, y2) = (self._files if of_files else self._texts)[:2]
+        of_files = bool(self.files) and length >= min(self.files)[0]
+        (x1, y1), (x2, y2) = (self.files if of_files else self.texts)[:2]
         if x1 == x2:
             return (y1 + y2) / 2  # padded alike: the length says nothing, and the control below will say so
         return max(0.0, float(round(y1 + (length - x1) * (y2 - y1) / (x2 - x1))))
 
+
+class _Scale:
+    """Bytes as counted by an observer → bytes of content, from the observer's own messages.
+
+    With end-to-end encryption, messages carry what sets up the session until somebody has answered. So there may be a
+    second round of the observer's own messages, after an answer; which of the two a message belongs to shows in its
+    length, unless it is a very long one.
+    """
+
+    def __init__(self, own: Sequence[tuple[Event, Statement]]) -> None:
+        first = own[0][1].account
+        answer = next((number for number, (_, one) in enumerate(own) if one.account != first), len(own))
+        self._rounds = [_Round(part) for part in (own[:answer], own[answer + 1 :]) if part]
+
+    def size(self, length: int) -> float:
+        unanswered = self._rounds[0]
+        begins = min(unanswered.texts)[0] <= length + SHORTEST_TEXT
+        return (unanswered if begins else self._rounds[-1]).size(length)
+
     def check(self, observer: Observer) -> Control:
-        tries = [(self.size(group[2][0]), group[2][1]) for group in (self._texts, self._files) if len(group) > 2]
+        kinds = [kind for one in self._rounds for kind in (one.texts, one.files) if len(kind) > 2]
+        tries = [(self.size(kind[2][0]), kind[2][1]) for kind in kinds]
         passed = bool(tries) and all(abs(answer - truth) <= _size_tolerance(truth) for answer, truth in tries)
         words = ", ".join(f"{answer:.0f} for {truth} bytes" for answer, truth in tries)
         detail = f"messages of the observer's own, kept aside for this check, come out as {words}"

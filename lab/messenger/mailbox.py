@@ -52,15 +52,25 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A message that was opened: `fields` is what it says. `used_up`: it took a one-time key."""
+    """A message that was opened: `fields` is what it says. `used_up`: it took a one-time key. `group`: the
+    conversation, if it was sealed for all of a group at once."""
 
     id: str
     sender: str
     fields: Mapping[str, Any]
     used_up: bool = False
+    group: str = ""
 
     def to_bytes(self) -> bytes:
-        return dump({"id": self.id, "sender": self.sender, "fields": self.fields, "used_up": self.used_up})
+        return dump(
+            {
+                "id": self.id,
+                "sender": self.sender,
+                "fields": self.fields,
+                "used_up": self.used_up,
+                "group": self.group,
+            }
+        )
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Waiting:

@@ -103,6 +103,13 @@ class Operations:
         body = {"members": list(accounts), **({"title": title} if title else {})}
         return _text(self._wire.call("POST", "/v1/conversations", body), "id")
 
+    def title(self, conversation: str) -> str:
+        """The title of one of this account's conversations, "" if it has none."""
+        found = _objects(self._wire.call("GET", "/v1/conversations"), "conversations")
+        titles = (one.get("title") for one in found if one.get("id") == conversation)
+        title = next(titles, None)
+        return title if isinstance(title, str) and is_text(title) else ""
+
     def add_member(self, conversation: str, account: str) -> None:
         self._wire.call("POST", f"/v1/conversations/{_quoted(conversation)}/members", {"account": account})
 

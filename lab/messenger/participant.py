@@ -99,6 +99,7 @@ class Participant:
             self._encrypted = _Encrypted(encryption, person.account, self._store, self._operations, padded=padded)
         self._events: EventStream | None = None
         self._arrived: Arrived | None = None
+        self._titles: dict[str, str] = {}
 
     def __enter__(self) -> Participant:
         return self
@@ -333,7 +334,8 @@ class Participant:
         with self._refusing(arrived.id, arrived.sender, forget):
             unsealed = self._encrypted.sealing.open(arrived)
             fields = attachments.check(unsealed.fields)
-        waiting = Waiting(arrived.id, arrived.sender, fields, unsealed.used_up)
+        group = arrived.conversation if arrived.shared else ""
+        waiting = Waiting(arrived.id, arrived.sender, fields, unsealed.used_up, group)
         self._mailbox.receive(waiting, arrived.sequence, unsealed.changes)
 
     def _show(self, waiting: Waiting, *, confirm: bool) -> Content:
@@ -349,9 +351,18 @@ class Participant:
         if confirm and waiting.sender != self.person.account:
             for state in ("delivered", "read"):
                 self._confirm(waiting.id, state)
-        self._say_content(Deed.READ, time.time(), waiting.id, waiting.sender, content)
+        title = self._title(waiting.group)
+        self._say_content(Deed.READ, time.time(), waiting.id, waiting.sender, content, title)
         self._mailbox.shown(waiting.id)
         return content
+
+    def _title(self, group: str) -> str:
+        """How the app heads a message that was sealed for all of a group at once."""
+        if group and group not in self._titles:
+            # Whoever has been removed by now does not get it any more.
+            with suppress(WireError):
+                self._titles[group] = self._operations.title(group)
+        return self._titles.get(group, "")
 
     def _confirm(self, message: str, state: str) -> None:
         try:
@@ -415,7 +426,9 @@ class Participant:
     def _connected(self, local: tuple[str, int]) -> None:
         self._say(Deed.CONNECTED, time.time(), address=f"{local[0]}:{local[1]}", host=self._host)
 
-    def _say_content(self, deed: Deed, moment: float, message: str, peer: str, content: Content) -> None:
+    def _say_content(
+        self, deed: Deed, moment: float, message: str, peer: str, content: Content, group: str = ""
+    ) -> None:
         self._say(
             deed,
             moment,
@@ -425,6 +438,7 @@ class Participant:
             file_name=content.file.name if content.file else "",
             file=content.file.data if content.file else b"",
             size=content.size,
+            group=group,
         )
 
     def _say(self, deed: Deed, moment: float, **about: Any) -> None:

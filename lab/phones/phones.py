@@ -99,7 +99,7 @@ class Phones:
         if self._stage.web:
             self._stage.mark(self._planted(set()))
         *players, here, there = company.join([*self.people.values(), *observers_own()])
-        company.calibrate(here, there, with_files=False)
+        company.calibrate(here, there, with_files=False, with_answers=True)
         for (who, person), player in zip(self.people.items(), players, strict=True):
             player.listen()
             self._players[who] = player

@@ -72,10 +72,11 @@ class Company:
         """Where the TLS keys of this device are written, if there are any."""
         return None if self._venue.mode is Mode.PLAINTEXT else self._venue.devices / f"{person.account}-{number}.keys"
 
-    def calibrate(self, here: Participant, there: Participant, *, with_files: bool) -> None:
+    def calibrate(self, here: Participant, there: Participant, *, with_files: bool, with_answers: bool) -> None:
         """The observer's own messages, of known sizes, before the story begins (see lab/inference.py).
 
-        Both participants are the observer's own accounts.
+        Both participants are the observer's own accounts. `with_answers`: a second round after an answer, because
+        end-to-end encrypted messages look different then.
         """
         account = there.person.account
         there.listen()
@@ -83,9 +84,18 @@ class Company:
         contents = [Content("x" * size) for size in CALIBRATION_TEXTS]
         if with_files:
             contents += [Content(file=File("calibration.txt", b"x" * size)) for size in CALIBRATION_FILES]
-        for content in contents:
-            here.send(conversation, [account], content)
-            there.receive(confirm=False)
+
+        def send_all() -> None:
+            for content in contents:
+                here.send(conversation, [account], content)
+                there.receive(confirm=False)
+
+        send_all()
+        if with_answers and self._encryption is not None:
+            here.listen()
+            there.send(conversation, [here.person.account], Content("An answer"))
+            here.receive(confirm=False)
+            send_all()
 
     def _enter(self, person: Person, number: int) -> Participant:
         venue = self._venue

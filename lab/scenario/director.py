@@ -82,17 +82,23 @@ def _converse(scenario: Scenario, cast: Cast, venue: Venue, writer: Writer, prog
         players = dict(zip(cast.people, joined, strict=False))
         if own:
             progress("the observers measure messages of their own")
-            company.calibrate(*joined[len(players) :], with_files=cast.with_files)
+            answers = bool(cast.senders & cast.recipients)
+            company.calibrate(*joined[len(players) :], with_files=cast.with_files, with_answers=answers)
         for who in cast.recipients:
             players[who].listen()
         direction = _Direction(cast, company, players, writer)
         for step in scenario.steps:
-            progress(step.text)
-            direction.follow(step)
+            act = _ACTS.get(type(step.action))
+            if act is not None:  # else a step that prepares the stage or makes the claims
+                progress(step.text)
+                act(direction, step, step.action)
 
 
 class _Direction:
-    """What has happened in the story so far, and how each of its steps is done."""
+    """What has happened in the story so far, and how each of its steps is done.
+
+    _OtherwiseError comes out of each of them if it went another way than told.
+    """
 
     def __init__(self, cast: Cast, company: Company, players: Mapping[Who, Participant], writer: Writer) -> None:
         self._cast = cast
@@ -104,12 +110,6 @@ class _Direction:
         self._group = ""
         self._delayed: dict[Who, tuple[Message, Prepared]] = {}
         """For each recipient, the message that is under way, or that was last."""
-
-    def follow(self, step: Step) -> None:
-        """Do what `step` says. _OtherwiseError: it went another way."""
-        act = _ACTS.get(type(step.action))
-        if act is not None:  # else a step that prepares the stage or makes the claims
-            act(self, step, step.action)
 
     def send(self, step: Step, _: object) -> None:
         message = self._cast.messages[step.line]

@@ -53,7 +53,7 @@ def check_plot(actions: Iterable[tuple[RawStep, Action]], serve: Serve, problems
 
 
 class _Plot:
-    """How things stand after the steps so far. Of several devices the app must know: only what is sure is refused."""
+    """How things stand after the steps so far. Whatever may happen is let through; the run shows whether it does."""
 
     def __init__(self, serve: Serve, problems: Problems) -> None:
         self._serve = serve

@@ -25,7 +25,7 @@ from lab.scenario.vocabulary import ON_STAGE
 
 type Break = Callable[[Capture, Observer], Capture]
 
-NETWORK, SERVER, DATABASE = Observer
+NETWORK, SERVER, DATABASE = ON_STAGE
 TAPS = frozenset({NETWORK, SERVER})
 ANYBODY = frozenset(ON_STAGE)
 

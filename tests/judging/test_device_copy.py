@@ -77,6 +77,14 @@ def test_the_ratchet_keeps_what_was_before_and_heals_afterwards(record: Record, 
     assert opened == {SecretName.EARLIER: HIDDEN, SecretName.LATER: EXPOSED, SecretName.HEALED: HIDDEN}
 
 
+def test_another_implementation_gives_the_same_matrix(record: Record) -> None:
+    """Olm, by vodozemac: what observers see does not depend on our own code."""
+    ours, other = (judge(record(encryption)) for encryption in (Encryption.PQXDH, Encryption.OLM))
+    assert all(control.passed for matrix in (ours, other) for control in matrix.controls)
+    found = [{(cell.secret, cell.observer): cell.exposure for cell in matrix.cells} for matrix in (ours, other)]
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("encryption", [Encryption.STATIC, Encryption.RSA])
 def test_keys_that_never_change_open_everything(record: Record, encryption: Encryption) -> None:
     assert set(verdicts(record(encryption)).values()) == {EXPOSED}

@@ -205,10 +205,9 @@ def service_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def service(service_database: Path) -> Iterator[RunningService]:
     """A real service, shared by the tests of a module: each uses account names of its own."""
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        RunningService(Config(service_database, service_database.with_name("service.log"))) as running,
-    ):
+    # Without signs of life, so that whoever waits for what does not come is told so after a while.
+    config = Config(service_database, service_database.with_name("service.log"), heartbeat=3600)
+    with pytest.MonkeyPatch.context() as patch, RunningService(config) as running:
         # What passwords cost is tested with the service; here people log in all the time.
         patch.setattr("lab.service.passwords._MEMORY", 64)
         yield running

@@ -43,6 +43,18 @@ def recovered(lost: Someone, make: Make, name: str = "Phone") -> Someone:
     return new
 
 
+def test_joining_once_more_is_refused_and_changes_nothing(pair: tuple[Someone, Someone]) -> None:
+    alice, bob = pair
+    conversation = alice.self.start_conversation([bob.account])
+    number = alice.self.safety_number(bob.account)
+    with pytest.raises(WireError, match="409"):
+        alice.self.join()
+    alice.self.resume()
+    assert alice.self.safety_number(bob.account) == number == bob.self.safety_number(alice.account)
+    alice.self.send(conversation, [bob.account], HI)
+    assert bob.self.receive() == HI
+
+
 class TestLinking:
     def test_a_message_reaches_every_device_and_the_senders_own_other_ones(
         self, pair: tuple[Someone, Someone], make: Make

@@ -245,8 +245,24 @@ class TestLeaving:
             raw.call("DELETE", f"/v1/conversations/{conversation}/members/{carol.account}")
         with pytest.raises(WireError, match="not a member"):
             alice.self.send(conversation, accounts(bob, carol), Content("Refused"))
-        alice.self.send(conversation, [bob.account], Content("Hi Bob"))
-        assert bob.self.receive() == Content("Hi Bob")
+        alice.self.add_member(conversation, carol.account)
+        alice.self.send(conversation, accounts(bob, carol), Content("Hi"))
+        assert bob.self.receive() == carol.self.receive() == Content("Hi")
+
+    def test_a_key_that_went_out_to_the_wrong_devices_is_handed_on_again(
+        self, three: tuple[Someone, Someone, Someone], make: Make
+    ) -> None:
+        alice, bob, carol = three
+        pair = alice.self.start_conversation([bob.account])
+        alice.self.send(pair, [bob.account], Content("Hi"))
+        tablet = make("Tablet", like=bob, number=2)
+        bob.self.link(tablet.self)
+        tablet.self.listen()
+        conversation = alice.self.start_conversation(accounts(bob, carol))
+        alice.self.send(conversation, accounts(bob, carol), Content("On every device"))
+        assert bob.self.receive() == Content("Hi")
+        for reader in (bob, tablet, carol):
+            assert reader.self.receive() == Content("On every device")
 
     def test_a_device_that_was_removed_cannot_read_what_follows(
         self, three: tuple[Someone, Someone, Someone], make: Make
