@@ -18,6 +18,7 @@ from lab import detect, planting
 from lab.detect import http1, sqlite, tls
 from lab.inference import MESSAGE_REQUEST, OBSERVERS_OWN, payloads
 from lab.model import (
+    INFERRED_ONLY,
     TEXTS,
     Capture,
     Control,
@@ -42,7 +43,7 @@ def travelled(capture: Capture, name: SecretName) -> Control:
         lost = [value for value in values if not any(_arrived(one, name, value) for one in _story(capture))]
         passed, total = not lost, len(values)
     else:
-        passed, total = True, sum(one.deed is Deed.SENT for one in _story(capture))
+        passed, total = name in INFERRED_ONLY, sum(one.deed is Deed.SENT for one in _story(capture))
     if name in _OF_MESSAGES:
         passed = passed and total > 0 and not any(_unread(capture))
     how = _ARRIVAL[name]

@@ -22,6 +22,7 @@ from lab.model import (
     Capture,
     Claim,
     Deed,
+    DeviceCopy,
     Direction,
     Event,
     Exposure,
@@ -48,6 +49,7 @@ ONE_OF_EACH: tuple[Item, ...] = (
     Missing("the server tap ended unexpectedly", Observer.SERVER),
     Missing("the conversation broke off"),
     TlsKeys("alice", "CLIENT_RANDOM 00 11\nCLIENT_RANDOM 22 33\n"),
+    DeviceCopy("bob", "bob-1", 2, 4.5, b"\x00keys\xff"),
 )
 
 MOMENTS = st.floats(allow_nan=False, allow_infinity=False)
@@ -59,6 +61,7 @@ ITEMS = st.one_of(
     st.builds(Observation, time=MOMENTS),
     st.builds(Note, time=MOMENTS),
     st.builds(TlsKeys),
+    st.builds(DeviceCopy, time=MOMENTS),
     st.builds(Missing, st.text(), st.none() | st.sampled_from(Observer)),
 )
 
@@ -86,6 +89,7 @@ def items_of(taken: Capture) -> list[Item]:
         *taken.notes,
         *taken.missing,
         *taken.tls_keys,
+        *taken.copies,
     ]
 
 
@@ -279,10 +283,24 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_capture_of_a_newer_lab_says_so(small: Path) -> None:
-    small.write_bytes(small.read_bytes().replace(b'"format": 1', b'"format": 2', 1))
+    small.write_bytes(small.read_bytes().replace(b'"format": 2', b'"format": 3', 1))
     with pytest.raises(CaptureError) as caught:
         capture.read(small)
-    assert str(caught.value) == f"{small}: capture format 2 is newer than this lab knows (1); update the lab"
+    assert str(caught.value) == f"{small}: capture format 3 is newer than this lab knows (2); update the lab"
+
+
+def test_a_capture_of_the_first_format_is_read(small: Path) -> None:
+    """It knew neither copies of devices nor kinds of encryption."""
+    head, *lines, end = small.read_text(encoding="utf-8").rstrip("\n").split("\n")
+    fields = json.loads(head)
+    del fields["encryption"], fields["padded"]
+    before = [line for line in lines if '"is":"device_copy"' not in line]
+    ended = json.loads(end) | {"lines": len(before) + 1}
+    old = [json.dumps(fields | {"format": 1}), *before, json.dumps(ended)]
+    small.write_text("".join(f"{line}\n" for line in old), encoding="utf-8")
+    taken = capture.read(small)
+    assert taken.story == STORY
+    assert items_of(taken) == [one for one in ONE_OF_EACH if not isinstance(one, DeviceCopy)]
 
 
 def test_a_head_with_a_wrong_word_is_damaged(small: Path) -> None:

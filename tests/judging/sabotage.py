@@ -198,8 +198,19 @@ def exchange_lost(request: bytes, *only: str) -> Break:
     return do
 
 
+def login_lost(recording: Capture, observer: Observer) -> Capture:
+    """All of the exchange in which somebody of the story logged in: all join at the same time, the observer too."""
+    account = next(one.account for one in recording.statements if one.deed is Deed.LOGGED_IN and one.who == "alice")
+    lost = next(
+        (one.connection, one.exchange)
+        for one in recording.observations
+        if one.place == "http.body" and b'"name":"%s"' % account.encode() in one.data
+    )
+    return record(lambda one: None if (one.connection, one.exchange) == lost else one)(recording, observer)
+
+
 def last_delivery_lost(recording: Capture, observer: Observer) -> Capture:
-    stream = exchange_of(recording, b"GET /v1/events ")
+    stream = exchange_of(recording, b"GET /v1/events")
     pieces = [
         one
         for one in recording.observations
@@ -405,7 +416,7 @@ SABOTAGE = (
         exchange_lost(b"/messages ", "http.request_line", "http.header"),
         "cut short",
     ),
-    Sabotage("a login was lost", "recorded", frozenset({SERVER}), exchange_lost(b"POST /v1/accounts "), "the login of"),
+    Sabotage("a login was lost", "recorded", frozenset({SERVER}), login_lost, "the login of"),
     Sabotage("a delivery was lost", "recorded", frozenset({SERVER}), last_delivery_lost, "the delivery of message"),
     Sabotage("nobody sent", "recorded", frozenset({SERVER, DATABASE}), without(Deed.SENT), "none was sent"),
     Sabotage(

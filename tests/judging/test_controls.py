@@ -19,6 +19,7 @@ from lab.model import (
     Mode,
     Observation,
     Observer,
+    Secret,
     SecretName,
 )
 from lab.record import Record
@@ -251,7 +252,7 @@ NOTHING_ARRIVED = {
 }
 
 
-@pytest.mark.parametrize("name", SecretName)
+@pytest.mark.parametrize("name", NOTHING_ARRIVED)
 @pytest.mark.parametrize("mode", Mode)
 def test_what_did_not_arrive_did_not_travel(captures: Mapping[Mode, Capture], mode: Mode, name: SecretName) -> None:
     whole = captures[mode]
@@ -259,6 +260,29 @@ def test_what_did_not_arrive_did_not_travel(captures: Mapping[Mode, Capture], mo
     lost = controls.travelled(NOTHING_ARRIVED[name](whole, Observer.NETWORK), name)
     assert not lost.passed
     assert "is what was expected" in lost.detail
+
+
+@pytest.mark.parametrize("name", sorted(set(SecretName) - set(NOTHING_ARRIVED)))
+def test_what_was_never_planted_did_not_travel(captures: Mapping[Mode, Capture], name: SecretName) -> None:
+    assert not controls.travelled(captures[Mode.E2EE], name).passed
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (SecretName.EARLIER, {"text": "planted"}),
+        (SecretName.LATER, {"text": "planted"}),
+        (SecretName.HEALED, {"text": "planted"}),
+        (SecretName.GROUP, {"group": "planted"}),
+    ],
+)
+def test_what_lessons_plant_besides_has_to_arrive(
+    captures: Mapping[Mode, Capture], name: SecretName, told: dict[str, str]
+) -> None:
+    whole = replace(captures[Mode.E2EE], secrets=(Secret(name, b"planted"),))
+    arrived = tell(lambda one: replace(one, **told) if one.deed is Deed.READ else one)(whole, Observer.NETWORK)
+    assert controls.travelled(arrived, name).passed
+    assert not controls.travelled(whole, name).passed
 
 
 def test_every_value_of_a_name_has_to_travel(captures: Mapping[Mode, Capture]) -> None:

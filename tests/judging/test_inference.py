@@ -41,13 +41,19 @@ EVENTS: Mapping[Observer, Callable[[Record], list[inference.Event]]] = {
 EVERYWHERE = [(mode, observer) for mode in Mode for observer in ON_STAGE]
 
 
+def events_of(recording: Capture, observer: Observer) -> list[inference.Event]:
+    """The messages that an observer notices, once all have joined: its own first one begins."""
+    first = min(one.time for one in sent(recording))
+    return [one for one in EVENTS[observer](Record(recording, observer)) if one.time >= first]
+
+
 def sent(recording: Capture) -> list[Statement]:
     return [one for one in recording.statements if one.deed is Deed.SENT]
 
 
 @pytest.mark.parametrize(("mode", "observer"), EVERYWHERE)
 def test_every_observer_notices_every_message(captures: Mapping[Mode, Capture], mode: Mode, observer: Observer) -> None:
-    events = EVENTS[observer](Record(captures[mode], observer))
+    events = events_of(captures[mode], observer)
     assert len(events) == len(sent(captures[mode])) == 8
     for event, one in zip(events, sent(captures[mode]), strict=True):
         assert abs(event.time - one.time) <= inference.TIME_TOLERANCE
@@ -57,7 +63,7 @@ def test_every_observer_notices_every_message(captures: Mapping[Mode, Capture], 
 
 @pytest.mark.parametrize(("mode", "observer"), EVERYWHERE)
 def test_longer_messages_look_longer(captures: Mapping[Mode, Capture], mode: Mode, observer: Observer) -> None:
-    events = EVENTS[observer](Record(captures[mode], observer))
+    events = events_of(captures[mode], observer)
     told = list(zip(events, sent(captures[mode]), strict=True))
     for some in ([one for one in told if not one[1].file], [one for one in told if one[1].file]):
         by_size = sorted(some, key=lambda one: one[1].size)
@@ -171,7 +177,7 @@ def test_a_message_that_went_unnoticed_makes_sizes_and_times_inconclusive(
     captures: Mapping[Mode, Capture], mode: Mode, observer: Observer
 ) -> None:
     lost = LOST[observer](about(captures[mode], observer, INFERRED_ONLY), observer)
-    assert len(EVENTS[observer](Record(lost, observer))) == 7
+    assert len(events_of(lost, observer)) == 7
     matrix = judge(lost)
     estimates = [control for control in matrix.controls if control.name == "estimate"]
     assert len(estimates) == 2

@@ -61,12 +61,16 @@ class TestLinking:
     ) -> None:
         alice, bob = pair
         laptop, tablet = linked(alice, make, "Laptop"), linked(bob, make)
+        # One does not confirm to oneself.
+        confirmed: list[str] = []
+        laptop.self._operations.acknowledge = lambda message, _: confirmed.append(message)  # type: ignore[method-assign]
         conversation = alice.self.start_conversation([bob.account])
         message = alice.self.send(conversation, [bob.account], HI)
         for device in (bob, tablet, laptop):
             assert device.self.receive() == HI
             (read,) = device.told(Deed.READ)
             assert (read.message, read.peer) == (message, alice.account)
+        assert confirmed == []
         tablet.self.send(conversation, [alice.account], Content("From the tablet"))
         for device in (alice, laptop, bob):
             assert device.self.receive() == Content("From the tablet")

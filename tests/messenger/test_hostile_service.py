@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from lab.e2ee.files import FileKey
 from lab.e2ee.identity import DeviceKeys, sign_device_list
 from lab.e2ee.protocol import E2EEError
 from lab.messenger.content import Content
@@ -23,6 +24,7 @@ from .conftest import HOST, MAP, Enrol, Make, Peers, Someone, answer, last_messa
 
 HI = Content("Hi")
 
+FILE = FileKey("map.png", "image/png", 5, bytes(32), bytes(32), bytes(32)).to_json()
 NO_OBJECTS = [
     b"",
     b"Hi",
@@ -41,6 +43,9 @@ NO_CONTENT: list[dict[str, object]] = [
     {"text": "\ud800"},
     {"attachment": {}},
     {"attachment": {"id": "x"}},
+    {"attachment": FILE | {"id": None}},
+    {"attachment": FILE | {"id": "\ud800"}},
+    {"attachment": FILE | {"id": "x", "key": "AAAA"}},
     {"sender_key": "AAAA"},
 ]
 """Fields of a message in the right conversation that says nothing."""

@@ -248,8 +248,9 @@ class TestLeaving:
     ) -> None:
         service = peer(stream("event: welcome", "data: {}", "", ends=False))
         alice = make("Alice", None, route=Route(f"http://{HOST}", service.address, authority_file))
-        with alice.self, pytest.raises(WireError, match="began with 'welcome' instead of 'ready'"):
+        with pytest.raises(WireError, match="began with 'welcome' instead of 'ready'") as refused:
             alice.self.listen()
+        assert refused.tb is not None  # which holds the stream, so that nobody else closes it
         service.wait()
         assert service.connections[0].ended
 

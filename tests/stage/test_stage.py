@@ -278,6 +278,7 @@ def test_nothing_is_left_of_a_stage_and_nothing_was_put_into_the_home(
     # A tap that is not told where its files belong would put them there.
     with closing(Child("tap", Stage._tap_arguments("network_observer"), tmp_path)) as tap:
         tap.ready()
+        tap.ask({"listen": {"mode": ["reverse:tcp://127.0.0.1:9@127.0.0.1:0"]}})
     assert list(home.rglob("*.pem")) != []
 
 
