@@ -14,7 +14,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from lab import detect, planting
+from lab import detect, device_copy, planting
 from lab.detect import http1, sqlite, tls
 from lab.inference import MESSAGE_REQUEST, OBSERVERS_OWN, payloads
 from lab.model import (
@@ -283,10 +283,12 @@ def _ended(capture: Capture, record: Record) -> Iterator[str]:
         for note in record.notes(Event.OPENED):
             if note.connection not in closed:
                 yield f"connection {note.connection} has no clean end in the record"
+    # What the operator has opened itself did not come from its tap.
+    held = sum(one.place != device_copy.ENVELOPE for one in record.observations)
     if not ends:
         yield "the record has no clean end"
-    elif ends[-1].detail != str(len(record.observations)):
-        yield f"the tap got {ends[-1].detail} pieces, the record holds {len(record.observations)}"
+    elif ends[-1].detail != str(held):
+        yield f"the tap got {ends[-1].detail} pieces, the record holds {held}"
 
 
 def _story(capture: Capture) -> Iterator[Statement]:

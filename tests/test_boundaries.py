@@ -39,6 +39,7 @@ LAYERS = {
     "lab.scenario.casting": 3,
     "lab.scenario.company": 3,
     "lab.scenario.director": 3,
+    "lab.scenario.operator": 3,
     "lab.scenario.run": 3,
     "lab.phones": 4,
     "lab.doctor": 4,

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from lab.e2ee.device import DeviceState
+from lab.e2ee.engine import Engine
 from lab.e2ee.engines import engine_for
 from lab.e2ee.fingerprint import Party, qr_payload, safety_number
 from lab.e2ee.identity import read_device_list
@@ -55,9 +56,8 @@ class _Encrypted:
     """What a device has besides, if contents are end-to-end encrypted."""
 
     def __init__(
-        self, encryption: Encryption, account: str, store: DeviceStore, operations: Operations, *, padded: bool
+        self, engine: Engine, account: str, store: DeviceStore, operations: Operations, *, padded: bool
     ) -> None:
-        engine = engine_for(encryption, os.urandom)
         self.contacts = Contacts(account, store, operations)
         self.own = OwnDevice(account, engine, store, self.contacts, operations)
         self.sealing = Sealing(engine, store, operations, self.contacts, self.own, padded=padded)
@@ -87,6 +87,8 @@ class Participant:
         number: int = 1,
     ) -> None:
         self.person = person
+        # First, since it may not be installed; nothing is open yet.
+        engine = None if encryption is None else engine_for(encryption, os.urandom)
         self._number = number
         self._host = urlsplit(route.url).hostname or ""
         self._tell = tell
@@ -95,8 +97,8 @@ class Participant:
         self._store = DeviceStore(device_path)
         self._mailbox = Mailbox(self._store)
         self._encrypted: _Encrypted | None = None
-        if encryption is not None:
-            self._encrypted = _Encrypted(encryption, person.account, self._store, self._operations, padded=padded)
+        if engine is not None:
+            self._encrypted = _Encrypted(engine, person.account, self._store, self._operations, padded=padded)
         self._events: EventStream | None = None
         self._arrived: Arrived | None = None
         self._titles: dict[str, str] = {}
@@ -105,8 +107,7 @@ class Participant:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._events is not None:
-            self._events.close()
+        self.stop_listening()
         self._wire.close()
         self._store.close()
 
@@ -199,6 +200,12 @@ class Participant:
         device = None if self._encrypted is None else self.number
         self._events = self._operations.events(self._mailbox.sequence, device)
 
+    def stop_listening(self) -> None:
+        """Close the stream, if it is open: what is for this device waits at the service until it listens again."""
+        if self._events is not None:
+            self._events.close()
+            self._events = None
+
     def start_conversation(self, accounts: Sequence[str], title: str = "") -> str:
         """A new conversation with `accounts`; returns its id. One with a title is a group, however many it has."""
         conversation = self._operations.start_conversation(accounts, title)
@@ -272,7 +279,9 @@ class Participant:
 
     def _post(self, prepared: Prepared) -> tuple[float, Prepared]:
         """Post `prepared`, sealed anew if its devices are not the right ones; when that was, and what was posted."""
-        for tries_left in reversed(range(_TRIES)):
+        tries_left = _TRIES
+        while True:
+            tries_left -= 1
             moment = time.time()
             try:
                 self._operations.post(prepared.conversation, dict(prepared.body))
@@ -283,7 +292,6 @@ class Participant:
                     prepared = self._seal_again(self._encrypted, prepared, error)
             else:
                 return moment, prepared
-        raise AssertionError("the last try ends in a return or an error")
 
     def _seal_again(self, encrypted: _Encrypted, prepared: Prepared, error: WireError) -> Prepared:
         encrypted.sealing.correct(error, prepared.recipients)

@@ -28,10 +28,13 @@ from lab.scenario.lesson import (
     RemoveMember,
     ReplaceDevice,
     SendFile,
+    SendIntercepted,
     SendText,
     SendToGroup,
     Serve,
     StartGroup,
+    SwapKey,
+    WriteAs,
 )
 from lab.scenario.outline import RawStep
 from lab.scenario.phrases import PARTS_OF_STORY, Language, StepKind
@@ -93,6 +96,10 @@ _ACTIONS: Mapping[StepKind, Callable[..., Action]] = {
     StepKind.DELIVER: lambda other: DeliverDelayed(other),
     StepKind.REPEAT: lambda other: DeliverAgain(other, refused=True),
     StepKind.REPEAT_READ: lambda other: DeliverAgain(other, refused=False),
+    StepKind.FORGE: lambda participant, other, text: WriteAs(participant, other, text, believed=True),
+    StepKind.FORGE_REFUSED: lambda participant, other, text: WriteAs(participant, other, text, believed=False),
+    StepKind.SWAP: lambda participant: SwapKey(participant),
+    StepKind.INTERCEPT: lambda participant, other, text: SendIntercepted(participant, other, text),
 }
 """For each kind of step but the claims: its action, from the words in the fields of its phrase."""
 

@@ -19,10 +19,12 @@ from lab.scenario.lesson import (
     RemoveMember,
     Scenario,
     SendFile,
+    SendIntercepted,
     SendText,
     SendToGroup,
     StartGroup,
     Step,
+    WriteAs,
 )
 from lab.scenario.lesson import Participant as Who
 
@@ -87,6 +89,8 @@ class Cast:
         sent = dict(_sent(scenario.steps))
         self.senders = frozenset(sender for sender, _ in sent.values())
         self.recipients = frozenset(who for _, recipients in sent.values() for who in recipients)
+        self.listeners = self.recipients | _addressed_by_operator(scenario.steps)
+        """Whose devices wait for messages."""
         self.people = {who: self._person(who) for who in dict.fromkeys(_named(scenario.steps))}
         self.title = ""
         self.messages: dict[int, Message] = {}
@@ -120,7 +124,7 @@ class Cast:
                 return Content(file=File(file_name, text.encode().ljust(LEAST_FILE_BYTES, b".")))
             case SendText() | SendToGroup():
                 return Content(self._text(action.secret, action.text))
-            case DelayText():
+            case DelayText() | SendIntercepted():
                 return Content(self._text(SecretName.BODY, action.text))
         raise TypeError(f"{type(action).__name__} sends nothing")
 
@@ -140,7 +144,7 @@ def _sent(steps: Iterable[Step]) -> Iterator[tuple[int, tuple[Who, tuple[Who, ..
         match step.action:
             case SendText() | SendFile() as action:
                 yield step.line, (action.sender, action.recipients)
-            case DelayText() as action:
+            case DelayText() | SendIntercepted() as action:
                 yield step.line, (action.sender, (action.recipient,))
             case SendToGroup(sender=sender):
                 yield step.line, (sender, tuple(who for who in Who if who in group - {sender}))
@@ -150,6 +154,12 @@ def _sent(steps: Iterable[Step]) -> Iterator[tuple[int, tuple[Who, tuple[Who, ..
                 group.add(newcomer)
             case RemoveMember(leaver=leaver):
                 group.discard(leaver)
+
+
+def _addressed_by_operator(steps: Iterable[Step]) -> frozenset[Who]:
+    """To whose devices the operator writes; besides, those of who it pretends to be get a copy."""
+    forged = [step.action for step in steps if isinstance(step.action, WriteAs)]
+    return frozenset(who for action in forged for who in (action.author, action.recipient))
 
 
 def _named(steps: Iterable[Step]) -> Iterator[Who]:

@@ -31,12 +31,17 @@ from lab.scenario.lesson import (
     ReplaceDevice,
     Scenario,
     SendFile,
+    SendIntercepted,
     SendText,
     SendToGroup,
     StartGroup,
     Step,
+    SwapKey,
+    WriteAs,
 )
 from lab.scenario.lesson import Participant as Who
+from lab.scenario.operator import Operator, OperatorError
+from lab.stage.process import ChildError
 from lab.stage.stage import Stage, Venue
 
 
@@ -68,13 +73,27 @@ def play(lesson: Lesson, scenario: Scenario, stage: Stage, capture: Path, progre
         writer.add(*scenario.claims)
         with stage.session(scenario.mode, cast.host, writer) as venue:
             try:
-                _converse(scenario, cast, venue, writer, progress)
-            except (WireError, E2EEError, TooLongError, _OtherwiseError) as error:
+                operator = Operator(
+                    venue,
+                    scenario.encryption,
+                    lambda: stage.recording(venue),
+                    writer.add,
+                    padded=scenario.padded,
+                )
+                _converse(scenario, cast, venue, operator, writer, progress)
+            except (WireError, E2EEError, TooLongError, OperatorError, ChildError, _OtherwiseError) as error:
                 writer.add(Missing(f"the conversation broke off: {error}"))
             progress("collecting what the observers got")
 
 
-def _converse(scenario: Scenario, cast: Cast, venue: Venue, writer: Writer, progress: Callable[[str], None]) -> None:
+def _converse(
+    scenario: Scenario,
+    cast: Cast,
+    venue: Venue,
+    operator: Operator,
+    writer: Writer,
+    progress: Callable[[str], None],
+) -> None:
     with Company(venue, writer.add, scenario.encryption, padded=scenario.padded) as company:
         own = [] if INFERRED_ONLY.isdisjoint(scenario.secrets) else observers_own()
         progress(f"{' and '.join(cast.people)} join")
@@ -84,9 +103,9 @@ def _converse(scenario: Scenario, cast: Cast, venue: Venue, writer: Writer, prog
             progress("the observers measure messages of their own")
             answers = bool(cast.senders & cast.recipients)
             company.calibrate(*joined[len(players) :], with_files=cast.with_files, with_answers=answers)
-        for who in cast.recipients:
+        for who in cast.listeners:
             players[who].listen()
-        direction = _Direction(cast, company, players, writer)
+        direction = _Direction(cast, company, players, operator, writer)
         for step in scenario.steps:
             act = _ACTS.get(type(step.action))
             if act is not None:  # else a step that prepares the stage or makes the claims
@@ -100,9 +119,12 @@ class _Direction:
     _OtherwiseError comes out of each of them if it went another way than told.
     """
 
-    def __init__(self, cast: Cast, company: Company, players: Mapping[Who, Participant], writer: Writer) -> None:
+    def __init__(
+        self, cast: Cast, company: Company, players: Mapping[Who, Participant], operator: Operator, writer: Writer
+    ) -> None:
         self._cast = cast
         self._company = company
+        self._operator = operator
         self._writer = writer
         self._devices = {who: [player] for who, player in players.items()}
         """The devices of each participant, the newest one last. Each reads everything that is for it."""
@@ -148,7 +170,7 @@ class _Direction:
     def replace(self, _: Step, action: ReplaceDevice) -> None:
         new = self._company.replace(self._player(action.owner))
         self._devices[action.owner] = [new]
-        if action.owner in self._cast.recipients:
+        if action.owner in self._cast.listeners:
             new.listen()
 
     def accept(self, _: Step, action: AcceptIdentity) -> None:
@@ -186,6 +208,34 @@ class _Direction:
             if refused is not action.refused:
                 did = "refused to show" if refused else "shown"
                 raise _OtherwiseError(f"the app of {device.person.who} has {did} the same message twice")
+
+    def write_as(self, _: Step, action: WriteAs) -> None:
+        people, text = self._cast.people, tagged(action.text)
+        self._operator.write_as(people[action.author].account, people[action.recipient].account, text)
+        for device in self._readers(Message(action.author, (action.recipient,), Content(text))):
+            try:
+                believed = device.receive() == Content(text)
+            except E2EEError:
+                believed = False
+            if believed is not action.believed:
+                did = "shown" if believed else "refused to show"
+                raise _OtherwiseError(
+                    f"the app of {device.person.who} has {did} what the operator wrote in the name of {action.author}"
+                )
+
+    def swap_key(self, _: Step, action: SwapKey) -> None:
+        self._operator.swap_keys(self._cast.people[action.owner].account)
+
+    def intercept(self, step: Step, action: SendIntercepted) -> None:
+        message = self._cast.messages[step.line]
+        for device in self._devices[action.recipient]:
+            device.stop_listening()
+        sender = self._player(action.sender)
+        sender.send(self._place(message), self._accounts(message), message.content)
+        self._operator.pass_on(sender.person.account, self._cast.people[action.recipient].account)
+        for device in self._devices[action.recipient]:
+            device.listen()
+        self._read(message)
 
     def _player(self, who: Who) -> Participant:
         """The device on which a participant writes: of two, the first one."""
@@ -232,5 +282,8 @@ _ACTS: Mapping[type, Callable[[_Direction, Step, Any], None]] = {
     DelayText: _Direction.delay,
     DeliverDelayed: _Direction.deliver,
     DeliverAgain: _Direction.deliver_again,
+    WriteAs: _Direction.write_as,
+    SwapKey: _Direction.swap_key,
+    SendIntercepted: _Direction.intercept,
 }
 """How each step of a story is done."""

@@ -165,6 +165,33 @@ class RefuseToSend:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteAs:
+    """The operator writes to `recipient` in the name of `author`: whether the app must show it as from `author`."""
+
+    author: Participant
+    recipient: Participant
+    text: str
+    believed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SwapKey:
+    """The operator hands out a public key of its own in place of the one of `owner`."""
+
+    owner: Participant
+
+
+@dataclass(frozen=True, slots=True)
+class SendIntercepted:
+    """One participant sends a text to another one whose public key was swapped; the operator reads it and passes it on
+    before the recipient is back."""
+
+    sender: Participant
+    recipient: Participant
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Expect:
     """Compare what the observers can read with these claims: one for each planted secret at each observer."""
 
@@ -190,6 +217,9 @@ type Action = (
     | DeliverDelayed
     | DeliverAgain
     | RefuseToSend
+    | WriteAs
+    | SwapKey
+    | SendIntercepted
     | Expect
 )
 

@@ -47,6 +47,10 @@ class StepKind(Enum):
     DELIVER = auto()
     REPEAT = auto()
     REPEAT_READ = auto()
+    FORGE = auto()
+    FORGE_REFUSED = auto()
+    SWAP = auto()
+    INTERCEPT = auto()
     EXPECT = auto()
 
     @property
@@ -192,7 +196,8 @@ _ENGLISH = (
         StepKind.REFUSE,
         'the app of {participant} refuses to send {other} "{text}"',
         'the app of alice refuses to send bob "Meet me at 5pm"',
-        "The app must refuse: the identity has changed, or the text is too long for `rsa`. Only in e2ee mode.",
+        "The app must refuse: the identity has changed, the public key was swapped, or the text is too long for `rsa`. "
+        "Only in e2ee mode.",
     ),
     Phrase(
         StepKind.DELAY,
@@ -217,6 +222,33 @@ _ENGLISH = (
         "the same message reaches {other} again and is read again",
         "the same message reaches bob again and is read again",
         "The same, and the app shows it as if it were new, as it does with `rsa` and `static`.",
+    ),
+    Phrase(
+        StepKind.FORGE,
+        'the operator writes {other} "{text}" in the name of {participant}, and it is believed',
+        'the operator writes bob "Bring your keys" in the name of alice, and it is believed',
+        "The operator posts a text of its own, and the app shows it as if it were from this participant, as it does "
+        "with `rsa`. Only in e2ee mode.",
+    ),
+    Phrase(
+        StepKind.FORGE_REFUSED,
+        'the operator writes {other} "{text}" in the name of {participant}, and it is refused',
+        'the operator writes bob "Bring your keys" in the name of alice, and it is refused',
+        "The same, and the app must refuse it.",
+    ),
+    Phrase(
+        StepKind.SWAP,
+        "the operator swaps the public key of {participant}",
+        "the operator swaps the public key of bob",
+        "From now on, the service hands out a key of the operator's own. Nobody may have written to this participant "
+        "before. Only in e2ee mode.",
+    ),
+    Phrase(
+        StepKind.INTERCEPT,
+        '{participant} sends {other} "{text}" while {other} is offline, and the operator reads it and passes it on',
+        'alice sends bob "Meet me at 5pm" while bob is offline, and the operator reads it and passes it on',
+        "The operator opens the message with its own key and encrypts it again, with the real one. It is a `body`. "
+        "Needs a swapped key; only `rsa` does not notice.",
     ),
     Phrase(
         StepKind.EXPECT,

@@ -22,10 +22,13 @@ from lab.scenario.lesson import (
     RemoveMember,
     ReplaceDevice,
     SendFile,
+    SendIntercepted,
     SendText,
     SendToGroup,
     Serve,
     StartGroup,
+    SwapKey,
+    WriteAs,
 )
 from lab.scenario.outline import RawStep
 from lab.scenario.phrases import PARTS_OF_STORY
@@ -41,6 +44,9 @@ _E2EE_ONLY = (
     DelayText,
     DeliverDelayed,
     DeliverAgain,
+    WriteAs,
+    SwapKey,
+    SendIntercepted,
 )
 
 
@@ -74,6 +80,10 @@ class _Plot:
         self._delayed: dict[Participant, tuple[Participant, int]] = {}
         """For each recipient: who sealed what is under way, and where."""
         self._delivered: set[Participant] = set()
+        self._handed_out: dict[Participant, int] = {}
+        """Whose public key somebody has asked for, and where first."""
+        self._swapped: dict[Participant, int] = {}
+        """In place of whose public key the operator hands out its own, and since which line."""
 
     def follow(self, line: int, action: Action) -> None:
         self._line = line
@@ -114,6 +124,13 @@ class _Plot:
             case DeliverAgain():
                 if action.recipient not in self._delivered:
                     self._refuse(f"no delayed message has reached {action.recipient} so far")
+            case WriteAs():
+                self._about(action.author)
+                self._talking.add(action.recipient)
+            case SwapKey():
+                self._swap(action.owner)
+            case SendIntercepted():
+                self._intercept(action)
 
     def end(self) -> None:
         """What only shows at the end of the story."""
@@ -145,7 +162,12 @@ class _Plot:
             self._earlier.append(self._line)
 
     def _send(self, sender: Participant, recipients: Iterable[Participant]) -> None:
+        self._check_keys(sender, recipients)
+        self._meet(sender, recipients)
+
+    def _meet(self, sender: Participant, recipients: Iterable[Participant]) -> None:
         self._check_identities(sender, recipients)
+        self._ask_for_keys(recipients)
         self._talking |= {sender, *recipients}
         self._together |= {frozenset((sender, one)) for one in recipients}
 
@@ -155,6 +177,22 @@ class _Plot:
                 self._refuse(f"the app of {sender} refuses this before: {sender} accepts the new identity of {one}")
             elif (one, sender) in self._unaccepted:
                 self._refuse(f"the app of {one} refuses this before: {one} accepts the new identity of {sender}")
+
+    def _ask_for_keys(self, recipients: Iterable[Participant]) -> None:
+        for one in recipients:
+            self._handed_out.setdefault(one, self._line)
+
+    def _check_keys(self, sender: Participant, recipients: Iterable[Participant]) -> None:
+        """That none of `recipients` gets something which only the operator can open."""
+        for one in recipients:
+            if one not in self._swapped:
+                continue
+            swapped = f"the key of {one} is swapped in line {self._swapped[one]}"
+            if self._serve.encryption is Encryption.RSA:
+                self._refuse(f"{swapped}: {one} cannot read this, unless the operator passes it on")
+            elif frozenset((sender, one)) not in self._together:
+                # Who has got a message from them already may have keys enough to answer.
+                self._refuse(f"{swapped}: the app of {sender} refuses to send this")
 
     def _start_group(self, action: StartGroup) -> None:
         if self._group is not None:
@@ -175,6 +213,8 @@ class _Plot:
         if self._group == {sender}:
             self._refuse(f"nobody but {sender} is in the group")
         self._check_identities(sender, sorted(others))
+        self._check_keys(sender, sorted(others))
+        self._ask_for_keys(others)
         self._talking |= {sender, *others}
 
     def _add(self, action: AddMember) -> None:
@@ -205,6 +245,9 @@ class _Plot:
     def _replace(self, owner: Participant) -> None:
         self._about(owner)
         self._check_nothing_under_way(owner)
+        # The new device publishes keys of its own, and nobody has asked for those.
+        self._swapped.pop(owner, None)
+        self._handed_out.pop(owner, None)
         if owner in self._linked:
             self._refuse(f"{owner} has two devices; in a lesson, only who has one loses it")
         friends = {one for pair in self._together if owner in pair for one in pair - {owner}}
@@ -219,8 +262,25 @@ class _Plot:
     def _refuse_to_send(self, action: RefuseToSend) -> None:
         self._about(action.sender, action.recipient)
         changed = (action.sender, action.recipient) in self._unaccepted
-        if not changed and self._serve.encryption is not Encryption.RSA:
+        swapped = action.recipient in self._swapped
+        if not changed and not swapped and self._serve.encryption is not Encryption.RSA:
             self._refuse(f"nothing keeps the app of {action.sender} from sending this")
+
+    def _swap(self, owner: Participant) -> None:
+        self._about(owner)
+        if owner in self._swapped:
+            self._refuse(f"the key of {owner} is swapped in line {self._swapped[owner]} already")
+        elif owner in self._handed_out:
+            line = self._handed_out[owner]
+            self._refuse(f"too late: the key of {owner} was handed out in line {line}, and apps ask for it once")
+        self._swapped.setdefault(owner, self._line)
+
+    def _intercept(self, action: SendIntercepted) -> None:
+        if action.recipient not in self._swapped:
+            self._refuse(f"the operator has no key for this; before, the operator swaps the key of {action.recipient}")
+        elif self._serve.encryption is not Encryption.RSA:
+            self._refuse(f"only with rsa: the key that the operator has does not open what {action.sender} sends here")
+        self._meet(action.sender, [action.recipient])
 
     def _delay(self, action: DelayText) -> None:
         self._send(action.sender, [action.recipient])

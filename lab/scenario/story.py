@@ -17,6 +17,7 @@ from lab.scenario.lesson import (
     Plant,
     Scenario,
     SendFile,
+    SendIntercepted,
     SendText,
     SendToGroup,
     Serve,
@@ -45,6 +46,7 @@ _SENDING = {
     StepKind.SEND_GROUP,
     StepKind.SEND_GROUP_PART,
     StepKind.DELAY,
+    StepKind.INTERCEPT,
 }
 
 
@@ -158,7 +160,7 @@ def _planted(action: Action) -> SecretName | None:
     match action:
         case SendText() | SendToGroup():
             return action.secret
-        case DelayText():
+        case DelayText() | SendIntercepted():
             return SecretName.BODY
         case SendFile():
             return SecretName.ATTACHMENT

@@ -74,9 +74,20 @@ def match_step(text: str, language: Language) -> tuple[StepKind, Mapping[str, st
 
 
 def match_template(template: str, text: str) -> Mapping[str, str] | None:
-    """The text of each `{field}` of `template`, or None if `text` has another form. No field holds a `"`."""
+    """The text of each `{field}` of `template`, or None if `text` has another form. No field holds a `"`.
+
+    A field that stands in `template` twice has the same text in both places.
+    """
     pattern = re.escape(template).replace(r"\ ", r"\s+")
-    pattern = re.sub(r"\\\{(\w+)\\\}", r'(?P<\1>[^"]*?)', pattern)
+    fields: set[str] = set()
+
+    def group(field: re.Match[str]) -> str:
+        if field[1] in fields:
+            return f"(?P={field[1]})"
+        fields.add(field[1])
+        return f'(?P<{field[1]}>[^"]*?)'
+
+    pattern = re.sub(r"\\\{(\w+)\\\}", group, pattern)
     match = re.fullmatch(pattern, text)
     return None if match is None else match.groupdict()
 

@@ -35,6 +35,9 @@ AT_REST = (
 )
 """What the operator keeps on disk: file name, and the place that reports name."""
 
+SERVER_RECORDING = "server.jsonl"
+"""In the folder of a session: what the server tap writes."""
+
 _PROGRAM = "from mitmproxy.tools.main import {0}; {0}()"
 
 _PATIENCE = 7 * 86_400
@@ -146,6 +149,11 @@ class Stage:
         """
         self._collect(venue.behind.directory, writer, {"checkpoint": {}}, ANSWER_SECONDS)
 
+    def recording(self, venue: Venue) -> bytes:
+        """What the server tap has recorded so far of the session at `venue`, as it writes it. ChildError."""
+        size = self.server.ask({"checkpoint": {}})["bytes"]
+        return (venue.behind.directory / SERVER_RECORDING).read_bytes()[:size]
+
     def mark(self, secrets: Iterable[Secret]) -> None:
         """Let the taps mark the flows in which one of these can be read, for whoever looks at them. ChildError.
 
@@ -165,7 +173,7 @@ class Stage:
     def _recordings(self, directory: Path) -> list[tuple[Observer, Child, Path]]:
         return [
             (Observer.NETWORK, self.network, directory / "network.jsonl"),
-            (Observer.SERVER, self.server, directory / "server.jsonl"),
+            (Observer.SERVER, self.server, directory / SERVER_RECORDING),
         ]
 
     def _collect(self, directory: Path, writer: Writer, command: dict[str, Any], seconds: float) -> None:

@@ -82,6 +82,15 @@ class TestTelling:
                 sender.self.send(conversation, [reader.account], content)
                 assert reader.self.receive() == content
 
+    def test_two_people_begin_at_the_same_time(self, enrol: Enrol, encryption: Encryption | None) -> None:
+        alice, bob = enrol("Alice", "Bob", encryption=encryption)
+        conversation = alice.self.start_conversation([bob.account])
+        for turn in range(3):
+            for sender, reader in ((alice, bob), (bob, alice)):
+                sender.self.send(conversation, [reader.account], Content(f"{sender.account}, turn {turn}"))
+            for sender, reader in ((alice, bob), (bob, alice)):
+                assert reader.self.receive() == Content(f"{sender.account}, turn {turn}")
+
     def test_a_group_of_three_reads_what_each_of_them_writes(self, enrol: Enrol, encryption: Encryption | None) -> None:
         people = enrol("Alice", "Bob", "Carol", encryption=encryption)
         conversation = people[0].self.start_conversation([each.account for each in people[1:]])
