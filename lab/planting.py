@@ -61,9 +61,9 @@ def plants(secrets: Sequence[Secret], record: Record) -> Iterator[Plant]:
 def request(secret: Secret) -> tuple[bytes, bytes, bytes]:
     """How the application carries `secret` to the service: request line, header block, body."""
     value = _text(secret.value)
+    message: dict[str, object] = {"id": "planted", "content": _content(secret)}
     ways: dict[SecretName, tuple[str, dict[str, object]]] = {
-        **{name: ("/v1/conversations/planted/messages", {"id": "planted", "content": _content(secret)}) for name in TEXTS},
-        SecretName.ATTACHMENT: ("/v1/conversations/planted/messages", {"id": "planted", "content": _content(secret)}),
+        **dict.fromkeys((*TEXTS, SecretName.ATTACHMENT), ("/v1/conversations/planted/messages", message)),
         SecretName.SENDER: ("/v1/accounts", {"name": value, "password": "planted"}),
         SecretName.RECIPIENT: ("/v1/conversations", {"members": [value]}),
         SecretName.GROUP: ("/v1/conversations", {"members": ["planted"], "title": value}),

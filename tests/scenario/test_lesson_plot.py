@@ -22,10 +22,13 @@ from lab.scenario.lesson import (
     RefuseToSend,
     RemoveMember,
     ReplaceDevice,
+    SendIntercepted,
     SendText,
     SendToGroup,
     Serve,
     StartGroup,
+    SwapKey,
+    WriteAs,
 )
 
 ALICE, BOB, CAROL, DAVE = list(Participant)[:4]
@@ -38,6 +41,10 @@ HELLO = 'alice sends bob "Hi"'
 GROUP = 'alice starts the group "Hiking" with bob and carol'
 COPY = "somebody copies the device of bob"
 LOST = "bob loses the device and takes a new one"
+SWAP = "the operator swaps the public key of bob"
+INTERCEPTED = 'alice sends bob "Hi" while bob is offline, and the operator reads it and passes it on'
+FORGED = 'the operator writes bob "Hi" in the name of alice, and it is'
+RSA = f"{STAGE} with rsa"
 
 
 def lesson(story: Sequence[str], secrets: str = "sender", stage: str = STAGE) -> str:
@@ -140,6 +147,27 @@ def test_a_message_that_is_delayed_and_delivered_twice():
     ]
 
 
+def test_what_the_operator_does():
+    story = [SWAP, INTERCEPTED, f"{FORGED} believed", f"{FORGED} refused"]
+    assert actions(story, "body", RSA) == [
+        SwapKey(BOB),
+        SendIntercepted(ALICE, BOB, "Hi"),
+        WriteAs(ALICE, BOB, "Hi", believed=True),
+        WriteAs(ALICE, BOB, "Hi", believed=False),
+    ]
+
+
+@pytest.mark.parametrize("encryption", [one for one in Encryption if one is not Encryption.RSA])
+def test_a_swapped_key_gives_an_app_a_reason_to_refuse(encryption):
+    story = [SWAP, 'the app of alice refuses to send bob "Hi"', 'bob sends alice "Hi"', HELLO]
+    assert read(story, stage=f"{STAGE} with {encryption}")
+
+
+def test_a_new_device_has_a_key_that_nobody_has_swapped_or_asked_for():
+    assert read([SWAP, INTERCEPTED, LOST, "alice accepts the new identity of bob", HELLO], stage=RSA)
+    assert read([HELLO, LOST, SWAP, "alice accepts the new identity of bob", INTERCEPTED], stage=RSA)
+
+
 @pytest.mark.parametrize("encryption", list(Encryption))
 def test_what_participants_encrypt_with(encryption):
     scenario = read([HELLO], stage=f"a message service in e2ee mode with {encryption}")
@@ -174,6 +202,10 @@ def test_a_group_needs_no_encryption(mode):
         'alice seals "Hi" for bob, and it is delayed',
         "the delayed message reaches bob",
         "the same message reaches bob again and is refused",
+        f"{FORGED} believed",
+        f"{FORGED} refused",
+        SWAP,
+        INTERCEPTED,
     ],
 )
 def test_without_end_to_end_encryption_there_are_no_keys_to_tell_of(refused, step):
@@ -328,6 +360,68 @@ def test_what_cannot_happen_is_refused_where_it_stands(refused, story, problem):
     step, message = problem
     (found,) = refused(lesson(story))
     assert found.startswith(f"{FIRST + step}: {message}")
+
+
+@pytest.mark.parametrize(
+    ("story", "problem"),
+    [
+        pytest.param(
+            [HELLO, SWAP],
+            (1, f"too late: the key of bob was handed out in line {FIRST}, and apps ask for it once"),
+            id="known-already",
+        ),
+        pytest.param(
+            [GROUP, 'alice sends the group "Hi"', SWAP],
+            (2, f"too late: the key of bob was handed out in line {FIRST + 1}"),
+            id="known-in-the-group",
+        ),
+        pytest.param([SWAP, SWAP, INTERCEPTED], (1, f"the key of bob is swapped in line {FIRST} already"), id="twice"),
+        pytest.param(
+            [SWAP, 'bob sends alice "Hi"', HELLO],
+            (2, f"the key of bob is swapped in line {FIRST}: bob cannot read this, unless the operator passes it on"),
+            id="not-passed-on",
+        ),
+        pytest.param(
+            [SWAP, GROUP, 'alice sends the group "Hi"'],
+            (2, f"the key of bob is swapped in line {FIRST}: bob cannot read this"),
+            id="not-passed-on-in-the-group",
+        ),
+        pytest.param(
+            [INTERCEPTED],
+            (0, "the operator has no key for this; before, the operator swaps the key of bob"),
+            id="not-swapped",
+        ),
+        pytest.param(
+            [HELLO, "the operator swaps the public key of carol"],
+            (1, "carol neither sends nor gets a message"),
+            id="key-of-nobody",
+        ),
+        pytest.param(
+            [HELLO, 'the operator writes bob "Hi" in the name of carol, and it is believed'],
+            (1, "carol neither sends nor gets a message"),
+            id="name-of-nobody",
+        ),
+    ],
+)
+def test_what_the_operator_cannot_do_is_refused_where_it_stands(refused, story, problem):
+    step, message = problem
+    (found,) = refused(lesson(story, stage=RSA))
+    assert found.startswith(f"{FIRST + step}: {message}")
+
+
+def test_only_rsa_lets_the_operator_read_with_a_swapped_key(refused):
+    assert refused(lesson([SWAP, INTERCEPTED])) == [
+        f"{FIRST + 1}: only with rsa: the key that the operator has does not open what alice sends here"
+    ]
+    assert refused(lesson([SWAP, HELLO])) == [
+        f"{FIRST + 1}: the key of bob is swapped in line {FIRST}: the app of alice refuses to send this"
+    ]
+
+
+def test_who_is_offline_is_who_the_message_is_for(refused):
+    (problem,) = refused(lesson([SWAP, INTERCEPTED.replace("while bob", "while carol")], stage=RSA))
+    assert problem.startswith(f"{FIRST + 1}: unknown step")
+    assert "did you mean: {participant} sends {other}" in problem
 
 
 def test_rsa_gives_an_app_another_reason_to_refuse():
