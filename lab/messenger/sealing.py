@@ -99,7 +99,7 @@ class Sealing:
             if error.status != 404:
                 raise
             # Somebody may have removed a device that keys were asked for.
-            for account in recipients:
+            for account in (*recipients, self._own.account):
                 self._contacts.refresh(account)
             return self._seal(conversation, recipients, fields)
 
