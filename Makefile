@@ -13,7 +13,7 @@ demo: $(INSTALLED) ## run the tour and print who could read what
 	@$(BIN)/lab run
 
 test: $(INSTALLED) ## run all tests (ARGS='-k name' passes arguments to pytest; JOBS=0 for one process)
-	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 lint: $(INSTALLED) ## check style and types
 	@$(BIN)/ruff check .
