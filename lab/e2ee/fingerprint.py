@@ -23,12 +23,12 @@ import hmac
 from dataclasses import dataclass
 
 from lab.e2ee.codec import Reader, number
+from lab.e2ee.identity import check_account
 from lab.e2ee.keys import KEY, check_signing_key
 from lab.e2ee.protocol import (
     ACCOUNT_KEY_KIND,
     FINGERPRINT_ITERATIONS,
     FINGERPRINT_VERSION,
-    MAX_ACCOUNT,
     SCANNABLE_VERSION,
     SIGNAL_KEY_KIND,
     E2EEError,
@@ -61,12 +61,7 @@ class Party:
         # The hash has no lengths in it: only because every key is equally long can no end of a key pass for a name.
         if len(self.key) != 1 + KEY or self.key[:1] not in (ACCOUNT_KEY_KIND, SIGNAL_KEY_KIND):
             raise E2EEError("a key to compare has the wrong length or is of no known kind")
-        try:
-            size = len(self.account.encode())
-        except UnicodeEncodeError:
-            raise E2EEError("an account name is not text") from None
-        if not 1 <= size <= MAX_ACCOUNT:
-            raise E2EEError("an account name is empty or too long")
+        check_account(self.account)
 
     @classmethod
     def of_account(cls, account: str, account_key: bytes) -> Party:

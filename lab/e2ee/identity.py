@@ -54,7 +54,7 @@ class PublicDevice:
     signing: bytes
 
     def __post_init__(self) -> None:
-        _check_account(self.account)
+        check_account(self.account)
         if not 1 <= self.device <= _MOST:
             raise E2EEError("a device number is out of range")
         # Agreeing with a key of small order gives a secret that everybody knows, and under such a signing key anybody
@@ -210,7 +210,7 @@ def check_successor(old: DeviceList, new: DeviceList) -> None:
 
 
 def _check(devices: DeviceList) -> None:
-    _check_account(devices.account)
+    check_account(devices.account)
     if not 1 <= devices.version <= _MOST:
         raise E2EEError("the version of a device list is out of range")
     if not 1 <= len(devices.devices) <= MAX_DEVICES:
@@ -235,7 +235,8 @@ def _body(devices: DeviceList) -> bytes:
     return head + counts + b"".join(device.to_bytes() for device in devices.devices)
 
 
-def _check_account(account: str) -> None:
+def check_account(account: str) -> None:
+    """E2EEError unless `account` has 1..MAX_ACCOUNT bytes of UTF-8."""
     try:
         size = len(account.encode())
     except UnicodeEncodeError:

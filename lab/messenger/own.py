@@ -67,10 +67,7 @@ class OwnDevice:
     @property
     def devices(self) -> DeviceList:
         """All devices of the account, as far as this one knows."""
-        found = self._contacts.trusted(self.account)
-        if found is None:
-            raise E2EEError("this device does not belong to an account yet")
-        return found
+        return _there(self._contacts.trusted(self.account))
 
     def create(self, device: int) -> PublicDevice:
         """Keys for a new device with that number; the ones that there are, if there are any."""
@@ -154,10 +151,7 @@ class OwnDevice:
         self._store.commit(changes)
 
     def _own_contact(self) -> Contact:
-        found = self._contacts.find(self.account)
-        if found is None:
-            raise E2EEError("this device does not belong to an account yet")
-        return found
+        return _there(self._contacts.find(self.account))
 
     def _note(self, what: str) -> None:
         changes = Changes()
@@ -165,7 +159,11 @@ class OwnDevice:
         self._store.commit(changes, hurry=False)  # to publish it again does no harm
 
     def _state(self, what: str) -> bytes:
-        found = self._store.get(Table.STATE, what)
-        if found is None:
-            raise E2EEError("this device does not belong to an account yet")
-        return found
+        return _there(self._store.get(Table.STATE, what))
+
+
+def _there[T](found: T | None) -> T:
+    """What every device of an account has."""
+    if found is None:
+        raise E2EEError("this device does not belong to an account yet")
+    return found
