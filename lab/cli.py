@@ -1,6 +1,7 @@
 """The command `lab`: parses, calls, prints. Heavy modules are imported by the commands that need them.
 
 Exit status: 0 all claims hold; 1 a claim fails; 3 something is inconclusive; 2 wrong use or bad input; 130 Ctrl-C.
+For `lab scan`: 1 something was found; 3 something could not be searched.
 `lab up` runs until Ctrl-C, so that is its regular end: 0.
 """
 
@@ -78,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="lab",
         description="See who can read your messages: plaintext, TLS and end-to-end encryption, on real traffic.",
         epilog="Exit status: 0 all claims hold, 1 a claim fails, 3 something is inconclusive, 2 wrong use or bad "
-        "input, 130 interrupted.",
+        "input, 130 interrupted. lab scan: 1 something was found, 3 something could not be searched, 0 neither.",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -131,6 +132,12 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--flows", metavar="FILE", type=Path, help="both views for mitmproxy (mitmweb -n -r FILE)")
     export.set_defaults(command=_export)
 
+    scan = commands.add_parser(
+        "scan", help="look for secrets of your own in recordings of your own", description=_scan.__doc__
+    )
+    _add_scan_options(scan)
+    scan.set_defaults(command=_scan)
+
     explain = commands.add_parser(
         "explain",
         help="take an end-to-end encrypted message apart, field by field",
@@ -163,6 +170,32 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="look for what keeps the lab from working", description=_doctor.__doc__)
     doctor.set_defaults(command=_doctor)
     return parser
+
+
+def _add_scan_options(scan: argparse.ArgumentParser) -> None:
+    scan.add_argument("paths", nargs="+", metavar="PATH", type=Path, help="a recording, any other file, or a folder")
+    scan.add_argument(
+        "--secret",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what to look for, under a name of your choice (repeatable; others on this machine can see it)",
+    )
+    scan.add_argument("--secrets", metavar="FILE", type=Path, help="the same from a file, one NAME=VALUE a line")
+    scan.add_argument(
+        "--salt", action="append", default=[], metavar="VALUE", help="may be hashed together with a secret (repeatable)"
+    )
+    scan.add_argument("--keylog", metavar="FILE", type=Path, help="TLS keys for pcap and pcapng files (SSLKEYLOGFILE)")
+    scan.add_argument("--json", metavar="FILE", help="also write the findings as JSON; '-' is standard output")
+    scan.add_argument("--html", metavar="FILE", help="also write them as one HTML page")
+    scan.add_argument("--sarif", metavar="FILE", help="also write them as SARIF 2.1.0, for code hosts and editors")
+    scan.add_argument("--jobs", metavar="N", type=int, help="worker processes (default: one for each processor)")
+    scan.add_argument("--cluster", metavar="ADDRESS", help="let the Dask cluster with this scheduler do the work")
+    scan.add_argument("--ship", action="store_true", help="send the bytes to the cluster, which has not got the files")
+    scan.add_argument(
+        "--seconds", metavar="N", type=float, default=60.0, help="give up a flow or entry after so long (default: 60)"
+    )
+    scan.add_argument("--show-secrets", action="store_true", help="do not cover the secrets in excerpts")
 
 
 class _Version(argparse.Action):
@@ -255,6 +288,20 @@ def _write_private(path: Path, content: bytes) -> None:
             os.fchmod(file.fileno(), 0o600)
             file.truncate()
         file.write(content)
+
+
+def _scan(options: argparse.Namespace) -> int:
+    """Look for secrets in recordings: mitmproxy flows, HAR, pcap and pcapng, SQLite, logs, any other file.
+
+    Exit status: 1 a secret, or part of one, was found; else 3 something could not be searched; else 0.
+    """
+    from dataclasses import fields
+
+    from lab.scan.command import STANDARD_OUTPUT, Asked, run
+
+    asked = Asked(**{field.name: getattr(options, field.name) for field in fields(Asked)})
+    piped = STANDARD_OUTPUT in asked.outputs.values()
+    return run(asked, _console(stderr=piped), _console(stderr=True), _write_private)
 
 
 def _explain(options: argparse.Namespace) -> int:

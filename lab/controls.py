@@ -108,13 +108,13 @@ def detects(record: Record, secrets: Sequence[Secret]) -> tuple[Control, ...]:
     """Control 3, one for each of `secrets`."""
     tried: dict[Secret, list[str]] = {secret: [] for secret in secrets}
     failed: dict[Secret, str] = {}
-    before: dict[tuple[Observation, ...], Counter[SecretName]] = {}
+    before: dict[tuple[Observation, ...], Counter[str]] = {}
     try:
         for plant in planting.plants(secrets, record):
             names = Counter(secret.name for secret in plant.secrets)
             if plant.before not in before:
-                before[plant.before] = _count(plant.secrets, plant.before)
-            more = _count(plant.secrets, plant.observations) - before[plant.before]
+                before[plant.before] = _count(secrets, plant.before)
+            more = _count(secrets, plant.observations) - before[plant.before]
             for secret in plant.secrets:
                 tried[secret].append(plant.how)
                 if more[secret.name] < names[secret.name]:
@@ -147,10 +147,11 @@ def searched(observer: Observer, gave_up: Sequence[detect.GaveUp]) -> Control:
     return Control("searched", observer, None, passed=True, detail="the whole record was searched")
 
 
-def _count(secrets: Sequence[Secret], observations: Sequence[Observation]) -> Counter[SecretName]:
-    undecoyed = [Secret(secret.name, secret.value) for secret in secrets]
-    search = detect.find(undecoyed, observations, detect.Limits(findings=sys.maxsize))
-    return Counter(finding.secret for finding in search.findings)
+def _count(secrets: Sequence[Secret], observations: Sequence[Observation]) -> Counter[str]:
+    """How often each of `secrets` is found whole."""
+    # Nothing is planted behind a digest, so none needs to be tried.
+    search = detect.find(secrets, observations, detect.Limits(findings=sys.maxsize, hashes=0))
+    return Counter(one.secret for one in search.findings if not one.decoy and one.partial is None)
 
 
 def _network_recorded(capture: Capture, record: Record) -> Iterator[str]:

@@ -58,11 +58,12 @@ def judge(capture: Capture) -> LeakMatrix:
                 checks = [*general, arrival[name], *special]
                 cells[name, observer] = _derived(name, observer, answers, checks, claimed)
             else:
-                hits = [finding for finding in search.findings if finding.secret is name]
+                hits = [finding for finding in search.findings if finding.secret == name]
                 special = [control for control in detected if control.secret is name]
                 special.append(controls.decoys(observer, name, capture.secrets, hits))
                 checks = [*general, arrival[name], *special]
-                evidence = tuple(_evidence(hit, search) for hit in hits if not hit.decoy)[:EVIDENCE_SHOWN]
+                planted = sorted((hit for hit in hits if not hit.decoy), key=lambda hit: hit.partial is not None)
+                evidence = tuple(_evidence(hit, search) for hit in planted[:EVIDENCE_SHOWN])
                 cells[name, observer] = _read(name, observer, evidence, checks, claimed)
             made += special
     unseen = [claim for claim in capture.claims if (claim.secret, claim.observer) not in cells]
@@ -106,9 +107,7 @@ def _read(
         # A hit needs no record of the whole exchange, but it means nothing where decoys hit too.
         doubt = next((check for check in checks if check.name == "decoys" and not check.passed), None)
         if doubt is None:
-            places = dict.fromkeys(one.place for one in evidence)
-            reason = "readable in " + ", ".join(places)
-            return Cell(name, observer, Exposure.EXPOSED, reason, evidence, claimed)
+            return Cell(name, observer, Exposure.EXPOSED, _readable(evidence), evidence, claimed)
         return Cell(name, observer, Exposure.INCONCLUSIVE, _because(doubt), evidence, claimed)
     failed = next((check for check in checks if not check.passed), None)
     if failed is not None:
@@ -140,6 +139,15 @@ def _derived(
     return Cell(name, observer, Exposure.INCONCLUSIVE, reason, (), claimed)
 
 
+def _readable(evidence: Sequence[Evidence]) -> str:
+    """Where the whole value can be read, or else how much of it."""
+    whole = [one for one in evidence if one.partial is None]
+    places = ", ".join(dict.fromkeys(one.place for one in whole or evidence))
+    if whole:
+        return f"readable in {places}"
+    return f"{max(one.partial or 0 for one in evidence)} bytes of it, one after the other, readable in {places}"
+
+
 def _because(check: Control) -> str:
     return f"control {check.name!r} failed: {check.detail}"
 
@@ -157,6 +165,7 @@ def _evidence(finding: Finding, search: detect.Search) -> Evidence:
         excerpt=finding.excerpt,
         window_start=start,
         window=source.data[start : min(last, first + WINDOW_MATCH) + WINDOW_AFTER],
+        partial=finding.partial,
     )
 
 

@@ -128,7 +128,7 @@ class Finding:
     that of the whole encoded piece.
     """
 
-    secret: SecretName
+    secret: str
     source: int
     place: str
     spans: tuple[tuple[int, int], ...]
@@ -136,12 +136,15 @@ class Finding:
     excerpt: str
     decoy: bool = False
     """The value found is one of the secret's decoys, which were planted nowhere."""
+    partial: int | None = None
+    """So many bytes of the value can be read, one after the other; None: the whole value."""
 
     @property
     def sentence(self) -> str:
         """What was found where, in words."""
         via = f" through {' → '.join(self.decoders)}" if self.decoders else ""
-        return f"{self.secret} readable in {self.place}{via}"
+        part = f" ({self.partial} bytes of it)" if self.partial else ""
+        return f"{self.secret}{part} readable in {self.place}{via}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +162,8 @@ class Evidence:
     excerpt: str
     window_start: int = 0
     window: bytes = b""
+    partial: int | None = None
+    """As in Finding: so many bytes of the value, None for all of it."""
 
 
 @dataclass(frozen=True, slots=True)

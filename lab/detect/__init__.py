@@ -1,12 +1,16 @@
 """Finds planted secrets in observed bytes. Pure: the same input gives the same answer, without files, network, clock.
 
-`find` is the way in; everything else in this package serves it. Secrets and observations go in, findings come out,
-together with what could not be decoded. To teach it another encoding, add a function to `decoders.DECODERS`.
+`find` and `Detector` are the way in; everything else in this package serves them. Secrets and observations go in,
+findings come out, together with what could not be decoded. To teach it another encoding, add a function to
+`decoders.DECODERS`.
 """
 
 from __future__ import annotations
 
 from lab.detect.budget import Limits
-from lab.detect.search import GaveUp, Search, find
+from lab.detect.patterns import Wanted
+from lab.detect.salted import Session
+from lab.detect.search import Detector, Search, find
+from lab.detect.walk import GaveUp
 
-__all__ = ["GaveUp", "Limits", "Search", "find"]
+__all__ = ["Detector", "GaveUp", "Limits", "Search", "Session", "Wanted", "find"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -12,13 +13,15 @@ class Limits:
 
     `depth`: guessed layers of encoding. `steps`: views made and decompressions tried. `decoded`: bytes of all decoded
     views together. `expanded`: bytes out of one compressed piece. `findings`: kept for one secret (or its decoys).
+    `hashes`: digests with salts that a search tries, about a microsecond each.
     """
 
-    depth: int = 4
-    steps: int = 10_000
+    depth: int = 8
+    steps: int = 100_000
     decoded: int = 64 * 2**20
     expanded: int = 16 * 2**20
     findings: int = 20
+    hashes: int = 10_000
 
 
 class Exhausted(Exception):  # noqa: N818 - not an error of the program but the end of an allowance
@@ -28,8 +31,10 @@ class Exhausted(Exception):  # noqa: N818 - not an error of the program but the 
 class Budget:
     """What is left of the limits for one source, and the reasons for which something was given up."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, expired: Callable[[], bool] | None = None) -> None:
+        """`expired` says whether the time allowed is up, for those who have a clock; the search itself has none."""
         self.limits = limits
+        self._expired = expired
         self._steps = limits.steps
         self._decoded = limits.decoded
         self._reasons: dict[str, None] = {}
@@ -43,6 +48,11 @@ class Budget:
     def expansion(self) -> int:
         """Bytes that the next decompression may put out."""
         return min(self.limits.expanded, self._decoded)
+
+    def ask(self) -> None:
+        """Raises Exhausted once the time is up."""
+        if self._expired is not None and self._expired():
+            raise Exhausted("the time allowed is up")
 
     def step(self) -> None:
         """Pay for one attempt; raises Exhausted."""

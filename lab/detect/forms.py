@@ -6,20 +6,18 @@ only decoding tells it from a value that differs in the last bits.
 
 from __future__ import annotations
 
+import codecs
 import json
-import sys
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import quote, quote_plus
 
-from lab.model import Secret, SecretName
+from lab.detect.normal import UUID, numbers, text_of
+from lab.detect.ordinary import MIN_VALUE as MIN_VALUE
 
-MIN_VALUE = 8
-"""Bytes. Anything shorter stands in noise by chance."""
-
-_GRAM = 4
-_WORD = 2 ** (8 * _GRAM) - 1
-_TAIL = 2 * _GRAM - 1
+_FULL_WIDTH = {chr(code): chr(code + 0xFEE0) for code in range(0x21, 0x7F)} | {" ": "\u3000"}
+_BETWEEN = " -.,_|/\n\0\u200b\xad"
 
 
 class Form(NamedTuple):
@@ -29,76 +27,68 @@ class Form(NamedTuple):
     decoders: tuple[str, ...]
 
 
-class Needle(NamedTuple):
-    """A form to look for, and whose it is. `decoy`: of a value that was planted nowhere."""
-
-    secret: SecretName
-    decoy: bool
-    form: Form
-
-
 def forms(value: bytes) -> tuple[Form, ...]:
-    """The forms of `value`, the value itself first, none twice. Forms of text are left out where it is not UTF-8."""
+    """The forms of `value`, the value itself first, none twice. Forms of text are left out where it is not UTF-8.
+
+    Forms that differ in the case of ASCII letters alone are one: the search tells them apart.
+    """
     found: dict[bytes, Form] = {}
-    for form in (Form(value, ()), *_text_forms(value), *_byte_forms(value)):
-        found.setdefault(form.data, form)
+    for form in (Form(value, ()), *_text_forms(value), *_byte_forms(value), *_turned(value)):
+        found.setdefault(form.data.lower(), form)
     return tuple(found.values())
 
 
-def _byte_forms(value: bytes) -> Iterator[Form]:
+def _turned(value: bytes) -> Iterator[Form]:
+    """Hexadecimal digits of `value` with their letters moved (rot13) or read from the end."""
     digits = value.hex()
-    yield Form(digits.encode(), ("hex",))
-    yield Form(digits.upper().encode(), ("hex",))
+    yield Form(codecs.encode(digits, "rot13").encode(), ("rot13", "hex"))
+    yield Form(digits[::-1].encode(), ("reversed", "hex"))
+
+
+def _byte_forms(value: bytes) -> Iterator[Form]:
+    yield Form(value.hex().encode(), ("hex",))
     yield Form(quote(value, safe="").encode(), ("percent",))
     yield Form(quote_plus(value).encode(), ("urlencoded",))
-    escaped = "%" + value.hex("%")
-    yield Form(escaped.encode(), ("percent",))
-    yield Form(escaped.upper().encode(), ("percent",))
+    yield Form(("%" + value.hex("%")).encode(), ("percent",))
+    yield Form(value[::-1], ("reversed",))
+
+
+def _separated(text: str) -> Iterator[Form]:
+    """With something between the letters: where all are of one byte, a decoder sees to that."""
+    for size, between in ((1, _BETWEEN), (3, " -"), (4, " -")):
+        pieces = [text[at : at + size] for at in range(0, len(text), size)]
+        for mark in between:
+            yield Form(mark.join(pieces).encode(), ("separated",))
 
 
 def _text_forms(value: bytes) -> Iterator[Form]:
-    try:
-        text = value.decode()
-    except UnicodeDecodeError:
+    text = text_of(value)
+    if text is None:
+        # Programs that take bytes for characters write them so.
+        yield Form(value.decode("latin-1").encode(), ("latin-1",))
         return
-    yield Form(text.encode("utf-16-le"), ("utf-16le",))
-    yield Form(text.encode("utf-16-be"), ("utf-16be",))
+    for codec in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"):
+        yield Form(text.encode(codec), (codec[:6] + codec[7:],))
     yield Form(json.dumps(text)[1:-1].encode(), ("json",))
-    # Host names and addresses may be folded on their way.
+    # Host names and addresses may be folded on their way; ASCII letters are folded by the search.
     yield Form(text.lower().encode(), ("lowercase",))
     yield Form(text.upper().encode(), ("uppercase",))
-
-
-class Needles:
-    """All forms of all secrets and their decoys, with a quick way to tell which of them some bytes may hold.
-
-    The bytes are cut into words of four, and only needles sharing a word are searched. Of the last seven bytes of any
-    needle, wherever it stands, four lie in one such word; that is where values drawn with a random tag differ.
-    """
-
-    def __init__(self, secrets: Sequence[Secret]) -> None:
-        """Raises ValueError for a value or decoy of less than MIN_VALUE bytes."""
-        self._needles: list[Needle] = []
-        self._by_gram: dict[int, list[int]] = {}
-        for secret in secrets:
-            for number, value in enumerate((secret.value, *secret.decoys)):
-                if len(value) < MIN_VALUE:
-                    raise ValueError(
-                        f"{secret.name}: a value of {len(value)} bytes would stand in noise by chance; "
-                        f"plant at least {MIN_VALUE}"
-                    )
-                for form in forms(value):
-                    self._add(Needle(secret.name, number > 0, form))
-
-    def _add(self, needle: Needle) -> None:
-        tail = int.from_bytes(needle.form.data[-_TAIL:], sys.byteorder)
-        for shift in range(0, 8 * _GRAM, 8):
-            self._by_gram.setdefault(tail >> shift & _WORD, []).append(len(self._needles))
-        self._needles.append(needle)
-
-    def candidates(self, data: bytes) -> Iterator[Needle]:
-        """The needles that `data` may hold, in a fixed order; never leaves one out that it holds."""
-        words = memoryview(data)[: len(data) - len(data) % _GRAM].cast("I")
-        shared = self._by_gram.keys() & words
-        for index in sorted({index for gram in shared for index in self._by_gram[gram]}):
-            yield self._needles[index]
+    yield Form(text.casefold().encode(), ("casefold",))
+    yield Form(codecs.encode(text, "rot13").encode(), ("rot13",))
+    yield Form(text[::-1].encode(), ("reversed",))
+    yield Form("".join(_FULL_WIDTH.get(char, char) for char in text).encode(), ("nfkc",))
+    for number, how in numbers(text):
+        yield Form(number.encode(), (how,))
+    if UUID.fullmatch(text.lower()):
+        yield Form(bytes.fromhex(text.replace("-", "")), ("uuid",))
+        yield Form(text.replace("-", "").encode(), ("without dashes",))
+    if not text.isascii():
+        yield from _separated(text)
+    yield Form("\xad".join(text).encode("latin-1", "replace"), ("soft hyphens",))
+    for normal in ("NFC", "NFD", "NFKC", "NFKD"):
+        yield Form(unicodedata.normalize(normal, text).encode(), (normal.lower(),))
+    for codec in ("latin-1", "cp1252"):
+        try:
+            yield Form(text.encode(codec), (codec,))
+        except UnicodeEncodeError:
+            continue

@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_right
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import zip_longest
+from itertools import chain
 
-from lab.detect import http1
-from lab.detect.budget import Budget, Exhausted, Limits
-from lab.detect.decoders import DECODERS
+from lab.detect import across, http1, stretches
+from lab.detect.budget import Budget, Limits
+from lab.detect.database import databases, search_rows
 from lab.detect.excerpt import excerpt
-from lab.detect.forms import Needle, Needles
-from lab.detect.places import Region, place_of, regions
+from lab.detect.patterns import Match, Patterns, Wanted
+from lab.detect.places import Region, place_of, regions, starts
 from lab.detect.reassembly import BODY, STREAM, reassemble
-from lab.detect.sqlite import SqliteError, image, rows
-from lab.detect.views import Span, View, locate
-from lab.model import Finding, Observation, Secret, SecretName
+from lab.detect.salted import Salted, Session, Token, tokens
+from lab.detect.views import Span, View
+from lab.detect.walk import GaveUp, Hit, matches, walk
+from lab.model import Finding, Observation
 
-DATABASE_FILE, DATABASE_WAL, DATABASE_ROW = "database.file", "database.wal", "database.row"
-_ROW_END = b"\x1e"
-MIN_PIECE = 6
-"""Bytes of a value that SQLite spread over pages; fewer stand in a file of some megabytes by chance."""
-_READABLE = re.compile(rb"[\t\n\r -~]{24}")
-"""So much text in a row does not come out of noise: there is one more layer."""
+_DECODED_ACROSS = 32 * 1024
+"""Bytes put together from several messages that are decoded; more are only searched as they are."""
 
-
-@dataclass(frozen=True, slots=True)
-class GaveUp:
-    """Something in `source` (an index into Search.sources) was not decoded: absence proves nothing there."""
-
-    source: int
-    place: str
-    why: str
+_SALTED_DEPTH = 2
+"""Layers of encoding below which nothing is taken for a digest with a salt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,156 +35,96 @@ class Search:
     sources: tuple[Observation, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Hit:
-    """A needle at `start` of `view`, which is `spans` of a source. `place` "" is still to be named."""
+class Detector:
+    """Looks for one set of secrets. Built once, used for any number of searches, which do not change it."""
 
-    needle: Needle
-    view: View
-    start: int
-    source: int
-    spans: tuple[Span, ...]
-    decoders: tuple[str, ...]
-    place: str = ""
+    def __init__(self, secrets: Sequence[Wanted], limits: Limits = Limits(), salts: Sequence[bytes] = ()) -> None:  # noqa: B008 - frozen
+        """`limits` apply to each source on its own; `salts` are tried with every digest.
+
+        Raises ValueError, with the reason, for a secret or decoy that cannot be told from what others write.
+        """
+        self._limits = limits
+        self._salts = tuple(salts)
+        self._patterns, self._salted = _prepared(tuple(secrets))
+
+    def search(
+        self,
+        observations: Sequence[Observation],
+        session: Session | None = None,
+        expired: Callable[[], bool] | None = None,
+    ) -> Search:
+        """Search everything observed for every secret and its decoys.
+
+        Pieces of a stream are joined first, rows of databases are read from file and write-ahead log, and every source
+        is decoded as far as the decoders reach. Where findings of a secret overlap, the one with the shortest chain of
+        decoders is kept. The findings are ordered by source and position. Any observed bytes are fine.
+
+        `session` is what earlier searches of the same recording have seen, and learns from this one. `expired` is asked
+        now and then; once it is true, the rest is given up.
+        """
+        session = Session() if session is None else session
+        sources = reassemble(observations)
+        hits: list[Hit] = []
+        gave_up: list[GaveUp] = []
+        digests: list[tuple[Token, int]] = []
+        # Rows first: of two equal findings the earlier is kept, and a row says more than an offset in the file.
+        for database in databases(sources):
+            budget = Budget(self._limits, expired)
+            rows, reasons = search_rows(database, sources, self._patterns, budget)
+            hits += rows
+            gave_up += reasons
+        codings = _declared_codings(sources)
+        for index, source in enumerate(sources):
+            budget = Budget(self._limits, expired)
+            declared = codings.get(_exchange(source), ()) if source.place == BODY else ()
+            begins = starts(source.data) if source.place == STREAM else (0,)
+            root = View(source.data, source.place, codings=declared, starts=begins)
+            for view, found in walk(root, self._patterns, budget):
+                hits += (Hit.of(view, match, index) for match in found)
+                text = stretches.text(view)
+                if text is not None and view.depth <= _SALTED_DEPTH:
+                    session.note(text.data)
+                    digests += ((token, index) for token in tokens(text))
+            gave_up += (GaveUp(index, source.place, why) for why in budget.reasons)
+        hits += self._with_salts(digests, session)
+        hits += self._split(sources)
+        return Search(_findings(hits, sources, self._limits.findings), tuple(gave_up), sources)
+
+    def _split(self, sources: Sequence[Observation]) -> Iterator[Hit]:
+        """What is only whole once several messages are put together; the hit says where its first part stands."""
+        together = across.joined(sources)
+        root = View(together.data, "")
+        views: Iterable[tuple[View, list[Match]]]
+        if len(together.data) <= _DECODED_ACROSS:
+            views = walk(root, self._patterns, Budget(self._limits))
+        else:
+            views = [(root, matches(root, self._patterns, self._limits.findings))]
+        for view, found in views:
+            for match in found:
+                hit = Hit.of(view, match, 0)
+                parts = [part for span in hit.spans for part in together.parts(*span)]
+                if len(parts) > 1 and match.partial is None:
+                    spans = tuple((one.start, one.end) for one in parts if one.source == parts[0].source)
+                    chain = ("split over messages", *hit.decoders)
+                    yield replace(hit, source=parts[0].source, spans=spans, decoders=chain)
+
+    def _with_salts(self, digests: Sequence[tuple[Token, int]], session: Session) -> Iterator[Hit]:
+        index_of = {id(token): index for token, index in digests}
+        salts = chain(self._salts, session.salts())
+        for token, match in self._salted.matches([token for token, _ in digests], salts, self._limits.hashes):
+            yield Hit.of(token.view, match, index_of[id(token)])
 
 
-@dataclass(frozen=True, slots=True)
-class _Database:
-    """A database file among the sources, and the write-ahead log beside it; None is missing."""
-
-    file: int | None
-    wal: int | None
+def find(secrets: Sequence[Wanted], observations: Sequence[Observation], limits: Limits = Limits()) -> Search:  # noqa: B008 - frozen
+    """One search with a detector for `secrets`. ValueError as for Detector."""
+    return Detector(secrets, limits).search(observations)
 
 
-def find(secrets: Sequence[Secret], observations: Sequence[Observation], limits: Limits = Limits()) -> Search:  # noqa: B008 - frozen
-    """Search everything observed for every secret and its decoys.
-
-    Pieces of a stream are joined first, rows of databases are read from file and write-ahead log, and every source is
-    decoded as far as the decoders reach. Where findings of a secret overlap, the one with the shortest chain of
-    decoders is kept. The findings are ordered by source and position. `limits` apply to each source on its own.
-
-    Raises ValueError for a secret or decoy too short to stand out (see forms.MIN_VALUE); any observed bytes are fine.
-    """
-    needles = _needles(tuple(secrets))
-    sources = reassemble(observations)
-    hits: list[_Hit] = []
-    gave_up: list[GaveUp] = []
-    # Rows first: of two equal findings the earlier is kept, and a row says more than an offset in the file.
-    for database in _databases(sources):
-        found, reasons = _search_rows(database, sources, needles, limits)
-        hits += found
-        gave_up += reasons
-    codings = _declared_codings(sources)
-    for index, source in enumerate(sources):
-        budget = Budget(limits)
-        declared = codings.get(_exchange(source), ()) if source.place == BODY else ()
-        root = View(source.data, source.place, codings=declared)
-        for needle, view, start in _walk(root, needles, budget):
-            spans = locate(view, start, start + len(needle.form.data))
-            hits.append(_Hit(needle, view, start, index, spans, view.decoders + needle.form.decoders))
-        gave_up += (GaveUp(index, source.place, why) for why in budget.reasons)
-    return Search(_findings(hits, sources, limits.findings), tuple(gave_up), sources)
-
-
-@lru_cache(maxsize=4)
-def _needles(secrets: tuple[Secret, ...]) -> Needles:
+@lru_cache(maxsize=2)
+def _prepared(secrets: tuple[Wanted, ...]) -> tuple[Patterns, Salted]:
     """Judging one record searches for the same secrets a dozen times."""
-    return Needles(secrets)
-
-
-def _walk(root: View, needles: Needles, budget: Budget) -> Iterator[tuple[Needle, View, int]]:
-    """Every match in a view and in everything decoded from it, short chains first."""
-    queue = deque([root])
-    # The same bytes are often reached in several ways, such as two decoders that commute.
-    seen: set[tuple[tuple[Span, ...], tuple[str, ...], bytes]] = set()
-    try:
-        while queue:
-            view = queue.popleft()
-            yield from _matches(view, needles, budget.limits.findings)
-            for child in (child for decoder in DECODERS for child in decoder(view, budget) if child.data):
-                key = (locate(child, 0, 1), child.codings, child.data)
-                if key in seen:
-                    continue
-                seen.add(key)
-                budget.spend(len(child.data))
-                if child.depth <= budget.limits.depth:
-                    queue.append(child)
-                elif _READABLE.search(child.data):
-                    budget.give_up(f"more than {budget.limits.depth} layers of encoding")
-    except Exhausted as reason:
-        budget.give_up(str(reason))
-
-
-def _matches(view: View, needles: Needles, most: int) -> Iterator[tuple[Needle, View, int]]:
-    for needle in needles.candidates(view.data):
-        at = view.data.find(needle.form.data)
-        for _ in range(most):
-            if at < 0:
-                break
-            yield needle, view, at
-            at = view.data.find(needle.form.data, at + len(needle.form.data))
-
-
-def _search_rows(
-    database: _Database, sources: Sequence[Observation], needles: Needles, limits: Limits
-) -> tuple[list[_Hit], list[GaveUp]]:
-    if database.file is None:
-        index = database.wal or 0
-        return [], [GaveUp(index, DATABASE_WAL, "the database file of this write-ahead log is missing")]
-    files = [(index, sources[index].data) for index in (database.file, database.wal) if index is not None]
-    budget, hits = Budget(limits), list[_Hit]()
-    try:
-        text = _ROW_END.join(row.data for row in rows(image(*(data for _, data in files))))
-    except SqliteError as error:
-        return [], [GaveUp(database.file, DATABASE_FILE, str(error))]
-    for needle, view, start in _walk(View(text, DATABASE_ROW, decoders=("sqlite",)), needles, budget):
-        spans = locate(view, start, start + len(needle.form.data))
-        decoders = view.decoders + needle.form.decoders
-        hits.append(_in_files(text, files, _Hit(needle, view, start, database.file, spans, decoders, DATABASE_ROW)))
-    return hits, [GaveUp(database.file, DATABASE_ROW, why) for why in budget.reasons]
-
-
-def _in_files(text: bytes, files: Sequence[tuple[int, bytes]], hit: _Hit) -> _Hit:
-    """The hit with offsets into the recorded file in place of the rows' text.
-
-    Where the value stands in one piece in a file, that is where it is readable, without any decoder for the file.
-    Otherwise it is scattered over pages: the spans are those of its pieces, or the whole file if they are too short
-    to be told from chance.
-    """
-    value = text[hit.spans[0][0] : hit.spans[-1][1]]
-    for index, data in files:
-        if (at := data.find(value)) >= 0:
-            return replace(hit, source=index, spans=((at, at + len(value)),), decoders=hit.decoders[1:])
-    for index, data in files:
-        if pieces := _pieces(value, data):
-            return replace(hit, source=index, spans=pieces)
-    index, data = next(file for file in files if file[1])
-    return replace(hit, source=index, spans=((0, len(data)),))
-
-
-def _pieces(value: bytes, data: bytes) -> tuple[Span, ...]:
-    """Where the parts of `value` stand in `data`, each as long as possible; () if one is too short to be certain."""
-    spans: list[Span] = []
-    start = 0
-    while start < len(value):
-        found = bisect_right(range(start + 1, len(value) + 1), 0, key=lambda end: value[start:end] not in data)
-        if found < MIN_PIECE:
-            return ()
-        at = data.index(value[start : start + found])
-        spans.append((at, at + found))
-        start += found
-    return tuple(spans)
-
-
-def _databases(sources: Sequence[Observation]) -> Iterator[_Database]:
-    """The n-th database file of an observer goes with its n-th write-ahead log."""
-    found: dict[tuple[str, str, int], tuple[list[int], list[int]]] = {}
-    for index, source in enumerate(sources):
-        if source.place in (DATABASE_FILE, DATABASE_WAL):
-            files, logs = found.setdefault((source.observer, source.connection, source.exchange), ([], []))
-            (files if source.place == DATABASE_FILE else logs).append(index)
-    for files, logs in found.values():
-        yield from (_Database(file, wal) for file, wal in zip_longest(files, logs))
+    patterns = Patterns(secrets)
+    return patterns, Salted(patterns.values)
 
 
 _Exchange = tuple[str, str, str, int]
@@ -215,13 +143,12 @@ def _declared_codings(sources: Sequence[Observation]) -> dict[_Exchange, tuple[s
     }
 
 
-def _findings(hits: Sequence[_Hit], sources: Sequence[Observation], most: int) -> tuple[Finding, ...]:
+def _findings(hits: Sequence[Hit], sources: Sequence[Observation], most: int) -> tuple[Finding, ...]:
     """The hits worth keeping, with the names of their places."""
-    kept: dict[tuple[SecretName, bool, int], list[_Hit]] = {}
+    kept: dict[tuple[str, bool, int], list[Hit]] = {}
     named: dict[int, tuple[Region, ...]] = {}
-    # A value found after decoding shows its surroundings as text; its encoded form would show more encoded text.
-    for hit in sorted(hits, key=lambda hit: (len(hit.decoders), bool(hit.needle.form.decoders))):
-        others = kept.setdefault((hit.needle.secret, hit.needle.decoy, hit.source), [])
+    for hit in sorted(hits, key=_worth):
+        others = kept.setdefault((hit.match.name, hit.match.decoy, hit.source), [])
         if len(others) < most and not any(_overlap(hit.spans, other.spans) for other in others):
             others.append(hit)
     findings: list[Finding] = []
@@ -231,16 +158,23 @@ def _findings(hits: Sequence[_Hit], sources: Sequence[Observation], most: int) -
             named[hit.source] = regions(source.data)
         findings.append(
             Finding(
-                secret=hit.needle.secret,
+                secret=hit.match.name,
                 source=hit.source,
-                place=hit.place or place_of(hit.spans, named.get(hit.source, ()), source.place),
+                place=hit.place or place_of(hit.spans, named.get(hit.source, ()), hit.view.place or source.place),
                 spans=hit.spans,
                 decoders=hit.decoders,
-                excerpt=excerpt(hit.view.data, hit.start, hit.start + len(hit.needle.form.data)),
-                decoy=hit.needle.decoy,
+                excerpt=excerpt(hit.view.data, hit.match.start, hit.match.end),
+                decoy=hit.match.decoy,
+                partial=hit.match.partial,
             )
         )
     return tuple(sorted(findings, key=lambda finding: (finding.source, finding.spans)))
+
+
+def _worth(hit: Hit) -> tuple[bool, int, bool]:
+    """The whole before a piece of it, a short chain before a long one. A value found after decoding shows its
+    surroundings as text; its encoded form would show more encoded text."""
+    return hit.match.partial is not None, len(hit.decoders), bool(hit.match.decoders)
 
 
 def _overlap(some: tuple[Span, ...], others: tuple[Span, ...]) -> bool:

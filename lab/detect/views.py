@@ -10,8 +10,9 @@ from typing import NamedTuple
 Span = tuple[int, int]
 """Half-open [start, end) offsets in bytes."""
 
-GAP = b"\x00\x00"
-"""Stands between stretches that are not neighbours, so that no decoder reads across the border."""
+GAP = b"\x1e\x1e"
+"""Stands between stretches that are not neighbours, so that no decoder reads across the border. (ASCII's separator of
+records: no text holds it, and unlike zero it is no half of a wider character.)"""
 
 
 class Piece(NamedTuple):
@@ -44,6 +45,10 @@ class View:
     pieces: tuple[Piece, ...] = ()
     codings: tuple[str, ...] = ()
     depth: int = 0
+    starts: tuple[int, ...] = (0,)
+    """Offsets at which a value starts: what has no magic number is tried there, and nowhere else."""
+    final: bool = False
+    """Searched, but not decoded any further."""
 
 
 class Builder:
@@ -53,6 +58,7 @@ class Builder:
         self.size = 0
         self._parts: list[bytes] = []
         self._pieces: list[Piece] = []
+        self._starts: list[int] = [0]
 
     def add(self, data: bytes, source: int, view_unit: int = 1, source_unit: int = 1) -> None:
         """Append `data`, decoded from the parent's bytes at `source` on, `source_unit` bytes for each `view_unit`."""
@@ -76,6 +82,11 @@ class Builder:
         if self._parts:
             self._parts.append(filler)
             self.size += len(filler)
+            self._starts.append(self.size)
+
+    def mark(self) -> None:
+        """A value starts here, though it does follow what came before."""
+        self._starts.append(self.size)
 
     def view(
         self, parent: View, *names: str, codings: tuple[str, ...] = (), place: str = "", declared: bool = False
@@ -92,6 +103,7 @@ class Builder:
             pieces=tuple(self._pieces),
             codings=codings,
             depth=parent.depth + (0 if declared else len(names)),
+            starts=tuple(start for start in dict.fromkeys(self._starts) if start < self.size),
         )
 
 
@@ -126,6 +138,16 @@ def locate(view: View, start: int, end: int) -> tuple[Span, ...]:
         spans = merge(found for span in spans for found in _in_parent(view.pieces, *span))
         view = view.parent
     return spans
+
+
+def origin(view: View) -> int:
+    """About where in the source a view begins: quick, and the same for views of the same bytes."""
+    at = 0
+    while view.parent is not None and view.pieces:
+        piece = view.pieces[max(0, bisect_right(view.pieces, at, key=lambda piece: piece.view) - 1)]
+        at = piece.source + max(0, at - piece.view) // piece.view_unit * piece.source_unit
+        view = view.parent
+    return at
 
 
 def _in_parent(pieces: tuple[Piece, ...], start: int, end: int) -> Iterable[Span]:

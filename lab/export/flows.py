@@ -120,7 +120,7 @@ def _finished[F: flow.Flow](capture: Capture, made: F, start: float, about: str,
     made.id = _identity(capture, about)
     made.timestamp_created = start
     made.comment = f"{about}: {in_words(found)}" if found else about
-    made.marked = MARK if any(finding.secret is not SecretName.SERVICE for finding in found) else ""
+    made.marked = MARK if any(finding.secret != SecretName.SERVICE for finding in found) else ""
     return made
 
 

@@ -51,6 +51,7 @@ def _evidence(one: Evidence) -> dict[str, Any]:
         "spans": [list(span) for span in one.spans],
         "decoders": list(one.decoders),
         "excerpt": one.excerpt,
+        "partial": one.partial,
     }
 
 

@@ -111,7 +111,8 @@ def _where(cell: Cell) -> str:
     place = f"{one.place}, connection {one.connection}" if one.connection else one.place
     through = f", decoded: {', '.join(one.decoders)}" if one.decoders else ""
     start, end = one.spans[0]
-    return f"{place}, bytes {start}–{end}{through}"
+    part = f", {one.partial} bytes of the value" if one.partial else ""
+    return f"{place}, bytes {start}–{end}{through}{part}"
 
 
 def _quote(cell: Cell) -> str:

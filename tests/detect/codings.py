@@ -51,7 +51,9 @@ DECODE: Mapping[str, Callable[[bytes], bytes]] = {
     "utf-16le": lambda data: data.decode("utf-16-le").encode(),
     "utf-16be": lambda data: data.decode("utf-16-be").encode(),
     "gzip": gzip.decompress,
-    "deflate": zlib.decompress,
+    "deflate": lambda data: zlib.decompressobj(zlib.MAX_WBITS if data[0] & 15 == 8 else -zlib.MAX_WBITS).decompress(
+        data
+    ),
     "br": brotli.decompress,
     "zstd": lambda data: zstandard.ZstdDecompressor().decompressobj().decompress(data),
     "tls.records": lambda data: data,
@@ -84,6 +86,11 @@ def only(found: Search) -> Finding:
     assert found.gave_up == ()
     assert len(found.findings) == 1, found.findings
     return found.findings[0]
+
+
+def whole(found: Search) -> tuple[Finding, ...]:
+    """The findings of the whole value, without those of pieces of it."""
+    return tuple(finding for finding in found.findings if finding.partial is None)
 
 
 def pointed_at(finding: Finding, found: Search) -> bytes:

@@ -22,7 +22,20 @@ from hypothesis import strategies as st
 from lab.detect import GaveUp, Limits, find
 from lab.model import Direction, Finding, Observation, Observer, SecretName
 
-from .codings import ENCODE, NEAR_MISS, VALUE, decoded, noise, observed, only, pointed_at, readable, search, secret
+from .codings import (
+    ENCODE,
+    NEAR_MISS,
+    VALUE,
+    decoded,
+    noise,
+    observed,
+    only,
+    pointed_at,
+    readable,
+    search,
+    secret,
+    whole,
+)
 from .databases import LONG, Copies
 from .test_tls import NAME, record
 
@@ -40,7 +53,7 @@ def test_a_secret_in_the_open_is_found_where_it_stands() -> None:
         decoders=(),
         excerpt="·Content-Length: 34····" + VALUE.decode(),
     )
-    assert search(REQUEST.replace(VALUE, NEAR_MISS)).findings == ()
+    assert whole(search(REQUEST.replace(VALUE, NEAR_MISS))) == ()
 
 
 def test_nothing_to_search_in_or_for() -> None:
@@ -63,7 +76,7 @@ def test_a_body_that_arrives_in_pieces_is_one() -> None:
     first = observed(b'{"text":"' + VALUE[:5], "http.body", observer=Observer.SERVER, exchange=3)
     rest = replace(first, data=VALUE[5:] + b'"}')
     assert only(find([secret()], [first, rest])).place == "http.body"
-    assert find([secret()], [first, replace(rest, exchange=4)]).findings == ()
+    assert whole(find([secret()], [first, replace(rest, exchange=4)])) == ()
 
 
 TEXT_ONLY = {"json", "utf-16le", "utf-16be"}
@@ -88,7 +101,7 @@ def test_any_three_encodings_on_top_of_each_other_are_undone(names: list[str], b
     # A compressor may have left text as it was, and then the shorter chain points at all of what was compressed.
     if COMPRESSED.isdisjoint(names):
         assert any(readable(finding.decoders, pointed_at(finding, found)) for finding in found.findings)
-    assert search(b"\x80\x81" + near + b"\x80\x81", "service.log").findings == ()
+    assert whole(search(b"\x80\x81" + near + b"\x80\x81", "service.log")) == ()
 
 
 @settings(deadline=None)
@@ -296,7 +309,7 @@ def test_a_value_scattered_over_pages_is_found_as_a_row(database: Copies) -> Non
     assert [finding.decoders for finding in found.findings] == [("sqlite",)]
     assert len(found.findings[0].spans) > 2
     assert pointed_at(found.findings[0], found) == value
-    assert find([secret(value.replace(b"1999 ", b"1998 "))], at_rest(database)).findings == ()
+    assert whole(find([secret(value.replace(b"1999 ", b"1998 "))], at_rest(database))) == ()
 
 
 def test_a_deleted_value_is_still_found_in_the_files(database: Copies) -> None:

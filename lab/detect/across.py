@@ -1,0 +1,97 @@
+"""Joins what several messages carry in the same place: a secret may be split over requests.
+
+Joined are the values of each field that has the same name in several messages, and the bodies of the messages that
+follow each other in one direction of a connection. Of each, its beginning and its end are enough, because a match
+that lies within one of them is found anyway.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from lab.detect import http1, stretches
+from lab.detect.reassembly import BODY, STREAM
+from lab.detect.views import GAP, Span
+from lab.model import Observation
+
+EDGE = 256
+"""Bytes taken of either end of a value."""
+
+_FIELDS = (
+    re.compile(rb'"(?P<name>[^"\\\x00-\x1f]{1,64})"\s{0,9}:\s{0,9}"(?P<value>(?:[^"\\\x00-\x1f]|\\.)*)"'),
+    re.compile(rb"(?<![\w.\[\]-])(?P<name>[\w.\[\]-]{1,64})=(?P<value>[^\s&;#\"'<>\x00-\x1f\x7f-\xff]+)"),
+    re.compile(rb"^(?P<name>[A-Za-z][\w-]{1,63}):[ \t]{0,9}(?P<value>[^\r\n]+)", re.MULTILINE),
+)
+
+
+class Part(NamedTuple):
+    """[start, end) of source number `source`."""
+
+    source: int
+    start: int
+    end: int
+
+
+class Joined(NamedTuple):
+    """What was joined: `data`, and for each piece of it where it begins and which part it is."""
+
+    data: bytes
+    pieces: tuple[tuple[int, Part], ...]
+
+    def parts(self, start: int, end: int) -> list[Part]:
+        """The parts that [start, end) of the data came from, in order."""
+        found: list[Part] = []
+        first = max(0, bisect_right(self.pieces, start, key=lambda piece: piece[0]) - 1)
+        for at, part in self.pieces[first : bisect_left(self.pieces, end, key=lambda piece: piece[0])]:
+            low, high = max(start, at), min(end, at + part.end - part.start)
+            if low < high:
+                found.append(Part(part.source, part.start + low - at, part.start + high - at))
+        return found
+
+
+def joined(sources: Sequence[Observation]) -> Joined:
+    """Everything that several messages of `sources` carry under one name."""
+    groups: dict[tuple[object, ...], list[Part]] = {}
+    for index, source in enumerate(sources):
+        for name, (start, end) in _named(source):
+            parts = groups.setdefault((source.observer, source.direction, *name), [])
+            last = parts[-1] if parts else None
+            value = source.data[start:end]
+            if last is None or sources[last.source].data[last.start : last.end] != value:
+                parts.append(Part(index, start, end))
+    data = bytearray()
+    pieces: list[tuple[int, Part]] = []
+    for parts in groups.values():
+        if len(parts) > 1:
+            for part in parts:
+                for piece in _edges(part):
+                    if piece.start > part.start:
+                        data += GAP
+                    pieces.append((len(data), piece))
+                    data += sources[piece.source].data[piece.start : piece.end]
+            data += GAP
+    return Joined(bytes(data), tuple(pieces))
+
+
+def _edges(part: Part) -> Iterator[Part]:
+    if part.end - part.start <= 2 * EDGE:
+        yield part
+    else:
+        yield part._replace(end=part.start + EDGE)
+        yield part._replace(start=part.end - EDGE)
+
+
+def _named(source: Observation) -> Iterator[tuple[tuple[str | bytes, ...], Span]]:
+    for stretch in stretches.spans(source.data):
+        for pattern in _FIELDS:
+            for found in pattern.finditer(source.data, *stretch):
+                yield (found["name"].lower(),), found.span("value")
+    if source.place == BODY:
+        yield ("body", source.connection), (0, len(source.data))
+    elif source.place == STREAM:
+        for message in http1.messages(source.data):
+            if message.body:
+                yield ("body", source.connection), (message.body[0][0], message.body[-1][1])

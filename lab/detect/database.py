@@ -1,0 +1,91 @@
+"""Searching the rows of recorded databases: what lies scattered over pages is whole there."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+
+from lab.detect.budget import Budget
+from lab.detect.patterns import Patterns
+from lab.detect.sqlite import SqliteError, image, rows
+from lab.detect.views import Span, View
+from lab.detect.walk import GaveUp, Hit, walk
+from lab.model import Observation
+
+DATABASE_FILE, DATABASE_WAL, DATABASE_ROW = "database.file", "database.wal", "database.row"
+_ROW_END = b"\x1e"
+MIN_PIECE = 6
+"""Bytes of a value that SQLite spread over pages; fewer stand in a file of some megabytes by chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A database file among the sources, and the write-ahead log beside it; None is missing."""
+
+    file: int | None
+    wal: int | None
+
+
+def search_rows(
+    database: Database, sources: Sequence[Observation], patterns: Patterns, budget: Budget
+) -> tuple[list[Hit], list[GaveUp]]:
+    """What stands in the rows of `database`; the hits say where that is in the recorded files."""
+    if database.file is None:
+        index = database.wal or 0
+        return [], [GaveUp(index, DATABASE_WAL, "the database file of this write-ahead log is missing")]
+    files = [(index, sources[index].data) for index in (database.file, database.wal) if index is not None]
+    try:
+        text = _ROW_END.join(row.data for row in rows(image(*(data for _, data in files))))
+    except SqliteError as error:
+        return [], [GaveUp(database.file, DATABASE_FILE, str(error))]
+    hits = [
+        _in_files(text, files, Hit.of(view, match, database.file, DATABASE_ROW))
+        for view, matches in walk(View(text, DATABASE_ROW, decoders=("sqlite",)), patterns, budget)
+        for match in matches
+    ]
+    return hits, [GaveUp(database.file, DATABASE_ROW, why) for why in budget.reasons]
+
+
+def _in_files(text: bytes, files: Sequence[tuple[int, bytes]], hit: Hit) -> Hit:
+    """The hit with offsets into the recorded file in place of the rows' text.
+
+    Where the value stands in one piece in a file, that is where it is readable, without any decoder for the file.
+    Otherwise it is scattered over pages: the spans are those of its pieces, or the whole file if they are too short
+    to be told from chance.
+    """
+    value = text[hit.spans[0][0] : hit.spans[-1][1]]
+    for index, data in files:
+        if (at := data.find(value)) >= 0:
+            return replace(hit, source=index, spans=((at, at + len(value)),), decoders=hit.decoders[1:])
+    for index, data in files:
+        if pieces := _pieces(value, data):
+            return replace(hit, source=index, spans=pieces)
+    index, data = next(file for file in files if file[1])
+    return replace(hit, source=index, spans=((0, len(data)),))
+
+
+def _pieces(value: bytes, data: bytes) -> tuple[Span, ...]:
+    """Where the parts of `value` stand in `data`, each as long as possible; () if one is too short to be certain."""
+    spans: list[Span] = []
+    start = 0
+    while start < len(value):
+        found = bisect_right(range(start + 1, len(value) + 1), 0, key=lambda end: value[start:end] not in data)
+        if found < MIN_PIECE:
+            return ()
+        at = data.index(value[start : start + found])
+        spans.append((at, at + found))
+        start += found
+    return tuple(spans)
+
+
+def databases(sources: Sequence[Observation]) -> Iterator[Database]:
+    """The n-th database file of an observer goes with its n-th write-ahead log."""
+    found: dict[tuple[str, str, int], tuple[list[int], list[int]]] = {}
+    for index, source in enumerate(sources):
+        if source.place in (DATABASE_FILE, DATABASE_WAL):
+            files, logs = found.setdefault((source.observer, source.connection, source.exchange), ([], []))
+            (files if source.place == DATABASE_FILE else logs).append(index)
+    for files, logs in found.values():
+        yield from (Database(file, wal) for file, wal in zip_longest(files, logs))

@@ -1,0 +1,147 @@
+"""The registry of decoders: each makes further views of a view, as far as it finds something of its kind there.
+
+To add one: write a function (view, budget) → views with Builder, which keeps the way back to the source, and put it
+into the list of what it reads. Decoders never raise on odd input; what they cannot finish they note with
+`budget.give_up`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from enum import Enum
+from typing import NamedTuple
+
+from lab.detect.budget import Budget
+from lab.detect.decoders.based import (
+    ascii85,
+    base32,
+    base58,
+    base64,
+    base64_pieces,
+    base64_variants,
+    base85,
+    hexadecimal,
+    hexdump,
+    spaced_digits,
+    uuencode,
+    yenc,
+)
+from lab.detect.decoders.compressed import content_coding, lz_string, recognised, undeclared
+from lab.detect.decoders.disguises import (
+    array,
+    concatenated,
+    grouped_digits,
+    separated,
+    tags_removed,
+    turned,
+    unwrapped,
+    zero_width,
+    zero_width_between,
+)
+from lab.detect.decoders.escapes import (
+    css,
+    encoded_word,
+    html,
+    javascript,
+    json,
+    percent,
+    punycode,
+    quoted_printable,
+    urlencoded,
+    utf7,
+    utf16,
+    utf32,
+)
+from lab.detect.decoders.framing import (
+    dns_messages,
+    event_stream,
+    grpc_messages,
+    host_labels,
+    http2_streams,
+    http_bodies,
+    multipart_parts,
+    tls_records,
+    websocket_messages,
+)
+from lab.detect.decoders.structures import cbor, fields, msgpack, protobuf
+from lab.detect.decoders.xored import xored
+from lab.detect.views import View
+
+Decode = Callable[[View, Budget], Iterator[View]]
+
+
+class Reads(Enum):
+    """What a decoder works on. Only decoders of bytes are tried on the parts of a view that are no text."""
+
+    BYTES = "bytes"
+    TEXT = "text"
+
+
+class Decoder(NamedTuple):
+    """One way of decoding, and what it reads."""
+
+    decode: Decode
+    reads: Reads
+
+
+_OF_BYTES: tuple[Decode, ...] = (
+    tls_records,
+    http_bodies,
+    websocket_messages,
+    http2_streams,
+    multipart_parts,
+    grpc_messages,
+    dns_messages,
+    content_coding,
+    recognised,
+    undeclared,
+    cbor,
+    msgpack,
+    protobuf,
+    utf16,
+    utf32,
+    zero_width_between,
+    yenc,
+    xored,
+)
+# base64, base32, base58 and hexadecimal share what they look for, so they stand together; the dearest stand last.
+_OF_TEXT: tuple[Decode, ...] = (
+    event_stream,
+    host_labels,
+    fields,
+    base64,
+    base32,
+    base58,
+    hexadecimal,
+    base64_pieces,
+    base64_variants,
+    spaced_digits,
+    hexdump,
+    uuencode,
+    percent,
+    urlencoded,
+    json,
+    javascript,
+    css,
+    html,
+    quoted_printable,
+    encoded_word,
+    utf7,
+    punycode,
+    zero_width,
+    array,
+    concatenated,
+    tags_removed,
+    separated,
+    grouped_digits,
+    unwrapped,
+    turned,
+    lz_string,
+    base85,
+    ascii85,
+)
+DECODERS: tuple[Decoder, ...] = (
+    *(Decoder(decode, Reads.BYTES) for decode in _OF_BYTES),
+    *(Decoder(decode, Reads.TEXT) for decode in _OF_TEXT),
+)
+"""All decoders, in the order in which they are tried."""

@@ -1,0 +1,235 @@
+"""All that is searched as it stands: forms, digests and pieces of all secrets and their decoys, in one automaton.
+
+The automaton (Aho and Corasick 1975; the package ahocorasick_rs) reads each byte once, however many patterns there
+are. It holds only an anchor of each pattern, in lower case, and is given bytes in lower case, so that one pass finds
+every spelling; what stands around an anchor is compared afterwards. Of the libraries for this, hyperscan is forty
+times as fast, but takes three times as long to build and is not to be had for every machine; pyahocorasick is six
+times slower.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, Protocol
+
+from ahocorasick_rs import BytesAhoCorasick
+
+from lab.detect import digests, ordinary
+from lab.detect.forms import forms
+from lab.detect.normal import text_of
+
+ANCHOR = 12
+"""Bytes of a pattern in the automaton, at most. Eight bytes suffice against chance (see ordinary.MIN_VALUE)."""
+
+_LONG = 128
+"""Bytes of a value beyond which not every piece of it is looked for."""
+
+_OF_TOKENS = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
+_CASELESS = frozenset({("hex",), ("percent",), ("urlencoded",)})
+
+
+class Wanted(Protocol):
+    """What can be searched for: a name for reports, the value, and values drawn like it that were planted nowhere."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def value(self) -> bytes: ...
+    @property
+    def decoys(self) -> tuple[bytes, ...]: ...
+
+
+class Match(NamedTuple):
+    """Secret `name` (or a decoy of it) at [start, end) of the searched bytes, once `decoders` are undone.
+
+    `partial` is None for the whole value, else how many bytes of it these are.
+    """
+
+    name: str
+    decoy: bool
+    start: int
+    end: int
+    decoders: tuple[str, ...]
+    partial: int | None = None
+
+
+class Value(NamedTuple):
+    """A value to look for, and what each of its bytes adds that cannot be guessed."""
+
+    name: str
+    decoy: bool
+    data: bytes
+    bits: tuple[float, ...]
+
+
+class _Pattern(NamedTuple):
+    """`data` stands for `value`; its anchor starts at `anchor`. `check` compares the rest, given where that is."""
+
+    value: Value
+    data: bytes
+    anchor: int
+    decoders: tuple[str, ...]
+    check: Callable[[_Pattern, bytes, bytes, int], Match | None]
+
+
+class _Anchors:
+    """An automaton over a part of each pattern; finds where the patterns would begin."""
+
+    def __init__(self) -> None:
+        self._patterns: dict[bytes, list[_Pattern]] = {}
+
+    def add(self, pattern: _Pattern, data: bytes) -> None:
+        """`data` is the pattern as `find` will see it."""
+        self._patterns.setdefault(data[pattern.anchor : pattern.anchor + ANCHOR], []).append(pattern)
+
+    def build(self) -> None:
+        self._automaton = BytesAhoCorasick(list(self._patterns))
+        self._groups = list(self._patterns.values())
+
+    def find(self, data: bytes) -> Iterator[tuple[_Pattern, int]]:
+        """Each pattern whose anchor stands in `data`, and where it would begin, which may be before `data`."""
+        for index, start, _ in self._automaton.find_matches_as_indexes(data, overlapping=True):
+            for pattern in self._groups[index]:
+                yield pattern, start - pattern.anchor
+
+
+class Patterns:
+    """Built once for a set of secrets; searching changes nothing."""
+
+    def __init__(self, secrets: Iterable[Wanted]) -> None:
+        """Raises ValueError, with the reason, for a value that cannot be told from what others write."""
+        self.values = tuple(_values(secrets))
+        self._anchors, self._xored = _Anchors(), _Anchors()
+        for value in self.values:
+            for pattern in _patterns(value):
+                self._anchors.add(pattern, pattern.data.lower())
+            for data in dict.fromkeys((value.data, value.data.lower(), value.data.upper())):
+                self._xored.add(_Pattern(value, data, _tail(data[1:]), (), _check_xored), _differences(data))
+        self._anchors.build()
+        self._xored.build()
+
+    def search(self, data: bytes) -> Iterator[Match]:
+        """Every form, digest, checksum and piece of a value in `data`, in the order of where their anchors end."""
+        folded = data.lower()
+        for pattern, at in self._anchors.find(folded):
+            if match := pattern.check(pattern, data, folded, at):
+                yield match
+
+    def search_xored(self, data: bytes) -> Iterator[Match]:
+        """Every value in `data` whose bytes were all combined with one and the same byte by exclusive or.
+
+        The difference of neighbours is the same whatever the key, so one pass finds all keys.
+        """
+        for pattern, at in self._xored.find(_differences(data)):
+            if match := pattern.check(pattern, data, b"", at):
+                yield match
+
+
+def _values(secrets: Iterable[Wanted]) -> Iterator[Value]:
+    for secret in secrets:
+        for number, data in enumerate((secret.value, *secret.decoys)):
+            if reason := ordinary.refusal(data):
+                raise ValueError(f"{secret.name}: {reason}")
+            others = secret.decoys if number == 0 else (secret.value,)
+            yield Value(secret.name, number > 0, data, ordinary.bits(data, others if secret.decoys else ()))
+
+
+def _patterns(value: Value) -> Iterator[_Pattern]:
+    is_text = text_of(value.data) is not None
+    for form in forms(value.data):
+        check = _check_folded if is_text or form.decoders in _CASELESS else _check_bytes
+        yield _Pattern(value, form.data, _tail(form.data), form.decoders, check)
+    for digest in digests.plain(value.data):
+        yield _Pattern(value, digest.data, 0, (digest.how,), _check_bytes)
+    for checksum in digests.checksums(value.data):
+        yield _Pattern(value, checksum.data, 0, (checksum.how,), _check_token)
+    folded = value.data.lower()
+    for start in _piece_starts(value):
+        yield _Pattern(value, folded, start, (), _check_piece)
+
+
+def _tail(data: bytes) -> int:
+    """The end of a value tells it from others better than its beginning: that is where a random tag stands."""
+    return max(0, len(data) - ANCHOR)
+
+
+def _piece_starts(value: Value) -> Iterator[int]:
+    """Where pieces of a value begin that are just long enough to count.
+
+    Of a long value not all of them, but so many that every piece of twice that length has one in it.
+    """
+    end, held, due = 0, 0.0, 0
+    for start in range(len(value.data)):
+        while end < len(value.data) and (held < ordinary.PIECE_BITS or end - start < ordinary.MIN_VALUE):
+            held += value.bits[end]
+            end += 1
+        if held < ordinary.PIECE_BITS or end - start < ordinary.MIN_VALUE:
+            return
+        if start >= due and value.bits[start] > 0:
+            yield start
+            due = start + 1 if len(value.data) <= _LONG else end
+        held -= value.bits[start]
+
+
+def _matched(pattern: _Pattern, at: int, case: tuple[str, ...] = ()) -> Match:
+    value = pattern.value
+    return Match(value.name, value.decoy, at, at + len(pattern.data), pattern.decoders + case)
+
+
+def _check_bytes(pattern: _Pattern, data: bytes, folded: bytes, at: int) -> Match | None:
+    return _matched(pattern, at) if at >= 0 and data.startswith(pattern.data, at) else None
+
+
+def _check_folded(pattern: _Pattern, data: bytes, folded: bytes, at: int) -> Match | None:
+    if at < 0 or not folded.startswith(pattern.data.lower(), at):
+        return None
+    # The digits of hexadecimal and percent-encoding mean the same in either case.
+    case = () if pattern.decoders else _case(data[at : at + len(pattern.data)], pattern.data)
+    return _matched(pattern, at, case)
+
+
+def _check_token(pattern: _Pattern, data: bytes, folded: bytes, at: int) -> Match | None:
+    """A checksum is short: it counts only where it stands alone."""
+    if at < 0 or not folded.startswith(pattern.data, at):
+        return None
+    around = data[max(0, at - 1) : at] + data[at + len(pattern.data) :][:1]
+    return None if any(byte in _OF_TOKENS for byte in around) else _matched(pattern, at)
+
+
+def _check_piece(pattern: _Pattern, data: bytes, folded: bytes, at: int) -> Match | None:
+    """As much of the value as stands there, unless that is all of it or too little."""
+    whole, value = pattern.data, pattern.value
+    if at >= 0 and folded.startswith(whole, at):
+        return None
+    low = high = pattern.anchor
+    while low > 0 and at + low > 0 and folded[at + low - 1] == whole[low - 1]:
+        low -= 1
+    while high < len(whole) and at + high < len(folded) and folded[at + high] == whole[high]:
+        high += 1
+    if sum(value.bits[low:high]) < ordinary.PIECE_BITS:
+        return None
+    return Match(value.name, value.decoy, at + low, at + high, (), high - low)
+
+
+def _check_xored(pattern: _Pattern, data: bytes, folded: bytes, at: int) -> Match | None:
+    there = data[max(0, at) : at + len(pattern.data)]
+    if len(there) < len(pattern.data) or at < 0 or there == pattern.data:
+        return None
+    key = there[0] ^ pattern.data[0]
+    if bytes(byte ^ key for byte in there) != pattern.data:
+        return None
+    return _matched(pattern, at, (f"xor 0x{key:02x}", *_case(pattern.data, pattern.value.data)))
+
+
+def _case(written: bytes, value: bytes) -> tuple[str, ...]:
+    if written == value:
+        return ()
+    if written == value.lower():
+        return ("lowercase",)
+    return ("uppercase",) if written == value.upper() else ("mixed case",)
+
+
+def _differences(data: bytes) -> bytes:
+    """Each byte combined with the next one by exclusive or; one byte shorter than `data`."""
+    size = max(0, len(data) - 1)
+    return (int.from_bytes(data[:size]) ^ int.from_bytes(data[1:])).to_bytes(size)

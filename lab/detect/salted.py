@@ -1,0 +1,126 @@
+"""Digests of a secret together with something else that stands in the same recording."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from binascii import Error, unhexlify
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from lab.detect import digests
+from lab.detect.normal import normal_forms
+from lab.detect.patterns import Match, Value
+from lab.detect.views import View
+
+REMEMBERED = 2_000
+"""Salts whose digests are kept for the next search."""
+
+KEPT = 2**20
+"""Bytes of text of a recording that are kept for salts."""
+
+_TOKEN = re.compile(rb"(?<![0-9A-Za-z+/_-])[0-9A-Za-z+/_-]{22,128}={0,2}(?![0-9A-Za-z+/_=-])")
+_HEX = re.compile(rb"(?:[0-9a-f]{2})+|(?:[0-9A-F]{2})+")
+_NAMED = re.compile(
+    rb"""(?:salt|pepper|nonce|seed|secret|key|session|sid)[\w-]{0,8}["']?\s{0,3}[:=]\s{0,3}["']?([^\s"'&;,}\]]{1,64})""",
+    re.IGNORECASE,
+)
+_VALUE = re.compile(rb"(?<![\w.~+/-])(?=[\w.~+/-]{0,63}[0-9])[\w.~+/-]{4,64}={0,2}(?![\w.~+/=-])")
+_FROM_URLSAFE = bytes.maketrans(b"-_", b"+/")
+
+
+class Token(NamedTuple):
+    """Something at [start, end) of a view that is as long as a digest, as written in `encoding`."""
+
+    view: View
+    start: int
+    end: int
+    data: bytes
+    encoding: str
+
+
+class Session:
+    """The text seen so far in one recording, for it may hold salts: the same object for all searches of a recording."""
+
+    def __init__(self) -> None:
+        self._texts: deque[bytes] = deque()
+        self._size = 0
+
+    def note(self, text: bytes) -> None:
+        """Remember `text`, and forget the oldest beyond what is kept."""
+        self._texts.append(text[-KEPT:])
+        self._size += len(self._texts[-1])
+        while self._size > KEPT:
+            self._size -= len(self._texts.popleft())
+
+    def salts(self) -> Iterator[bytes]:
+        """Values that may be salts, the likely ones first: those named so, then the newest of the others.
+
+        Each also as the bytes that it may stand for.
+        """
+        for pattern in (_NAMED, _VALUE):
+            written = [value for text in self._texts for value in pattern.findall(text)]
+            for value in dict.fromkeys(reversed(written)):
+                yield value
+                yield from _read(value)
+
+
+def tokens(view: View) -> Iterator[Token]:
+    """Everything in a view that is as long as a digest."""
+    sizes = digests.sizes()
+    for found in _TOKEN.finditer(view.data):
+        written = found[0]
+        if _HEX.fullmatch(written) and len(written) // 2 in sizes:
+            yield Token(view, *found.span(), unhexlify(written), "hex")
+        elif (data := _from_base64(written)) is not None and len(data) in sizes:
+            yield Token(view, *found.span(), data, "base64")
+
+
+class Salted:
+    """Tries salts on the values of a search, and remembers what came out."""
+
+    def __init__(self, values: Sequence[Value]) -> None:
+        self._forms = [(value, data) for value in values for data in normal_forms(value.data)]
+        self._known: dict[tuple[bytes, frozenset[int]], dict[bytes, tuple[Value, str]]] = {}
+
+    def matches(self, found: Sequence[Token], salts: Iterable[bytes], most: int) -> Iterator[tuple[Token, Match]]:
+        """The tokens that are digests of a value with a salt, as far as `most` digests reach."""
+        by_data = {token.data: token for token in found}
+        sizes = frozenset(map(len, by_data))
+        tried = 0
+        for salt in salts if by_data and most else ():
+            if tried >= most:
+                return
+            made = self._digests(salt, sizes)
+            for data in made.keys() & by_data.keys():
+                value, how = made[data]
+                token = by_data[data]
+                yield token, Match(value.name, value.decoy, token.start, token.end, (token.encoding, how))
+            tried += len(made)
+
+    def _digests(self, salt: bytes, sizes: frozenset[int]) -> dict[bytes, tuple[Value, str]]:
+        key = (salt, sizes)
+        if key not in self._known:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[key] = {
+                data: (value, how) for value, form in self._forms for data, how in digests.with_salt(form, salt, sizes)
+            }
+        return self._known[key]
+
+
+def _read(written: bytes) -> Iterator[bytes]:
+    if len(written) >= 8:
+        if _HEX.fullmatch(written):
+            yield unhexlify(written)
+        elif (data := _from_base64(written)) is not None:
+            yield data
+
+
+def _from_base64(written: bytes) -> bytes | None:
+    bare = written.rstrip(b"=").translate(_FROM_URLSAFE)
+    try:
+        return b64decode(bare + b"=" * (-len(bare) % 4), validate=True)
+    except Error:
+        return None

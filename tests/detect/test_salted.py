@@ -1,0 +1,60 @@
+"""Digests with a salt are recognised where the salt stands in the same recording, or is given."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from base64 import b64encode
+
+from lab.detect import Detector, Session
+from lab.model import Direction, Observation, Observer, Secret, SecretName
+
+VALUE = b"k7f3.x9q2w@example.com"
+SECRET = Secret(SecretName.BODY, VALUE)
+
+
+def seen(data: bytes, exchange: int = 1) -> Observation:
+    return Observation(Observer.NETWORK, "http.body", "1", Direction.TO_SERVICE, 0.0, data, exchange)
+
+
+def chains(*data: bytes, salts: tuple[bytes, ...] = ()) -> set[tuple[str, ...]]:
+    search = Detector([SECRET], salts=salts).search([seen(one, number) for number, one in enumerate(data)])
+    return {finding.decoders for finding in search.findings}
+
+
+def test_a_salt_beside_the_digest_is_tried() -> None:
+    digest = hashlib.sha256(b"s4lt-and-pepper" + VALUE).hexdigest().encode()
+    assert chains(b'{"salt": "s4lt-and-pepper", "user": "%s"}' % digest) == {("hex", "sha-256 with a salt before it")}
+
+
+def test_a_salt_in_another_message_is_tried_and_the_place_is_that_of_the_digest() -> None:
+    digest = b64encode(hmac.digest(b"n0nce77", VALUE, "sha1"))
+    search = Detector([SECRET]).search([seen(b"id=n0nce77&x=1", 1), seen(b"v=" + digest, 2)])
+    (finding,) = search.findings
+    assert finding.decoders == ("base64", "hmac-sha-1")
+    assert (finding.source, finding.spans) == (1, ((2, 2 + len(digest)),))
+
+
+def test_a_salt_of_bytes_may_be_written_in_hexadecimal() -> None:
+    salt = bytes.fromhex("00ff10ee20dd30cc")
+    digest = hashlib.sha512(VALUE + salt).hexdigest().encode()
+    assert chains(b"salt=%s&digest=%s" % (salt.hex().encode(), digest)) == {("hex", "sha-512 with a salt behind it")}
+
+
+def test_a_salt_can_be_given() -> None:
+    digest = hashlib.md5(VALUE + b":house-secret").hexdigest().encode()  # noqa: S324
+    assert chains(b"u=" + digest) == set()
+    assert chains(b"u=" + digest, salts=(b"house-secret",)) == {("hex", "md5 with a salt behind it")}
+
+
+def test_a_session_remembers_salts_for_later_searches() -> None:
+    detector, session = Detector([SECRET]), Session()
+    assert detector.search([seen(b'{"nonce": "first-1"}')], session).findings == ()
+    digest = hashlib.sha256(b"first-1:" + VALUE).hexdigest().encode()
+    assert detector.search([seen(digest)], session).findings
+    assert detector.search([seen(digest)]).findings == ()
+
+
+def test_the_digest_of_another_value_is_not_taken_for_this_one() -> None:
+    digest = hashlib.sha256(b"s4lt" + b"k7f3.x9q2v@example.com").hexdigest().encode()
+    assert chains(b'{"salt": "s4lt", "user": "%s"}' % digest) == set()

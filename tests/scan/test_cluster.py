@@ -1,0 +1,122 @@
+"""The same work on a Dask cluster: real schedulers and workers, one of which is killed in the middle."""
+
+from __future__ import annotations
+
+import os
+import signal
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lab.scan.files
+from lab.model import LabError
+from lab.scan.cluster import scan_with_cluster
+from lab.scan.collect import Collector
+from lab.scan.files import listing
+from lab.scan.readers.plain import WINDOW
+from lab.scan.result import Report
+from lab.scan.wanted import Wanted
+from lab.scan.work import Task
+from lab.scan.workers import scan_here
+
+from .conftest import MAIL
+
+distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed (extra: cluster)")
+
+TASK = Task((Wanted("mail", MAIL.encode()),))
+FILES = 24
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    with (
+        warnings.catch_warnings(),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+        ) as cluster,
+    ):
+        yield cluster
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for number in range(FILES):
+        (tmp_path / f"{number:02}.log").write_text(
+            f"{'.' * number} {MAIL} " + "nothing to see here, move on\n" * 4000, encoding="utf-8"
+        )
+    return tmp_path
+
+
+def scanned(folder: Path, address: str, watch: object = None, *, ship: bool = False) -> Report:
+    files = listing([folder], str)
+    collector = Collector(files, watch if callable(watch) else lambda _done, _found: None)
+    scan_with_cluster(TASK, files.units, collector, address, ship=ship)
+    return collector.report(["mail"])
+
+
+def alone(folder: Path) -> Report:
+    files = listing([folder], str)
+    collector = Collector(files, lambda _done, _found: None)
+    scan_here(TASK, files.units, collector)
+    return collector.report(["mail"])
+
+
+@pytest.mark.parametrize("ship", [False, True])
+def test_a_cluster_gives_the_same_report(cluster: Any, folder: Path, ship: bool) -> None:
+    report = scanned(folder, cluster.scheduler_address, ship=ship)
+    assert report == alone(folder)
+    assert len(report.found) == FILES
+
+
+def test_what_a_lost_worker_had_is_done_again_and_counted_once(cluster: Any, folder: Path) -> None:
+    lost: list[int] = []
+
+    def watch(_done: int, found: int) -> None:
+        if found >= 5 and not lost:
+            lost.append(next(iter(cluster.workers.values())).process.process.pid)
+            os.kill(lost[0], signal.SIGKILL)
+
+    report = scanned(folder, cluster.scheduler_address, watch)
+    assert lost
+    assert report == alone(folder)
+
+
+def test_parts_of_a_large_file_are_sent_part_by_part(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = 2 * WINDOW
+    monkeypatch.setattr(lab.scan.files, "PART", part)
+    with (tmp_path / "large.log").open("wb") as file:
+        file.truncate(2 * part + 100)
+        for at in (3, part - 9, 2 * part + 5):
+            file.seek(at)
+            file.write(b" " + MAIL.encode())
+    report = scanned(tmp_path, cluster.scheduler_address, ship=True)
+    assert [one.spans[0][0] for one in report.found] == [4, part - 8, 2 * part + 6]
+    assert report == alone(tmp_path)
+
+
+def test_a_file_too_large_to_be_sent_is_said(cluster: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.scan.cluster.LARGEST_SENT", 100)
+    report = scanned(folder, cluster.scheduler_address, ship=True)
+    assert len(report.missed) == FILES
+    assert report.missed[0].why == "cannot be read: too large to be sent to the cluster"
+
+
+def test_no_cluster_there_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.scan.cluster.CONNECT_SECONDS", 1)
+    with pytest.raises(LabError, match="no Dask scheduler answers there"):
+        scanned(folder, "tcp://127.0.0.1:9")
+
+
+def test_a_file_that_cannot_be_sent_is_said(cluster: Any, folder: Path) -> None:
+    files = listing([folder], str)
+    (folder / "03.log").unlink()
+    collector = Collector(files, lambda _done, _found: None)
+    scan_with_cluster(TASK, files.units, collector, cluster.scheduler_address, ship=True)
+    report = collector.report(["mail"])
+    assert len(report.found) == FILES - 1
+    assert [one.why for one in report.missed] == ["cannot be read: No such file or directory"]
