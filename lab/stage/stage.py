@@ -21,6 +21,7 @@ from lab.capture import Item, Writer
 from lab.model import Direction, Missing, Mode, Observation, Observer, Secret, SecretName
 from lab.stage.certificates import make_authority, write_private
 from lab.stage.process import ANSWER_SECONDS, Child, ChildError
+from lab.stage.starting import Starter, open_starter
 from lab.stage.workspace import Workspace, open_workspace
 
 LOOPBACK = "127.0.0.1"
@@ -38,7 +39,12 @@ AT_REST = (
 SERVER_RECORDING = "server.jsonl"
 """In the folder of a session: what the server tap writes."""
 
-_PROGRAM = "from mitmproxy.tools.main import {0}; {0}()"
+_TAP = "from mitmproxy.tools.main import {0}; {0}()"
+_SERVICE = "from lab.service.__main__ import run; run()"
+
+_ALL_NEED = ("asyncio", "cryptography.x509", "flask")
+"""Modules that taps and service have in common: a third of what each imports."""
+_TAPS_NEED = ("mitmproxy.tools.main", "mitmproxy.tools.dump", "lab.stage.tap_side", "lab.stage.envelope_view")
 
 _PATIENCE = 7 * 86_400
 """Seconds of silence after which a tap ends a connection: somebody who types may take a long pause."""
@@ -76,7 +82,7 @@ class Venue:
 class Stage:
     """The running processes. Get one from `open_stage`."""
 
-    def __init__(self, workspace: Workspace, closing: ExitStack, *, web: bool) -> None:
+    def __init__(self, workspace: Workspace, closing: ExitStack, starter: Starter, *, web: bool) -> None:
         self.directory = directory = workspace.path
         self._workspace = workspace
         self._authority = make_authority("Lab CA of this run")
@@ -86,10 +92,13 @@ class Stage:
         self._ready = False
         self._abandoned = False
         self._closing = closing
+        self._starter = starter
         self.web = web
+        self.service = self._start("service", self._folder("service"), ["-c", _SERVICE])
+        for module in _TAPS_NEED:
+            starter.prepare(module)
         self.network = self._start_tap("network tap", "network_observer")
         self.server = self._start_tap("server tap", "server_observer", "keep_host_header=true")
-        self.service = self._start("service", self._folder("service"), ["-m", "lab.service"])
 
     @property
     def children(self) -> tuple[Child, ...]:
@@ -105,6 +114,7 @@ class Stage:
         if not self._ready:
             for child in self.children:
                 child.ready()
+                self._workspace.watch(child.pid)
             self._ready = True
 
     @contextmanager
@@ -214,9 +224,9 @@ class Stage:
         return self._start(name, directory, arguments)
 
     def _start(self, name: str, directory: Path, arguments: list[str]) -> Child:
-        child = Child(name, arguments, directory)
+        child = Child(name, arguments, directory, self._starter)
         self._closing.callback(child.close)
-        self._workspace.watch(child.pid)
+        self._workspace.watch(self._starter.pid or child.pid)
         return child
 
     def _folder(self, name: str) -> Path:
@@ -234,7 +244,7 @@ class Stage:
             options += ["flow_detail=0"]
         settings = [part for option in options for part in ("--set", option)]
         tool = "mitmweb" if web else "mitmdump"
-        return ["-c", _PROGRAM.format(tool), "-s", str(resources.folder("addons") / f"{addon}.py"), *settings]
+        return ["-c", _TAP.format(tool), "-s", str(resources.folder("addons") / f"{addon}.py"), *settings]
 
 
 @contextmanager
@@ -245,7 +255,13 @@ def open_stage(*, web: bool = False) -> Iterator[Stage]:
     With `web` the taps are mitmweb: a person can look at their flows, which are kept and marked (see `Stage.mark`).
     """
     with ExitStack() as stack:
-        yield Stage(stack.enter_context(open_workspace()), stack, web=web)
+        workspace = stack.enter_context(open_workspace())
+        children = stack.enter_context(ExitStack())
+        starter = open_starter()
+        stack.callback(starter.close)
+        for module in _ALL_NEED:
+            starter.prepare(module)
+        yield Stage(workspace, children, starter, web=web)
 
 
 def _listen(tap: Child, options: dict[str, Any]) -> tuple[str, int]:
