@@ -42,8 +42,6 @@ SERVER_RECORDING = "server.jsonl"
 _TAP = "from mitmproxy.tools.main import {0}; {0}()"
 _SERVICE = "from lab.service.__main__ import run; run()"
 
-_ALL_NEED = ("asyncio", "cryptography.x509", "flask")
-"""Modules that taps and service have in common: a third of what each imports."""
 _TAPS_NEED = ("mitmproxy.tools.main", "mitmproxy.tools.dump", "lab.stage.tap_side", "lab.stage.envelope_view")
 
 _PATIENCE = 7 * 86_400
@@ -248,19 +246,18 @@ class Stage:
 
 
 @contextmanager
-def open_stage(*, web: bool = False) -> Iterator[Stage]:
+def open_stage(starter: Starter | None = None, *, web: bool = False) -> Iterator[Stage]:
     """A stage in a temporary directory of its own; on leaving, its processes end and its files are gone.
 
     Its processes start side by side; `Stage.session` waits for them, so there is time for something else until then.
+    `starter`, else one of its own, starts them; it is closed with the stage.
     With `web` the taps are mitmweb: a person can look at their flows, which are kept and marked (see `Stage.mark`).
     """
     with ExitStack() as stack:
         workspace = stack.enter_context(open_workspace())
         children = stack.enter_context(ExitStack())
-        starter = open_starter()
-        stack.callback(starter.close)
-        for module in _ALL_NEED:
-            starter.prepare(module)
+        starter = starter or open_starter()
+        stack.callback(starter.close)  # before its children: it ends them, and others that it would start later
         yield Stage(workspace, children, starter, web=web)
 
 
