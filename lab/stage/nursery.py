@@ -10,7 +10,7 @@ With the standard library alone. DESCRIPTOR is a socket; each line of JSON from 
     ["pid", NUMBER]                           answered by its process id
     ["wait", NUMBER, SECONDS]                 answered by its exit status, or null if it goes on after so many SECONDS,
                                               if they are not null themselves
-    ["kill", NUMBER]
+    ["kill", NUMBER]                          answered by null, once its end is certain
 
 The end of the socket, and SIGTERM at any moment, end it and all children by force. Forking is safe here because there
 is no other thread: nothing but imports happens before, and each child goes its own way at once.
@@ -88,6 +88,7 @@ def _serve(connection: socket.socket, children: list[_Child]) -> list[str] | Non
                 _answer(connection, children[number].wait(seconds))
             case ["kill", int(number)]:
                 children[number].kill()
+                _answer(connection, None)
     return None
 
 

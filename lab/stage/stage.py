@@ -42,7 +42,7 @@ SERVER_RECORDING = "server.jsonl"
 _TAP = "from mitmproxy.tools.main import {0}; {0}()"
 _SERVICE = "from lab.service.__main__ import run; run()"
 
-_TAPS_NEED = ("mitmproxy.tools.main", "mitmproxy.tools.dump", "lab.stage.tap_side", "lab.stage.envelope_view")
+_TAPS_NEED = ("mitmproxy.tools.main", "lab.stage.tap_side", "lab.stage.envelope_view")
 
 _PATIENCE = 7 * 86_400
 """Seconds of silence after which a tap ends a connection: somebody who types may take a long pause."""
@@ -93,7 +93,7 @@ class Stage:
         self._starter = starter
         self.web = web
         self.service = self._start("service", self._folder("service"), ["-c", _SERVICE])
-        for module in _TAPS_NEED:
+        for module in (*_TAPS_NEED, f"mitmproxy.tools.{'web' if web else 'dump'}"):
             starter.prepare(module)
         self.network = self._start_tap("network tap", "network_observer")
         self.server = self._start_tap("server tap", "server_observer", "keep_host_header=true")

@@ -149,10 +149,6 @@ class Nursery:
         status = self.ask("wait", number, seconds)
         return LOST if self._closed else status
 
-    def kill(self, number: int) -> None:
-        with self._turn:
-            self._order("kill", number)
-
     def close(self) -> None:
         """End it and its children at once, also those that it has not come to yet."""
         self._closed = True
@@ -199,7 +195,7 @@ class _Forked:
         return self._status
 
     def kill(self) -> None:
-        self._nursery.kill(self._number)
+        self._nursery.ask("kill", self._number)
 
 
 def _environment() -> dict[str, str]:
