@@ -2,8 +2,9 @@
 
     participants ═══▶ network tap ═══▶ server tap (ends TLS) ═══▶ service ═══▶ SQLite
 
-Three processes are started side by side once a run. Each session gets a service instance, a database, a certificate
-and recordings of its own; the taps are pointed at them, which takes milliseconds. Everything binds to loopback.
+Three processes are started side by side once a run (see starting.py). Each session gets a service instance, a
+database, a certificate and recordings of its own; the taps are pointed at them, which takes milliseconds. Everything
+binds to loopback.
 """
 
 from __future__ import annotations
