@@ -13,7 +13,7 @@ import signal
 import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -210,11 +210,14 @@ class _Version(argparse.Action):
 
 def _run(options: argparse.Namespace) -> int:
     """Hold lessons on real traffic: a message service, an eavesdropper before it, the operator behind it."""
-    from lab.scenario.run import hold
+    from lab.stage.starting import open_starter
 
-    sessions = _sessions(options.lessons or [TOUR], options.mode or [*Mode])
-    with _Progress() as progress:
-        return _report(hold(sessions, options.captures, progress), options, progress.pause)
+    with closing(open_starter()) as starter:  # first of all: it prepares while this process imports and reads
+        from lab.scenario.run import hold
+
+        sessions = _sessions(options.lessons or [TOUR], options.mode or [*Mode])
+        with _Progress() as progress:
+            return _report(hold(sessions, options.captures, progress, starter), options, progress.pause)
 
 
 def _up(options: argparse.Namespace) -> int:
@@ -402,17 +405,19 @@ def _doctor(_: argparse.Namespace) -> int:
 
 def _report(matrices: Iterator[LeakMatrix], options: argparse.Namespace, pause: Callable[[], None]) -> int:
     """Print each matrix as it comes. `pause` takes the progress line off the terminal first."""
-    from lab.matrix import exit_status
-    from lab.report.as_json import to_json
-    from lab.report.as_text import print_matrix, print_summary
-
     json_file: str | None = options.json
     console = _console(stderr=json_file == "-")
     judged: list[LeakMatrix] = []
     for matrix in matrices:
+        from lab.report.as_text import print_matrix  # not before the first one is on its way
+
         judged.append(matrix)
         pause()
         print_matrix(matrix, console, evidence=options.evidence)
+    from lab.matrix import exit_status
+    from lab.report.as_json import to_json
+    from lab.report.as_text import print_summary
+
     print_summary(judged, console)
     if json_file == "-":
         sys.stdout.write(to_json(judged))

@@ -22,6 +22,7 @@ from lab.scenario import load, run
 from lab.scenario.run import Session, perform
 from lab.scenario.vocabulary import ON_STAGE
 from lab.stage.stage import Stage, open_stage
+from lab.stage.starting import Starter
 
 LESSON = """# Feature: A bad day
 
@@ -96,8 +97,8 @@ def test_the_next_lesson_gets_a_new_stage(session: Session, tmp_path: Path, monk
     stages: list[Stage] = []
 
     @contextmanager
-    def watched() -> Iterator[Stage]:
-        with open_stage() as stage:
+    def watched(starter: Starter | None) -> Iterator[Stage]:
+        with open_stage(starter) as stage:
             stages.append(stage)
             yield stage
 

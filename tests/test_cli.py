@@ -347,6 +347,24 @@ def processes_of(session: int) -> list[int]:
     return found
 
 
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes by their environment")
+@pytest.mark.parametrize("arguments", [("nothing",), ("--mode", "morse"), ("broken.feature.md",)])
+def test_bad_input_leaves_nothing_behind(
+    environment: dict[str, str], tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    lesson(tmp_path, "# Feature: Broken\n", "broken.feature.md")
+    mark = os.getpid()
+    done = subprocess.run(
+        [sys.executable, "-m", "lab", "run", *arguments],
+        cwd=tmp_path,
+        env={**environment, "LAB_TEST_RUN": str(mark)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == cli.WRONG_USE
+    assert processes_of(mark) == []
+
+
 ENDINGS = [
     ("SIGINT", cli.INTERRUPTED, "lab: interrupted; everything was stopped and tidied up\n"),
     ("SIGTERM", 128 + signal.SIGTERM, ""),

@@ -14,6 +14,7 @@ from lab import capture
 from lab.model import Encryption, LabError, LeakMatrix
 from lab.scenario.lesson import Lesson, Scenario
 from lab.stage.stage import Stage, open_stage
+from lab.stage.starting import Starter
 
 type Progress = Callable[[str], None]
 """Is told in a few words what happens next."""
@@ -32,12 +33,14 @@ class Session:
         return f"{self.lesson.name}-{self.number}-{self.scenario.mode}{capture.SUFFIX}"
 
 
-def hold(sessions: Sequence[Session], captures: Path | None, progress: Progress) -> Iterator[LeakMatrix]:
+def hold(
+    sessions: Sequence[Session], captures: Path | None, progress: Progress, starter: Starter | None = None
+) -> Iterator[LeakMatrix]:
     """Hold the sessions and judge each one, while the next one is held; the matrices come in the sessions' order.
 
     Captures are kept in the folder `captures`, or not at all. A stage that lost a process is replaced before the next
-    session. LabError: the stage cannot be set up, an encryption is not installed, or a capture cannot be written (one
-    that exists is never overwritten).
+    session; `starter` is for the first one (see `open_stage`). LabError: the stage cannot be set up, an encryption is
+    not installed, or a capture cannot be written (one that exists is never overwritten).
     """
     _check_installed(sessions)
     if captures is not None:
@@ -50,7 +53,8 @@ def hold(sessions: Sequence[Session], captures: Path | None, progress: Progress)
                 yield from _results(judging)  # their recordings may be in the folder of the stage
                 running.close()
                 progress("starting taps and service")
-                stage = running.enter_context(open_stage())
+                stage = running.enter_context(open_stage(starter))
+                starter = None
             path = captures / session.file_name if captures else stage.directory / f"{number}{capture.SUFFIX}"
             _record(session, stage, path, progress)
             judging.append(judge.submit(_judge, path))

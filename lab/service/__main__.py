@@ -105,8 +105,12 @@ def main(commands: Iterable[bytes], answers: BinaryIO) -> None:
             say(runner.answer(line))
 
 
-if __name__ == "__main__":
-    # Standard output is for answers alone: whatever a library prints goes to standard error.
+def run() -> None:
+    """Take commands from standard input. Standard output is for answers alone: other output goes to standard error."""
     output = sys.stdout.buffer
     with contextlib.redirect_stdout(sys.stderr):
         main(sys.stdin.buffer, output)
+
+
+if __name__ == "__main__":
+    run()

@@ -10,7 +10,6 @@ import json
 import os
 import queue
 import subprocess
-import sys
 import threading
 from collections import deque
 from contextlib import suppress
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.model import LabError
+from lab.stage.starting import Spawner, Starter
 
 START_SECONDS = 60.0
 ANSWER_SECONDS = 20.0
@@ -32,22 +32,23 @@ class ChildError(LabError):
 class Child:
     """One running child. Starting does not wait: call `ready` once all children of a stage were started."""
 
-    def __init__(self, name: str, arguments: list[str], directory: Path) -> None:
+    def __init__(self, name: str, arguments: list[str], directory: Path, starter: Starter | None = None) -> None:
         self.name = name
         self._log = directory / f"{name}.stderr"
-        environment = {key: value for key, value in os.environ.items() if not key.upper().endswith("_PROXY")}
-        environment["PYTHONUNBUFFERED"] = "1"
-        with self._log.open("xb") as errors:
-            self._process = subprocess.Popen(
-                [sys.executable, *arguments],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                cwd=directory,
-                env=environment,
-                encoding="utf-8",
-                start_new_session=True,  # Ctrl-C is for the parent, which then ends its children in order
-            )
+        errors = self._log.open("xb")
+        (stdin, ours_in), (ours_out, stdout) = os.pipe(), os.pipe()
+        try:
+            self._process = (starter or Spawner()).start(arguments, (stdin, stdout, errors.fileno()), directory)
+        except BaseException:
+            os.close(ours_in)
+            os.close(ours_out)
+            raise
+        finally:
+            errors.close()
+            os.close(stdin)
+            os.close(stdout)
+        self._stdin = os.fdopen(ours_in, "w", encoding="utf-8")
+        self._stdout = os.fdopen(ours_out, encoding="utf-8")
         self._answers: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._said: deque[str] = deque(maxlen=20)
         self._reader = threading.Thread(target=self._read, name=f"read-{name}", daemon=True)
@@ -55,7 +56,11 @@ class Child:
 
     @property
     def pid(self) -> int:
-        return self._process.pid
+        """Waits until it has one. ChildError: it never will."""
+        try:
+            return self._process.pid
+        except ProcessLookupError:
+            raise ChildError(f"the {self.name} is gone: {self._last_words()}") from None
 
     @property
     def alive(self) -> bool:
@@ -69,11 +74,9 @@ class Child:
     def ask(self, command: dict[str, Any], seconds: float = ANSWER_SECONDS) -> dict[str, Any]:
         """Send one command and return what stands under "ok". ChildError: refused, dead, or silent for `seconds`."""
         verb = next(iter(command))
-        stdin = self._process.stdin
-        assert stdin is not None  # noqa: S101 - Popen was given a pipe
         try:
-            stdin.write(json.dumps(command) + "\n")
-            stdin.flush()
+            self._stdin.write(json.dumps(command) + "\n")
+            self._stdin.flush()
         except (OSError, ValueError):
             raise ChildError(f"the {self.name} is gone: {self._last_words()}") from None
         answer = self._answer(seconds, verb)
@@ -90,15 +93,12 @@ class Child:
         By force: an answer says that what was asked for is done, so nothing is lost, and an interpreter takes a third
         of a second to end by itself.
         """
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None  # noqa: S101
-        assert stdout is not None  # noqa: S101
         self._process.kill()
         with suppress(OSError):  # it died with a command in the pipe
-            stdin.close()
+            self._stdin.close()
         status = self._process.wait()
         self._reader.join(STOP_SECONDS)
-        stdout.close()
+        self._stdout.close()
         return status
 
     def _answer(self, seconds: float, verb: str) -> dict[str, Any]:
@@ -113,8 +113,7 @@ class Child:
         return answer
 
     def _read(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101
-        for line in self._process.stdout:
+        for line in self._stdout:
             try:
                 answer = json.loads(line)
             except ValueError:

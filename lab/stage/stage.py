@@ -2,8 +2,9 @@
 
     participants ═══▶ network tap ═══▶ server tap (ends TLS) ═══▶ service ═══▶ SQLite
 
-Three processes are started side by side once a run. Each session gets a service instance, a database, a certificate
-and recordings of its own; the taps are pointed at them, which takes milliseconds. Everything binds to loopback.
+Three processes are started side by side once a run (see starting.py). Each session gets a service instance, a
+database, a certificate and recordings of its own; the taps are pointed at them, which takes milliseconds. Everything
+binds to loopback.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from lab.capture import Item, Writer
 from lab.model import Direction, Missing, Mode, Observation, Observer, Secret, SecretName
 from lab.stage.certificates import make_authority, write_private
 from lab.stage.process import ANSWER_SECONDS, Child, ChildError
+from lab.stage.starting import Starter, open_starter
 from lab.stage.workspace import Workspace, open_workspace
 
 LOOPBACK = "127.0.0.1"
@@ -38,7 +40,10 @@ AT_REST = (
 SERVER_RECORDING = "server.jsonl"
 """In the folder of a session: what the server tap writes."""
 
-_PROGRAM = "from mitmproxy.tools.main import {0}; {0}()"
+_TAP = "from mitmproxy.tools.main import {0}; {0}()"
+_SERVICE = "from lab.service.__main__ import run; run()"
+
+_TAPS_NEED = ("mitmproxy.tools.main", "lab.stage.tap_side", "lab.stage.envelope_view")
 
 _PATIENCE = 7 * 86_400
 """Seconds of silence after which a tap ends a connection: somebody who types may take a long pause."""
@@ -76,7 +81,7 @@ class Venue:
 class Stage:
     """The running processes. Get one from `open_stage`."""
 
-    def __init__(self, workspace: Workspace, closing: ExitStack, *, web: bool) -> None:
+    def __init__(self, workspace: Workspace, closing: ExitStack, starter: Starter, *, web: bool) -> None:
         self.directory = directory = workspace.path
         self._workspace = workspace
         self._authority = make_authority("Lab CA of this run")
@@ -86,10 +91,13 @@ class Stage:
         self._ready = False
         self._abandoned = False
         self._closing = closing
+        self._starter = starter
         self.web = web
+        self.service = self._start("service", self._folder("service"), ["-c", _SERVICE])
+        for module in (*_TAPS_NEED, f"mitmproxy.tools.{'web' if web else 'dump'}"):
+            starter.prepare(module)
         self.network = self._start_tap("network tap", "network_observer")
         self.server = self._start_tap("server tap", "server_observer", "keep_host_header=true")
-        self.service = self._start("service", self._folder("service"), ["-m", "lab.service"])
 
     @property
     def children(self) -> tuple[Child, ...]:
@@ -105,6 +113,7 @@ class Stage:
         if not self._ready:
             for child in self.children:
                 child.ready()
+                self._workspace.watch(child.pid)
             self._ready = True
 
     @contextmanager
@@ -214,9 +223,9 @@ class Stage:
         return self._start(name, directory, arguments)
 
     def _start(self, name: str, directory: Path, arguments: list[str]) -> Child:
-        child = Child(name, arguments, directory)
+        child = Child(name, arguments, directory, self._starter)
         self._closing.callback(child.close)
-        self._workspace.watch(child.pid)
+        self._workspace.watch(self._starter.pid or child.pid)
         return child
 
     def _folder(self, name: str) -> Path:
@@ -234,18 +243,23 @@ class Stage:
             options += ["flow_detail=0"]
         settings = [part for option in options for part in ("--set", option)]
         tool = "mitmweb" if web else "mitmdump"
-        return ["-c", _PROGRAM.format(tool), "-s", str(resources.folder("addons") / f"{addon}.py"), *settings]
+        return ["-c", _TAP.format(tool), "-s", str(resources.folder("addons") / f"{addon}.py"), *settings]
 
 
 @contextmanager
-def open_stage(*, web: bool = False) -> Iterator[Stage]:
+def open_stage(starter: Starter | None = None, *, web: bool = False) -> Iterator[Stage]:
     """A stage in a temporary directory of its own; on leaving, its processes end and its files are gone.
 
     Its processes start side by side; `Stage.session` waits for them, so there is time for something else until then.
+    `starter`, else one of its own, starts them; it is closed with the stage.
     With `web` the taps are mitmweb: a person can look at their flows, which are kept and marked (see `Stage.mark`).
     """
     with ExitStack() as stack:
-        yield Stage(stack.enter_context(open_workspace()), stack, web=web)
+        workspace = stack.enter_context(open_workspace())
+        children = stack.enter_context(ExitStack())
+        starter = starter or open_starter()
+        stack.callback(starter.close)  # before its children: it ends them, and others that it would start later
+        yield Stage(workspace, children, starter, web=web)
 
 
 def _listen(tap: Child, options: dict[str, Any]) -> tuple[str, int]:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,15 @@ def end(up: Up) -> str:
 
 
 def processes_in(folder: Path) -> list[str]:
-    """Command lines that name a folder; each tap's and the janitor's does."""
+    """Processes that have to do with a temporary folder: those that have it from their parent, as Linux tells; else
+    those whose command lines name it, as each tap's and the janitor's does where nothing is forked."""
+    if Path("/proc/self/environ").exists():
+        found = []
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            with suppress(OSError):  # it has ended, or is somebody else's
+                if os.fsencode(f"TMPDIR={folder}") in path.read_bytes().split(b"\0"):
+                    found.append(path.parent.name)
+        return found
     ps = shutil.which("ps")
     assert ps
     listed = subprocess.run([ps, "-ewwo", "args"], capture_output=True, encoding="utf-8", check=True).stdout

@@ -194,6 +194,6 @@ def test_an_encryption_that_is_not_installed_is_refused_before_anything_starts(
         "  | | network | server | database |\n  | --- | --- | --- | --- |\n  | body | hidden | hidden | hidden |\n"
     )
     lesson = parse(text, Path("f.feature.md"))
-    monkeypatch.setattr(run, "open_stage", lambda: pytest.fail("a stage was started"))
+    monkeypatch.setattr(run, "open_stage", lambda _: pytest.fail("a stage was started"))
     with pytest.raises(LabError, match=r"^the encryption olm needs another package: pip install 'mitm-lab\[olm\]'$"):
         list(run.hold([Session(lesson, lesson.scenarios[0], 1)], None, lambda _: None))

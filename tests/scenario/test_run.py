@@ -24,7 +24,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Path]:
     paths: list[Path] = []
 
     @contextmanager
-    def stage() -> Iterator[Any]:
+    def stage(_: object) -> Iterator[Any]:
         yield SimpleNamespace(directory=tmp_path, intact=True)
 
     monkeypatch.setattr(run, "open_stage", stage)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lab.stage.process import Child, ChildError
+from lab.stage.starting import Nursery, Spawner, Starter
 
 GUARD = 20.0
 """Seconds after which a test gives up; none of them waits for that long."""
@@ -35,18 +36,26 @@ for line in sys.stdin:
 type Start = Callable[..., Child]
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
+STARTERS = [Spawner, pytest.param(Nursery, marks=pytest.mark.skipif(not hasattr(os, "fork"), reason="cannot fork"))]
+
+
+@pytest.fixture(params=STARTERS)
+def start(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Start]:
     """Starts children that run a program, and ends those that are left."""
     children: list[Child] = []
+    starters: list[Starter] = []
 
     def start(program: str = OBEDIENT, name: str = "helper") -> Child:
-        children.append(Child(name, ["-c", program], tmp_path))
+        if not starters:
+            starters.append(request.param())
+        children.append(Child(name, ["-c", program], tmp_path, starters[0]))
         return children[-1]
 
     yield start
     for child in children:
         child.close()
+    for starter in starters:
+        starter.close()
 
 
 @pytest.fixture
@@ -60,8 +69,15 @@ def test_it_starts_answers_and_ends_when_it_is_told_to(helper: Child) -> None:
     assert helper.ask({"add": [2, 3]}) == {"sum": 5}
     assert helper.ask({"add": [4, 5]}) == {"sum": 9}
     assert helper.alive
+    pid = helper.pid
     assert helper.close() == -signal.SIGKILL
     assert not helper.alive
+    with pytest.raises(ProcessLookupError):  # not even a zombie is left
+        os.kill(pid, 0)
+
+
+def test_an_interrupt_on_the_terminal_is_not_for_it(helper: Child) -> None:
+    assert os.getsid(helper.pid) != os.getsid(0)
 
 
 def test_a_refusal_is_an_error_and_the_child_goes_on(helper: Child) -> None:
@@ -139,8 +155,10 @@ def test_proxies_of_the_environment_are_not_passed_on(start: Start, monkeypatch:
 PARENT = """
 import sys
 from pathlib import Path
+from lab.stage import starting
 from lab.stage.process import Child
-child = Child("helper", ["-c", sys.argv[1], sys.argv[2]], Path(sys.argv[3]))
+starter = getattr(starting, sys.argv[4])()
+child = Child("helper", ["-c", sys.argv[1], sys.argv[2]], Path(sys.argv[3]), starter)
 child.ready()
 print(child.pid, flush=True)
 sys.stdin.read()
@@ -154,11 +172,12 @@ sys.stdin.read()
 """
 
 
-def test_a_child_whose_parent_is_killed_ends_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("starter", STARTERS)
+def test_a_child_whose_parent_is_killed_ends_too(tmp_path: Path, starter: type[Starter]) -> None:
     # As long as the child lives it holds the one writing end of a pipe, so the end of that pipe tells of its own.
     os.mkfifo(tmp_path / "held")
     with subprocess.Popen(
-        [sys.executable, "-c", PARENT, HOLDER, str(tmp_path / "held"), str(tmp_path)],
+        [sys.executable, "-c", PARENT, HOLDER, str(tmp_path / "held"), str(tmp_path), starter.__name__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as parent:
@@ -176,22 +195,30 @@ def test_a_child_whose_parent_is_killed_ends_too(tmp_path: Path) -> None:
 
 STAGE = """
 import sys
+from lab.stage import starting
 from lab.stage.stage import open_stage
-with open_stage() as stage:
-    print(*(child.pid for child in stage.children), flush=True)
+starter = getattr(starting, sys.argv[1])()
+with open_stage(starter) as stage:
+    print(*(child.pid for child in stage.children), starter.pid or "", flush=True)
     sys.stdin.read()
 """
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux lets one wait for a process of others")
-def test_taps_and_service_end_when_the_lab_is_killed_and_their_files_are_gone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("starter", STARTERS)
+def test_taps_and_service_end_when_the_lab_is_killed_and_their_files_are_gone(
+    tmp_path: Path, starter: type[Starter]
+) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     with subprocess.Popen(
-        [sys.executable, "-c", STAGE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+        [sys.executable, "-c", STAGE, starter.__name__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
     ) as parent:
         assert parent.stdout is not None
         watched = [os.pidfd_open(int(pid)) for pid in parent.stdout.readline().split()]
-        assert len(watched) == 3
+        assert len(watched) == 3 + (starter is Nursery)
         assert select.select(watched, [], [], 0)[0] == []
         assert list(tmp_path.iterdir()) != []
         parent.kill()

@@ -285,7 +285,7 @@ def test_nothing_is_left_of_a_stage_and_nothing_was_put_into_the_home(
 def test_a_stage_that_fails_to_start_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    monkeypatch.setattr("lab.stage.stage._PROGRAM", "raise SystemExit('no room')")
+    monkeypatch.setattr("lab.stage.stage._TAP", "raise SystemExit('no room')")
     with pytest.raises(ChildError, match="no room"), open_stage() as own:
         own.ready()
     assert list(tmp_path.iterdir()) == []
