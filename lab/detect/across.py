@@ -23,8 +23,10 @@ EDGE = 256
 _FIELDS = (
     re.compile(rb'"(?P<name>[^"\\\x00-\x1f]{1,64})"\s{0,9}:\s{0,9}"(?P<value>(?:[^"\\\x00-\x1f]|\\.)*)"'),
     re.compile(rb"(?<![\w.\[\]-])(?P<name>[\w.\[\]-]{1,64})=(?P<value>[^\s&;#\"'<>\x00-\x1f\x7f-\xff]+)"),
-    re.compile(rb"^(?P<name>[A-Za-z][\w-]{1,63}):[ \t]{0,9}(?P<value>[^\r\n]+)", re.MULTILINE),
+    re.compile(rb"(?:^|[ \t])(?P<name>[A-Za-z][\w-]{1,63}):[ \t]{0,9}(?P<value>[^\r\n]+)", re.MULTILINE),
 )
+_MESSAGES = (BODY, "websocket.message", "udp.datagram")
+"""Places whose observations are one message each."""
 
 
 class Part(NamedTuple):
@@ -89,9 +91,9 @@ def _named(source: Observation) -> Iterator[tuple[tuple[str | bytes, ...], Span]
         for pattern in _FIELDS:
             for found in pattern.finditer(source.data, *stretch):
                 yield (found["name"].lower(),), found.span("value")
-    if source.place == BODY:
-        yield ("body", source.connection), (0, len(source.data))
+    if source.place in _MESSAGES:
+        yield (source.place, source.connection), (0, len(source.data))
     elif source.place == STREAM:
         for message in http1.messages(source.data):
             if message.body:
-                yield ("body", source.connection), (message.body[0][0], message.body[-1][1])
+                yield (BODY, source.connection), (message.body[0][0], message.body[-1][1])

@@ -6,17 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
+_GUESSED = 12 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Limits for the decoding of one source.
 
-    `depth`: guessed layers of encoding. `steps`: views made and decompressions tried. `decoded`: bytes of all decoded
-    views together. `expanded`: bytes out of one compressed piece. `findings`: kept for one secret (or its decoys).
-    `hashes`: digests with salts that a search tries, about a microsecond each.
+    `depth`: layers of encoding. `guesses`: how many of them may be of a kind that is easily mistaken for another; in
+    a source of more than 2 KiB fewer, see `Budget.guesses`. `steps`: views made and decompressions tried. `decoded`:
+    bytes of all decoded views together. `expanded`: bytes out of one compressed piece. `findings`: kept for one secret
+    (or its decoys). `hashes`: digests with salts that a search tries, about a microsecond each.
     """
 
     depth: int = 8
+    guesses: int = 6
     steps: int = 100_000
     decoded: int = 64 * 2**20
     expanded: int = 16 * 2**20
@@ -48,6 +52,14 @@ class Budget:
     def expansion(self) -> int:
         """Bytes that the next decompression may put out."""
         return min(self.limits.expanded, self._decoded)
+
+    def guesses(self, size: int) -> int:
+        """How many uncertain decoders may follow each other in a source of `size` bytes.
+
+        The work grows with each one by about the number of such decoders, and whoever disguises a value so thoroughly
+        sends it by itself.
+        """
+        return min(self.limits.guesses, max(1, _GUESSED // max(1, size)))
 
     def ask(self) -> None:
         """Raises Exhausted once the time is up."""

@@ -8,18 +8,20 @@ from functools import lru_cache
 from itertools import chain
 
 from lab.detect import across, http1, stretches
+from lab.detect.across import Joined
+from lab.detect.batches import batches
 from lab.detect.budget import Budget, Limits
 from lab.detect.database import databases, search_rows
 from lab.detect.excerpt import excerpt
 from lab.detect.patterns import Match, Patterns, Wanted
-from lab.detect.places import Region, place_of, regions, starts
+from lab.detect.places import Region, place_of, regions
 from lab.detect.reassembly import BODY, STREAM, reassemble
 from lab.detect.salted import Salted, Session, Token, tokens
 from lab.detect.views import Span, View
 from lab.detect.walk import GaveUp, Hit, matches, walk
 from lab.model import Finding, Observation
 
-_DECODED_ACROSS = 32 * 1024
+_DECODED_ACROSS = 8 * 1024
 """Bytes put together from several messages that are decoded; more are only searched as they are."""
 
 _SALTED_DEPTH = 2
@@ -66,26 +68,21 @@ class Detector:
         sources = reassemble(observations)
         hits: list[Hit] = []
         gave_up: list[GaveUp] = []
-        digests: list[tuple[Token, int]] = []
+        digests: list[tuple[Token, Joined]] = []
         # Rows first: of two equal findings the earlier is kept, and a row says more than an offset in the file.
         for database in databases(sources):
-            budget = Budget(self._limits, expired)
-            rows, reasons = search_rows(database, sources, self._patterns, budget)
+            rows, reasons = search_rows(database, sources, self._patterns, Budget(self._limits, expired))
             hits += rows
             gave_up += reasons
-        codings = _declared_codings(sources)
-        for index, source in enumerate(sources):
+        for root, joined in batches(sources, _declared_codings(sources)):
             budget = Budget(self._limits, expired)
-            declared = codings.get(_exchange(source), ()) if source.place == BODY else ()
-            begins = starts(source.data) if source.place == STREAM else (0,)
-            root = View(source.data, source.place, codings=declared, starts=begins)
             for view, found in walk(root, self._patterns, budget):
-                hits += (Hit.of(view, match, index) for match in found)
+                hits += (_at_source(Hit.of(view, match, 0), joined) for match in found)
                 text = stretches.text(view)
                 if text is not None and view.depth <= _SALTED_DEPTH:
                     session.note(text.data)
-                    digests += ((token, index) for token in tokens(text))
-            gave_up += (GaveUp(index, source.place, why) for why in budget.reasons)
+                    digests += ((token, joined) for token in tokens(text))
+            gave_up += (GaveUp(joined.pieces[0][1].source, root.place, why) for why in budget.reasons)
         hits += self._with_salts(digests, session)
         hits += self._split(sources)
         return Search(_findings(hits, sources, self._limits.findings), tuple(gave_up), sources)
@@ -96,23 +93,28 @@ class Detector:
         root = View(together.data, "")
         views: Iterable[tuple[View, list[Match]]]
         if len(together.data) <= _DECODED_ACROSS:
-            views = walk(root, self._patterns, Budget(self._limits))
+            views = walk(root, self._patterns, Budget(replace(self._limits, guesses=0)))
         else:
             views = [(root, matches(root, self._patterns, self._limits.findings))]
         for view, found in views:
             for match in found:
                 hit = Hit.of(view, match, 0)
-                parts = [part for span in hit.spans for part in together.parts(*span)]
-                if len(parts) > 1 and match.partial is None:
-                    spans = tuple((one.start, one.end) for one in parts if one.source == parts[0].source)
-                    chain = ("split over messages", *hit.decoders)
-                    yield replace(hit, source=parts[0].source, spans=spans, decoders=chain)
+                if match.partial is None and sum(len(together.parts(*span)) for span in hit.spans) > 1:
+                    yield _at_source(replace(hit, decoders=("split over messages", *hit.decoders)), together)
 
-    def _with_salts(self, digests: Sequence[tuple[Token, int]], session: Session) -> Iterator[Hit]:
-        index_of = {id(token): index for token, index in digests}
+    def _with_salts(self, digests: Sequence[tuple[Token, Joined]], session: Session) -> Iterator[Hit]:
+        joined_of = {id(token): joined for token, joined in digests}
         salts = chain(self._salts, session.salts())
         for token, match in self._salted.matches([token for token, _ in digests], salts, self._limits.hashes):
-            yield Hit.of(token.view, match, index_of[id(token)])
+            yield _at_source(Hit.of(token.view, match, 0), joined_of[id(token)])
+
+
+def _at_source(hit: Hit, joined: Joined) -> Hit:
+    """`hit`, whose spans are offsets into `joined`, as one in the first of the sources that it touches."""
+    parts = [part for span in hit.spans for part in joined.parts(*span)]
+    first = parts[0].source if parts else joined.pieces[0][1].source
+    spans = tuple((part.start, part.end) for part in parts if part.source == first)
+    return replace(hit, source=first, spans=spans or ((0, 0),))
 
 
 def find(secrets: Sequence[Wanted], observations: Sequence[Observation], limits: Limits = Limits()) -> Search:  # noqa: B008 - frozen
@@ -134,13 +136,15 @@ def _exchange(source: Observation) -> _Exchange:
     return source.observer, source.connection, source.direction, source.exchange
 
 
-def _declared_codings(sources: Sequence[Observation]) -> dict[_Exchange, tuple[str, ...]]:
+def _declared_codings(sources: Sequence[Observation]) -> dict[int, tuple[str, ...]]:
     """The content codings that the header observation of each exchange declares for the body beside it."""
-    return {
+    declared = {
         _exchange(source): http1.fields(source.data).get("content-encoding", ())
         for source in sources
         if source.place == "http.header"
     }
+    found = {index: declared.get(_exchange(source), ()) for index, source in enumerate(sources) if source.place == BODY}
+    return {index: codings for index, codings in found.items() if codings}
 
 
 def _findings(hits: Sequence[Hit], sources: Sequence[Observation], most: int) -> tuple[Finding, ...]:

@@ -54,22 +54,23 @@ class Hit:
 
 def walk(root: View, patterns: Patterns, budget: Budget) -> Iterator[tuple[View, list[Match]]]:
     """A view and everything decoded from it, short chains first, each with what stands in it."""
-    queue = deque([root])
+    queue = deque([(root, 0)])
+    most = budget.guesses(len(root.data))
     # The same bytes are often reached in several ways, such as two decoders that commute.
     seen: set[tuple[int, tuple[str, ...], bytes]] = set()
     try:
         while queue:
-            view = queue.popleft()
+            view, guesses = queue.popleft()
             budget.ask()
             yield view, matches(view, patterns, budget.limits.findings)
-            for child in _children(view, budget) if not view.final else ():
+            for child, guessed in _children(view, budget, certain=guesses >= most):
                 key = (origin(child), child.codings, child.data)
                 if key in seen:
                     continue
                 seen.add(key)
                 budget.spend(len(child.data))
                 if child.depth <= budget.limits.depth:
-                    queue.append(child)
+                    queue.append((child, guesses + guessed))
                 elif _CERTAIN.issuperset(child.decoders[-_SURE:]) and _is_more(child.data):
                     budget.give_up(f"more than {budget.limits.depth} layers of encoding")
     except Exhausted as reason:
@@ -81,12 +82,15 @@ def _is_more(data: bytes) -> bool:
     return data.startswith((compression.GZIP_MAGIC, compression.ZSTD_MAGIC)) or _READABLE.search(data) is not None
 
 
-def _children(view: View, budget: Budget) -> Iterator[View]:
+def _children(view: View, budget: Budget, *, certain: bool) -> Iterator[tuple[View, bool]]:
+    """What the decoders make of a view, the certain ones alone or all, and whether it is a guess."""
+    if view.final:
+        return
     text = stretches.text(view)
     for decoder in DECODERS:
         target = view if decoder.reads is Reads.BYTES else text
-        if target is not None:
-            yield from (child for child in decoder.decode(target, budget) if child.data)
+        if target is not None and (decoder.certain or not certain):
+            yield from ((child, not decoder.certain) for child in decoder.decode(target, budget) if child.data)
 
 
 def matches(view: View, patterns: Patterns, most: int) -> list[Match]:

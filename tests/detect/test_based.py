@@ -15,7 +15,7 @@ from lab.detect.budget import Budget, Limits
 from lab.detect.decoders import based
 from lab.detect.views import View, locate
 
-from .codings import noise
+from .codings import decoded, noise, only, search
 
 DECODERS = (
     based.base64,
@@ -411,3 +411,38 @@ def test_text_beside_a_dump_is_not_read_as_more_bytes() -> None:
     value = b"feedbeefcafe0123deadbeef" + VALUE
     for width in (8, 16):
         assert found(xxd(value, width), value)
+
+
+SENTENCE = b"Some text before it. " + VALUE + b" And some more text behind it."
+
+
+@pytest.mark.parametrize("before", range(6))
+def test_base64_spans_are_whole_groups(before: int) -> None:
+    result = search(base64.b64encode(b"-" * before + VALUE + b"-" * 30), value=VALUE)
+    finding = only(result)
+    assert decoded(finding, result).strip(b"-") == VALUE
+    assert len(decoded(finding, result)) <= len(VALUE) + 4
+
+
+@pytest.mark.parametrize("glued", ["", "a", "to", "key", "path/"])
+def test_base64_is_read_behind_a_word_that_is_glued_to_it(glued: str) -> None:
+    result = search(f"({glued}".encode() + base64.b64encode(base64.b64encode(SENTENCE)) + b")", value=VALUE)
+    assert only(result).decoders == ("base64", "base64")
+
+
+def test_base64_in_lines_has_a_span_for_each_line() -> None:
+    stream = b"data:\r\n" + base64.encodebytes(b"x" * 40 + VALUE + b"y" * 9).replace(b"\n", b"\r\n   ")
+    result = search(stream, value=VALUE)
+    finding = only(result)
+    assert len(finding.spans) == 2
+    assert VALUE in decoded(finding, result)
+
+
+def test_a_short_word_is_no_base64_or_hexadecimal() -> None:
+    assert list(based.base64(View(b"ten-letter, two/words", "tcp.stream"), Budget(Limits()))) == []
+    assert list(based.hexadecimal(View(b"0123456789abcde, 0123456789abcde", "tcp.stream"), Budget(Limits()))) == []
+
+
+def test_hexadecimal_is_read_from_an_odd_digit_too() -> None:
+    result = search(b"a" + base64.b64encode(SENTENCE).hex().encode(), value=VALUE)
+    assert only(result).decoders == ("hex", "base64")

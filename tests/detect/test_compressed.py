@@ -24,9 +24,10 @@ from lab.detect import compression, lz77
 from lab.detect.budget import Budget, Limits
 from lab.detect.decoders import compressed
 from lab.detect.decoders.compressed import content_coding, lz_string, recognised, undeclared
-from lab.detect.views import Builder, View, locate
+from lab.detect.views import GAP, Builder, View, locate
 
-from .codings import NEAR_MISS, VALUE, noise
+from .codings import NEAR_MISS, VALUE, noise, only, search
+from .test_framing import chunked
 
 LONG = b"once upon a time: " + VALUE + b", and so on, and so on, and so on; once upon a time"
 
@@ -135,7 +136,7 @@ def test_what_has_no_magic_number_is_found_where_values_start(name: str, pack: P
         builder.gap()
     view = builder.view(View(b"", "tcp.stream"), "fields")
     (found,) = [one for one in undeclared(view, Budget(Limits())) if one.decoders[-1] == name]
-    texts = found.data.split(b"\0\0")
+    texts = found.data.split(GAP)
     assert texts == [LONG, LONG.replace(VALUE, NEAR_MISS), LONG + b"!"]
     assert locate(found, 0, 1) == ((100, 100 + len(pack(LONG))),)
     assert named(undeclared, name, b"glued" + pack(LONG)) == []
@@ -192,7 +193,7 @@ def test_archives_of_several_files() -> None:
         for number, method in enumerate((zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED, zipfile.ZIP_BZIP2)):
             members.writestr(f"{number}.txt", LONG, method)
     found = {view.decoders: view.data for view in views(recognised, file.getvalue())}
-    assert found == {("zip",): LONG + b"\0\0" + LONG, ("bzip2",): LONG}
+    assert found == {("zip",): LONG + GAP + LONG, ("bzip2",): LONG}
 
 
 def test_a_file_in_an_archive_that_cannot_be_read_is_reported() -> None:
@@ -202,6 +203,93 @@ def test_a_file_in_an_archive_that_cannot_be_read_is_reported() -> None:
     encrypted = bytearray(archive(LONG))
     encrypted[6] |= 1
     assert views(recognised, bytes(encrypted)) == []
+
+
+CODED: dict[str, bytes] = {
+    "gzip": gzip.compress(LONG),
+    "x-gzip": gzip.compress(LONG),
+    "deflate": raw(LONG),
+    "br": brotli.compress(LONG),
+    "zstd": zstandard.compress(LONG),
+}
+
+
+@pytest.mark.parametrize("name", CODED)
+def test_a_declared_coding_is_undone(name: str) -> None:
+    header = b"Content-Encoding: " + name.encode() + b"\r\n"
+    for stream in (
+        chunked(CODED[name], 11, header),
+        b"HTTP/1.1 200 OK\r\n" + header + b"Content-Length: %d\r\n\r\n" % len(CODED[name]) + CODED[name],
+    ):
+        finding = only(search(stream))
+        assert finding.decoders[-1] == name.removeprefix("x-")
+        assert finding.place == "http.body"
+
+
+def test_codings_are_undone_from_the_last_to_the_first() -> None:
+    body = gzip.compress(brotli.compress(LONG))
+    stream = b"HTTP/1.1 200 OK\r\nContent-Encoding: identity, br\r\nContent-Encoding: gzip\r\n\r\n" + body
+    assert only(search(stream)).decoders == ("gzip", "br")
+
+
+@pytest.mark.parametrize("name", ["gzip", "br", "zstd", "deflate"])
+def test_a_declared_coding_that_is_cut_off_gives_what_is_there(name: str) -> None:
+    text = VALUE + b" " + noise(300_000).hex().encode()
+    packed = {"gzip": gzip.compress, "br": brotli.compress, "zstd": zstandard.compress, "deflate": zlib.compress}[name](
+        text
+    )
+    (view,) = content_coding(View(packed[: len(packed) * 2 // 3], "http.body", codings=(name,)), Budget(Limits()))
+    assert view.data
+    assert text.startswith(view.data)
+
+
+@pytest.mark.parametrize(("name", "why"), [("gzip", "declared as gzip, but it is not"), ("lzw", "'lzw' is not known")])
+def test_a_declared_coding_that_fails_is_reported(name: str, why: str) -> None:
+    found = search(b"HTTP/1.1 200 OK\r\nContent-Encoding: " + name.encode() + b"\r\n\r\n" + noise(100))
+    assert found.findings == ()
+    assert [one.why for one in found.gave_up] == [f"content coding {why}" if "known" in why else why]
+
+
+def test_an_encrypted_content_coding_is_no_failure() -> None:
+    stream = b"POST / HTTP/1.1\r\nContent-Encoding: gzip, aes128gcm\r\nContent-Length: 100\r\n\r\n" + noise(100)
+    assert (search(stream).findings, search(stream).gave_up) == ((), ())
+
+
+def test_all_members_of_a_gzip_file_are_one_text() -> None:
+    packed = gzip.compress(b"x" + VALUE[:9]) + gzip.compress(VALUE[9:] + b"y")
+    assert [view.data for view in views(recognised, packed)] == [b"x" + VALUE + b"y"]
+    frames = zstandard.compress(b"x" + VALUE[:9]) + zstandard.compress(VALUE[9:] + b"y")
+    assert [view.data for view in views(recognised, frames)] == [b"x" + VALUE + b"y"]
+
+
+def test_a_magic_number_in_noise_is_nothing() -> None:
+    for magic in (b"\x1f\x8b\x08", b"\x78\x9c", b"\x28\xb5\x2f\xfd"):
+        found = search(noise(200) + magic + noise(5000, 9))
+        assert (found.findings, found.gave_up) == ((), ())
+
+
+BOMB = bytes(compression.BLOCK * 100)
+
+
+@pytest.mark.parametrize("name", ["gzip", "deflate", "zstd", "br"])
+def test_expansion_stops_at_the_limit(name: str) -> None:
+    packed = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstandard.compress, "br": brotli.compress}[name](
+        BOMB
+    )
+    expand = compression.CODINGS[name][1]
+    assert expand(packed, 0, len(BOMB)).data == BOMB
+    with pytest.raises(compression.TooLargeError):
+        expand(packed, 0, len(BOMB) - 1)
+
+
+@pytest.mark.parametrize("damaged", [-1, -5, -8])
+def test_text_is_read_although_the_checksum_behind_it_is_wrong(damaged: int) -> None:
+    packed = bytearray(gzip.compress(b"once upon a time: " + VALUE + b", and so on"))
+    packed[damaged] ^= 0xFF
+    assert [one.decoders for one in search(b"\x00" * 5 + bytes(packed)).findings] == [("gzip",)]
+    declared = search(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + bytes(packed))
+    assert [one.decoders for one in declared.findings] == [("gzip",)]
+    assert declared.gave_up
 
 
 @pytest.mark.parametrize("name", ["dcb", "dcz"])

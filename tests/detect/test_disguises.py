@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lab.detect.budget import Budget, Limits
 from lab.detect.decoders import disguises
-from lab.detect.views import View, locate
+from lab.detect.views import GAP, View, locate
 
 from .codings import VALUE, noise
 
@@ -43,7 +43,7 @@ def views(decoder: Decode, data: bytes, *decoders: str) -> list[View]:
 
 
 def texts(decoder: Decode, data: bytes) -> list[bytes]:
-    return [view.data.removesuffix(b"\x00\x00") for view in views(decoder, data)]
+    return [view.data.removesuffix(GAP) for view in views(decoder, data)]
 
 
 def rot13(data: bytes) -> bytes:
@@ -190,10 +190,10 @@ ENCODED: Mapping[str, Dress] = {
 def test_what_looks_encoded_is_read_as_rot13_and_from_its_end(name: str, glue: bytes) -> None:
     encoded = ENCODED[name](VALUE).rstrip(b"\n")
     turned, _ = views(disguises.turned, glue + rot13(encoded) + b" ")
-    assert (turned.decoders, turned.data.removesuffix(b"\x00\x00")) == (("rot13",), encoded)
+    assert (turned.decoders, turned.data.removesuffix(GAP)) == (("rot13",), encoded)
     assert locate(turned, 3, 9) == ((len(glue) + 3, len(glue) + 9),)
     _, back = views(disguises.turned, glue + encoded[::-1] + b" ")
-    assert (back.decoders, back.data.removesuffix(b"\x00\x00")) == (("reversed",), encoded)
+    assert (back.decoders, back.data.removesuffix(GAP)) == (("reversed",), encoded)
     ((start, end),) = locate(back, 3, 9)
     assert len(glue) <= start <= len(glue) + len(encoded) - 9 < len(glue) + len(encoded) - 3 <= end
     assert encoded[3:9] in (glue + encoded[::-1])[start:end][::-1]
@@ -228,7 +228,7 @@ def test_numbers_that_are_no_bytes_are_no_array() -> None:
 
 def test_bytes_that_are_no_text_are_kept_and_read_as_code_points_too() -> None:
     assert views(disguises.array, str(list(b"\x1f\x8bcaf\xe9 alice")).encode())[0].data == (
-        b"\x1f\x8bcaf\xe9 alice\x00\x00" + "\x1f\x8bcafé alice\x00\x00".encode()
+        b"\x1f\x8bcaf\xe9 alice" + GAP + "\x1f\x8bcafé alice".encode() + GAP
     )
 
 
@@ -260,7 +260,7 @@ def test_blanks_that_lines_begin_with_are_taken_away_and_kept() -> None:
 def test_numbers_in_groups() -> None:
     data = b"call +49 (151) 234-567 or 030/901 820, card 4111 1111 1111 1111, key 4f3a 9c2d 11be"
     (view,) = views(disguises.grouped_digits, data)
-    assert view.data.split(b"\x00\x00") == [
+    assert view.data.split(GAP) == [
         b"+49151234567",
         b"030901820",
         b"4111111111111111",

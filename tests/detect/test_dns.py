@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lab.detect.budget import Budget, Limits
 from lab.detect.decoders import framing
-from lab.detect.views import View, locate
+from lab.detect.views import GAP, View, locate
 
 from .codings import VALUE, noise
 
@@ -58,7 +58,7 @@ def test_a_name_has_dots_where_the_lengths_stand() -> None:
     data = message()
     (view,) = views(data)
     assert (view.decoders, view.place, view.depth) == (("dns",), "dns.name", 0)
-    assert view.data == HOST + b"\x00\x00"
+    assert view.data == HOST + GAP
     assert pointed_at(view, HOST, data) == name(HOST)[1:-1]
     assert pointed_at(view, HOST[:20], data) == HOST[:20]
 
@@ -67,7 +67,7 @@ def test_a_compressed_name_is_read_where_it_points_to() -> None:
     data = message(record(CNAME, string(b"www") + b"\xc0\x21"), record(A, b"\x01\x02\x03\x04"))
     assert data[12 + 0x15 :].startswith(string(b"chat"))
     (view,) = views(data)
-    assert view.data == HOST + b"\x00\x00www.chat.example\x00\x00"
+    assert view.data == HOST + GAP + b"www.chat.example" + GAP
     assert pointed_at(view, b"www.chat.example", data) == b"\x04chat\x07example" + b"www"
 
 
@@ -111,7 +111,7 @@ def test_messages_over_tcp_stand_behind_their_lengths() -> None:
     data = over_tcp(message()) + over_tcp(message(record(TXT, string(VALUE)), host=b"b.example"))
     for place in ("tcp.stream", "http.body"):
         names, records = views(data, place)
-        assert names.data == HOST + b"\x00\x00b.example\x00\x00"
+        assert names.data == HOST + GAP + b"b.example" + GAP
         assert VALUE in records.data
     assert views(data[:-20])[0].data.startswith(HOST)
 

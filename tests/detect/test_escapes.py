@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lab.detect.budget import Budget, Limits
 from lab.detect.decoders import escapes
-from lab.detect.views import View, locate
+from lab.detect.views import GAP, Builder, View, locate
 
 from .codings import NEAR_MISS, VALUE, noise
 
@@ -45,7 +45,7 @@ def views(decoder: Decode, data: bytes) -> list[View]:
 
 
 def texts(decoder: Decode, data: bytes) -> list[bytes]:
-    return [view.data.removesuffix(b"\x00\x00") for view in views(decoder, data)]
+    return [view.data.removesuffix(GAP) for view in views(decoder, data)]
 
 
 def units(text: str) -> Iterator[int]:
@@ -190,6 +190,24 @@ def test_no_input_raises_and_every_offset_leads_back(decoder: Decode, data: byte
                 assert 0 <= start < end <= len(data)
 
 
+def test_percent_leaves_plus_alone_and_urlencoded_does_not() -> None:
+    assert texts(escapes.percent, b"a+b%20c\x01no escapes\x01%4g%41") == [b"a+b c" + GAP + b"%4gA"]
+    assert texts(escapes.urlencoded, b"a+b%20c\x01%41") == [b"a b c"]
+    assert views(escapes.percent, b"50% off, 100%") == []
+    assert views(escapes.urlencoded, b"one+two") == []
+
+
+def test_json_escapes() -> None:
+    text = 'line\nquote" slash/ back\\ é \U0001f512 tab\t'
+    escaped = json_module.dumps(text).replace("/", "\\/").encode()
+    assert texts(escapes.json, escaped) == [f'"{text}"'.encode()]
+
+
+def test_a_surrogate_alone_stays_as_it_is() -> None:
+    assert texts(escapes.json, rb"\ud83d \u0041 \udd12") == [rb"\ud83d A \udd12"]
+    assert views(escapes.json, rb"C:\users \x41 \ud83d") == []
+
+
 def test_surrogates_without_a_partner_are_left_or_replaced() -> None:
     assert texts(escapes.percent, b"%uD83D%41") == [b"%uD83DA"]
     assert texts(escapes.javascript, rb"\u{d83d}\u{110000}\ud83d\x41") == [rb"?\u{110000}\ud83dA"]
@@ -236,6 +254,20 @@ def test_punycode() -> None:
     assert views(escapes.punycode, b"xn--, xn--\xff and axn--bcher-kva") == []
 
 
+@pytest.mark.parametrize("before", [b"", b"\x80", b"\x80\x81"])
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+def test_utf16_is_read_at_any_offset(codec: str, before: bytes) -> None:
+    (view,) = views(escapes.utf16, before + "plain words".encode(codec) + b"\x90")
+    assert view.data == b"plain words" + GAP
+    assert view.decoders == (codec.replace("16-", "16"),)
+    assert locate(view, 2, 3) == ((len(before) + 4, len(before) + 6),)
+
+
+def test_utf16_is_read_both_ways_where_its_ends_leave_it_open() -> None:
+    assert texts(escapes.utf16, b"\x00" + "plain words".encode("utf-16-le")) == [b"plain words", b"plain words"]
+    assert VALUE in texts(escapes.utf16, b"x" + VALUE.decode().encode("utf-16-be"))[1]
+
+
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
 def test_utf16_is_read_in_the_middle_of_noise(codec: str, seed: int) -> None:
@@ -251,6 +283,19 @@ def test_utf16_without_ascii_is_read_where_a_value_starts_and_chinese_behind_a_m
     chinese = "日本語のテキストです日本語"
     assert texts(escapes.utf16, chinese.encode("utf-16")) == [chinese.encode()]
     assert views(escapes.utf16, b"ASCII that could be Chinese in UTF-16, and must not be") == []
+
+
+@pytest.mark.parametrize("name", ["utf-16le", "utf-16be"])
+@pytest.mark.parametrize("text", ["plain words", "Привет, как дела", "Việt Nam, tiếng Việt"])
+def test_utf16_is_not_read_across_a_gap(name: str, text: str) -> None:
+    data = text.encode(name)
+    builder = Builder()
+    for number in range(3):
+        builder.add(data, number * len(data))
+        builder.gap()
+    (view,) = escapes.utf16(builder.view(View(data * 3, "x"), "x"), Budget(Limits()))
+    assert (view.decoders, view.data) == (("x", name), (text.encode() + GAP) * 3)
+    assert view.starts == tuple(number * len(text.encode() + GAP) for number in range(3))
 
 
 @pytest.mark.parametrize("name", ["utf-32le", "utf-32be"])

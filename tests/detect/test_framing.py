@@ -14,9 +14,11 @@ from urllib3 import encode_multipart_formdata
 
 from lab.detect.budget import Budget, Limits
 from lab.detect.decoders import Decode, framing, structures
-from lab.detect.views import Builder, View, locate
+from lab.detect.views import GAP, Builder, View, locate
 
-from .codings import NEAR_MISS, VALUE, noise
+from .codings import NEAR_MISS, VALUE, noise, only, search, whole
+from .codings import pointed_at as named
+from .test_tls import record
 
 
 def views(decoder: Decode, data: bytes, *starts: int) -> list[View]:
@@ -32,11 +34,53 @@ def grpc(*messages: bytes, flag: int = 0) -> bytes:
     return b"".join(struct.pack(">BI", flag, len(message)) + message for message in messages)
 
 
+SENTENCE = b"Some text before it. " + VALUE + b" And some more text behind it."
+
+
+def test_tls_records_are_joined_and_point_back_into_both() -> None:
+    stream = record(b"first half, sec") + record(b"ond half")
+    (view,) = framing.tls_records(View(stream, "tcp.stream"), Budget(Limits()))
+    assert view.data == b"first half, second half"
+    assert locate(view, 12, 18) == ((17, 20), (25, 28))
+    assert list(framing.tls_records(View(record(b"all in one"), "tcp.stream"), Budget(Limits()))) == []
+
+
+def test_a_secret_cut_by_a_record_is_found_in_two_spans() -> None:
+    found = search(record(b"to bob: " + VALUE[:9]) + record(VALUE[9:] + b"."))
+    finding = only(found)
+    assert (finding.decoders, finding.place, len(finding.spans)) == (("tls.records",), "tls.record", 2)
+    assert named(finding, found) == VALUE
+
+
+def chunked(data: bytes, size: int, headers: bytes = b"") -> bytes:
+    pieces = [data[at : at + size] for at in range(0, len(data), size)]
+    return (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + headers + b"\r\n"
+        + b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+        + b"0\r\n\r\n"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [1, 7, 40])
+def test_a_chunked_body_is_read_across_its_chunks(size: int) -> None:
+    found = search(chunked(SENTENCE, size) * 2)
+    assert found.gave_up == ()
+    assert len(found.findings) == 2
+    for finding in found.findings:
+        assert (finding.decoders, finding.place) == (("http.chunked",), "http.body")
+        assert named(finding, found) == VALUE
+    assert whole(search(chunked(SENTENCE.replace(VALUE, NEAR_MISS), size))) == ()
+
+
+def test_plain_bodies_are_no_views_of_their_own() -> None:
+    assert views(framing.http_bodies, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello") == []
+
+
 def test_messages_of_grpc_are_values() -> None:
     data = grpc(b"short", VALUE[:9], VALUE[9:])
     apart, joined = views(framing.grpc_messages, data)
     assert apart.decoders == joined.decoders == ("grpc",)
-    assert apart.data.split(b"\x00\x00")[:-1] == [b"short", VALUE[:9], VALUE[9:]]
+    assert apart.data.split(GAP)[:-1] == [b"short", VALUE[:9], VALUE[9:]]
     assert apart.starts == (0, 7, 18)
     assert VALUE in joined.data
     assert pointed_at(joined, VALUE, data) == VALUE
@@ -74,7 +118,7 @@ def test_grpc_stands_where_a_value_starts() -> None:
 
 @pytest.mark.parametrize("data", [b"", noise(2000), bytes(100), grpc(VALUE) + b"and more", b"\x02" + grpc(VALUE)])
 def test_what_is_no_grpc_gives_nothing(data: bytes) -> None:
-    assert [view for view in views(framing.grpc_messages, data) if view.data.strip(b"\x00")] == []
+    assert [view for view in views(framing.grpc_messages, data) if view.data.strip(GAP)] == []
 
 
 def form(*fields: tuple[str, bytes | tuple[str, bytes]]) -> bytes:
@@ -87,10 +131,10 @@ def test_the_parts_of_a_form_are_values() -> None:
     apart, joined = views(framing.multipart_parts, data)
     assert apart.decoders == joined.decoders == ("multipart",)
     assert apart.depth == 0
-    assert apart.data == b"\x00\x00".join([VALUE, packed, b"", b"one\r\n\r\ntwo\r\n", b""])
+    assert apart.data == GAP.join([VALUE, packed, b"", b"one\r\n\r\ntwo\r\n", b""])
     assert [apart.data[start:][:3] for start in apart.starts][1] == packed[:3]
     assert pointed_at(apart, VALUE, data) == VALUE
-    assert joined.data == VALUE + b"one\r\n\r\ntwo\r\n\x00\x00"
+    assert joined.data == VALUE + b"one\r\n\r\ntwo\r\n" + GAP
 
 
 def test_what_is_split_over_the_parts_of_a_form_is_joined() -> None:
@@ -113,7 +157,7 @@ def test_parts_of_mail_may_have_parts(line_end: bytes) -> None:
     apart, *_ = views(framing.multipart_parts, data)
     (nested, *_) = framing.multipart_parts(apart, Budget(Limits()))
     assert nested.decoders == ("multipart", "multipart")
-    assert nested.data == b"plain and simple\x00\x00<p>as a page\x00\x00"
+    assert nested.data == b"plain and simple" + GAP + b"<p>as a page" + GAP
 
 
 def test_several_forms_follow_each_other_and_the_last_is_cut_off() -> None:
@@ -145,9 +189,18 @@ def test_what_is_no_multipart_gives_no_part(data: bytes) -> None:
 def test_events_are_joined() -> None:
     data = b": hi\r\ndata: Meet \n\nevent: x\ndata:you\nid: 3\ndata:  at 5pm\n\ndata\nmetadata: no\n"
     (view,) = views(framing.event_stream, data)
-    assert view.data == b"Meet you at 5pm\x00\x00"
+    assert view.data == b"Meet you at 5pm" + GAP
     assert (view.decoders, view.depth, view.starts) == (("event-stream",), 0, (0, 5, 8))
     assert pointed_at(view, b"Meet you at 5pm", data) == b"Meet you at 5pm"
+
+
+def test_an_event_ends_with_its_stretch() -> None:
+    builder = Builder()
+    for at, stretch in ((0, b"data: Meet you"), (14, b"not of it\ndata:  at 5pm"), (37, b"\n")):
+        builder.add(stretch, at)
+        builder.gap()
+    (view,) = framing.event_stream(builder.view(View(b"", "x")), Budget(Limits()))
+    assert view.data == b"Meet you at 5pm" + GAP
 
 
 def test_what_is_split_over_the_json_of_events_is_joined() -> None:
@@ -157,7 +210,7 @@ def test_what_is_split_over_the_json_of_events_is_joined() -> None:
     (view,) = structures.fields(events, Budget(Limits()))
     assert view.decoders == ("event-stream", "fields")
     escaped = json.dumps(VALUE.decode())[1:-1].encode()
-    assert view.data == escaped + b"\x00\x00"
+    assert view.data == escaped + GAP
     assert pointed_at(view, escaped, data) == escaped
 
 

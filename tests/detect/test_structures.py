@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from lab.detect.budget import Budget, Limits
 from lab.detect.decoders import structures
-from lab.detect.views import Builder, View, locate
+from lab.detect.views import GAP, Builder, View, locate
 
 from .codings import NEAR_MISS, VALUE, noise
 
@@ -65,14 +65,14 @@ def test_what_is_split_over_the_values_of_json_is_joined(kind: str, around: tupl
 
 def test_each_value_is_a_start_and_escapes_are_left_alone() -> None:
     (view,) = views(structures.fields, rb'{"a": "x\"y\u00e9z", "b\\": "\\", "c": "", "d": "plain"}')
-    assert view.data == rb"x\"y\u00e9z" + rb"\\" + b"plain\x00\x00"
+    assert view.data == rb"x\"y\u00e9z" + rb"\\" + b"plain" + GAP
     assert view.starts == (0, 11, 13)
 
 
 def test_texts_are_kept_apart() -> None:
     first, second = b'{"a":"Meet","b":"you today"}', b'["at five", "or at six"]'
     (view,) = views(structures.fields, first + b"\r\n\r\nHTTP/1.1 200 OK\r\n\r\n" + second)
-    assert view.data == b"Meetyou today\x00\x00at fiveor at six\x00\x00"
+    assert view.data == b"Meetyou today" + GAP + b"at fiveor at six" + GAP
     assert view.starts == (0, 4, 15, 22)
 
 
@@ -89,7 +89,7 @@ def test_pairs_of_forms_queries_and_cookies(separator: str) -> None:
     ):
         whole = before + data + after
         (view,) = views(structures.fields, whole)
-        assert view.data == joined + b"\x00\x00"
+        assert view.data == joined + GAP
         assert pointed_at(view, joined, whole) == joined
 
 
@@ -102,9 +102,9 @@ def test_a_form_as_a_browser_sends_it() -> None:
 def test_values_of_header_fields() -> None:
     head = b"GET / HTTP/1.1\r\nHost: a\r\nX-Part-1: Meet you \r\nX-Part-2:  at 5pm\r\nAccept: */*\r\n\r\nbody"
     (view,) = views(structures.fields, head)
-    assert view.data == b"aMeet you at 5pm*/*\x00\x00"
+    assert view.data == b"aMeet you at 5pm*/*" + GAP
     lines = b":path: /a\r\nx-one: half of it\r\nx-two: and the rest\r\n"
-    assert texts(structures.fields, lines) == [b"/ahalf of itand the rest\x00\x00"]
+    assert texts(structures.fields, lines) == [b"/ahalf of itand the rest" + GAP]
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_strings_of_binary_structures_are_found_alone_and_joined(kind: str, behi
     apart, joined = views(decoder, data)
     assert apart.decoders == joined.decoders == (kind.split(",")[0],)
     assert apart.depth == 1
-    assert b"\x00\x00" + VALUE[9:] + b"\x00\x00" in apart.data
+    assert GAP + VALUE[9:] + GAP in apart.data
     assert apart.data.index(VALUE[9:]) in apart.starts
     assert VALUE in joined.data
     assert pointed_at(joined, VALUE, data) == VALUE
@@ -231,11 +231,24 @@ def test_structures_stand_where_values_start(kind: str) -> None:
     assert apart.data.count(VALUE) == joined.data.count(VALUE) == 3
 
 
+@pytest.mark.parametrize("kind", ENCODE)
+def test_what_holds_no_text_is_read_up_to_the_gap_behind_it(kind: str) -> None:
+    decoder, encode = ENCODE[kind]
+    # Nothing but the end that is where it should be tells these from noise.
+    data, string = encode(b"\x01" * 9, noise(20)), noise(20)
+    builder = Builder()
+    for at in range(3):
+        builder.add(data, at * len(data))
+        builder.gap()
+    apart, _ = decoder(builder.view(View(data * 3, "x"), "base64"), Budget(Limits()))
+    assert apart.data.count(string) == 3
+
+
 def test_a_string_in_chunks_is_put_together() -> None:
     data = b"\xa1\x61k\x5f" + b"".join(cbor2.dumps(VALUE[at : at + 7]) for at in range(0, len(VALUE), 7)) + b"\xff"
     assert cbor2.loads(data) == {"k": VALUE}
     (apart,) = views(structures.cbor, data)
-    assert apart.data == b"k\x00\x00" + VALUE + b"\x00\x00"
+    assert apart.data == b"k" + GAP + VALUE + GAP
     assert pointed_at(apart, VALUE, data) == VALUE
 
 
@@ -257,6 +270,8 @@ def test_text_noise_and_wrong_lengths_are_no_structure(decoder: Decode) -> None:
         b"\n\nMeet you at 5pm\n" * 20,
         SPLIT["json"],
         b"Meet you at 5pm\x00\x00" * 20,
+        (b"Meet you at 5pm" + GAP) * 20,
+        b"b " + b"x" * 32 + GAP,
         "Meet you at 5pm".encode("utf-16-le"),
         b"\xe2\x82\xac 5.00, please",
         b"\xff" * 99,

@@ -16,7 +16,7 @@ from lab.detect import websocket
 from lab.detect.budget import Budget, Limits
 from lab.detect.decoders.framing import websocket_messages
 from lab.detect.places import place_of, regions
-from lab.detect.views import View, locate
+from lab.detect.views import GAP, View, locate
 
 from .codings import NEAR_MISS, VALUE, noise
 
@@ -76,7 +76,7 @@ def test_a_masked_frame_is_named_as_a_whole_so_that_it_can_be_read_again(size: i
     view = views(data)[0]
     frame = pointed_at(view, VALUE)
     assert VALUE in views(ASK + frame)[0].data
-    assert views(ASK + frame)[0].data.strip(b" \x00") == VALUE
+    assert views(ASK + frame)[0].data.removesuffix(GAP).lstrip() == VALUE
 
 
 @pytest.mark.parametrize("client", [True, False])

@@ -1,7 +1,7 @@
 """The registry of decoders: each makes further views of a view, as far as it finds something of its kind there.
 
 To add one: write a function (view, budget) → views with Builder, which keeps the way back to the source, and put it
-into the list of what it reads. Decoders never raise on odd input; what they cannot finish they note with
+into the list where it belongs. Decoders never raise on odd input; what they cannot finish they note with
 `budget.give_up`.
 """
 
@@ -78,13 +78,18 @@ class Reads(Enum):
 
 
 class Decoder(NamedTuple):
-    """One way of decoding, and what it reads."""
+    """One way of decoding, and what it reads.
+
+    `certain`: where it finds something, that is hardly ever there by chance. What the others find may be anything, so
+    that only so many of them are tried on top of each other (see budget.Limits).
+    """
 
     decode: Decode
     reads: Reads
+    certain: bool
 
 
-_OF_BYTES: tuple[Decode, ...] = (
+_CERTAIN_BYTES: tuple[Decode, ...] = (
     tls_records,
     http_bodies,
     websocket_messages,
@@ -94,41 +99,45 @@ _OF_BYTES: tuple[Decode, ...] = (
     dns_messages,
     content_coding,
     recognised,
+    utf16,
+    utf32,
+    yenc,
+)
+_GUESSED_BYTES: tuple[Decode, ...] = (
     undeclared,
     cbor,
     msgpack,
     protobuf,
-    utf16,
-    utf32,
     zero_width_between,
-    yenc,
     xored,
 )
 # base64, base32, base58 and hexadecimal share what they look for, so they stand together; the dearest stand last.
-_OF_TEXT: tuple[Decode, ...] = (
+_CERTAIN_TEXT: tuple[Decode, ...] = (
     event_stream,
-    host_labels,
-    fields,
     base64,
     base32,
-    base58,
     hexadecimal,
-    base64_pieces,
-    base64_variants,
-    spaced_digits,
     hexdump,
-    uuencode,
     percent,
     urlencoded,
     json,
     javascript,
-    css,
     html,
     quoted_printable,
     encoded_word,
-    utf7,
     punycode,
     zero_width,
+)
+_GUESSED_TEXT: tuple[Decode, ...] = (
+    base58,
+    host_labels,
+    fields,
+    base64_pieces,
+    base64_variants,
+    spaced_digits,
+    uuencode,
+    css,
+    utf7,
     array,
     concatenated,
     tags_removed,
@@ -141,7 +150,9 @@ _OF_TEXT: tuple[Decode, ...] = (
     ascii85,
 )
 DECODERS: tuple[Decoder, ...] = (
-    *(Decoder(decode, Reads.BYTES) for decode in _OF_BYTES),
-    *(Decoder(decode, Reads.TEXT) for decode in _OF_TEXT),
+    *(Decoder(decode, Reads.BYTES, certain=True) for decode in _CERTAIN_BYTES),
+    *(Decoder(decode, Reads.TEXT, certain=True) for decode in _CERTAIN_TEXT),
+    *(Decoder(decode, Reads.BYTES, certain=False) for decode in _GUESSED_BYTES),
+    *(Decoder(decode, Reads.TEXT, certain=False) for decode in _GUESSED_TEXT),
 )
 """All decoders, in the order in which they are tried."""

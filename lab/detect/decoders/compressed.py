@@ -236,9 +236,11 @@ def _brotli_begins(data: bytes, start: int, end: int) -> bool:
 
     What the last group of a text encoding adds may stand behind the end.
     """
-    return _brotli_reads(data[start : min(start + _BROTLI_PROBE, end)]) and (
-        end - start > _BROTLI_SHORT or any(_brotli_reads(data[start : end - behind]) for behind in range(_BEHIND + 1))
-    )
+    if not _brotli_reads(data[start : min(start + _BROTLI_PROBE, end)]):
+        return False
+    if end - start > _BROTLI_SHORT:
+        return _brotli_reads(data[start : start + _BROTLI_SHORT])
+    return any(_brotli_reads(data[start : end - behind]) for behind in range(_BEHIND + 1))
 
 
 def _brotli_reads(data: bytes) -> bool:

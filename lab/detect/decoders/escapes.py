@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from lab.detect.budget import Budget
 from lab.detect.decoders.runs import MIN_UTF16, classes, lines_with, replace, runs
-from lab.detect.views import Builder, Span, View
+from lab.detect.views import GAP, Builder, Span, View
 
 
 def _rewritten(
@@ -251,13 +251,15 @@ def _order(name: str, codec: str, mark: bytes, low_first: bool) -> _Order:
     signs = unit(rb"\x20", rb"\x0b-\xff")
     wide = unit(rb"\x31-\x9f\xac-\xd7\xf9-\xff", rb"\x00-\xff")
     text = b"|".join((latin, scripts, signs, pair))
+    # A gap would be a letter, too, and what stands behind it no neighbour.
+    no_gap = rb"(?![\x00-\xff]?%s)" % GAP
     return _Order(
         name,
         codec,
         mark,
         b"a" if low_first else b"0",
-        re.compile(b"(?:%s)*+" % text),
-        re.compile(b"(?:%s|%s)*+" % (text, wide)),
+        re.compile(b"(?:%s(?:%s))*+" % (no_gap, text)),
+        re.compile(b"(?:%s(?:%s|%s))*+" % (no_gap, text, wide)),
     )
 
 
@@ -265,7 +267,7 @@ _ORDERS = (
     _order("utf-16le", "utf-16-le", b"\xff\xfe", low_first=True),
     _order("utf-16be", "utf-16-be", b"\xfe\xff", low_first=False),
 )
-_UTF16 = classes((b"a", bytes(range(1, 128))), (b"0", b"\x00"))
+_UTF16 = classes((b"a", bytes(set(range(1, 128)) - set(GAP))), (b"0", b"\x00"))
 _UTF16_RUN = re.compile(rb"(?:a0)+a?")
 _MOST_STARTS = 2000
 

@@ -12,7 +12,7 @@ from lab.detect.budget import Budget
 from lab.detect.decoders.runs import classes
 from lab.detect.ordinary import MIN_VALUE
 from lab.detect.reassembly import STREAM
-from lab.detect.views import Builder, Span, View
+from lab.detect.views import GAP, Builder, Span, View
 
 _PADDING = 16
 
@@ -23,8 +23,8 @@ def values(view: View) -> Iterator[Span]:
 
 
 def fills(data: bytes, at: int, end: int) -> bool:
-    """True if what was read up to `at` is all there is: a gap and what encodings leave behind a value are zeros."""
-    return 0 <= at <= end <= at + _PADDING and not data[at:end].strip(b"\x00")
+    """True if what was read up to `at` is all there is. Behind it stand a gap, and zeros that encodings leave."""
+    return 0 <= at <= end <= at + _PADDING and not data[at:end].strip(b"\x00" + GAP)
 
 
 class Stretch(NamedTuple):
@@ -287,7 +287,7 @@ def _part(data: bytes, start: int, end: int) -> tuple[Span, Span]:
     return (start, begin), (begin, max(begin, end))
 
 
-_DATA_LINE = re.compile(rb"^data:[ ]?([^\r\n\x00]*)", re.MULTILINE)
+_DATA_LINE = re.compile(rb"^data:[ ]?((?:(?!%s)[^\r\n])*+)" % GAP, re.MULTILINE)
 
 
 def event_stream(view: View, _budget: Budget) -> Iterator[View]:

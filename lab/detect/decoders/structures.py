@@ -40,14 +40,15 @@ _DECODED = 4096
 
 
 def fields(view: View, _budget: Budget) -> Iterator[View]:
-    """The values of JSON (RFC 8259), forms, queries, cookies and header fields, joined where they are several.
+    """The values of JSON (RFC 8259), forms, queries, cookies and header fields, the segments of paths and the contents
+    of XML elements in a row, joined where they are several.
 
     Names are left out: a secret that is split over fields stands in their values. JSON may be cut off, or consist of
     lines of JSON.
     """
     groups = [
         values
-        for values in (*_json_values(view.data), *_form_values(view.data), *_header_values(view.data))
+        for values in _groups(view.data)
         if len(values) > 1 and sum(end - start for start, end in values) >= MIN_VALUE
     ]
     if groups:
@@ -78,6 +79,14 @@ def _in_a_row(view: View, groups: Sequence[Sequence[Span]]) -> View:
     )
 
 
+def _groups(data: bytes) -> Iterator[list[Span]]:
+    yield from _json_values(data)
+    yield from _form_values(data)
+    yield from _header_values(data)
+    yield from ([part.span() for part in _SEGMENT.finditer(data, *path.span())] for path in _PATH.finditer(data))
+    yield from (_spans(_ELEMENT, data, elements) for elements in _ELEMENTS.finditer(data))
+
+
 def _json_values(data: bytes) -> Iterator[list[Span]]:
     opening = _JSON_OPENING.search(data)
     while opening:
@@ -101,6 +110,12 @@ def _header_values(data: bytes) -> Iterator[list[Span]]:
 def _spans(value: re.Pattern[bytes], data: bytes, within: re.Match[bytes]) -> list[Span]:
     spans = [found.span(1) for found in value.finditer(data, *within.span())]
     return [(start, end) for start, end in spans if start < end]
+
+
+_PATH = re.compile(rb"(?:/[^\s/?#&;\"'<>]{1,64}){3,}+")
+_SEGMENT = re.compile(rb"[^/]+")
+_ELEMENT = re.compile(rb"<[A-Za-z][\w:.-]*+>([^<>]{1,200}+)</[\w:.-]++>\s*+")
+_ELEMENTS = re.compile(rb"(?:<[A-Za-z][\w:.-]*+>[^<>]{1,200}+</[\w:.-]++>\s*+){2,}+")
 
 
 class _OddError(Exception):
@@ -340,7 +355,8 @@ def _msgpack_item(data: bytes, at: int) -> _Item:
 
 # A number, 8 bytes, so many bytes, 4 bytes: the types of fields in use.
 _PROTOBUF_FIRST = bytes(byte for byte in range(8, 256) if byte & 7 in (0, 1, 2, 5))
-_NO_CONTROLS = bytes((*b"\x00\t\r\n", *range(0x20, 0x7F), *range(0x80, 0x100)))
+_NO_CONTROLS = bytes((*b"\x00\t\r\n", *GAP, *range(0x20, 0x7F), *range(0x80, 0x100)))
+_ENDS = b"\x00" + GAP
 _MAX_FIELD = 2**29
 
 
@@ -365,8 +381,8 @@ def _read_protobuf(data: bytes, start: int, end: int) -> _Found:
 
 
 def _protobuf_fields(data: bytes, at: int, end: int, found: _Found, depth: int) -> int:
-    """Note the strings of the fields from `at` on, and tell where they end: at a zero, which begins no field."""
-    while at < end and data[at]:
+    """Note the strings of the fields from `at` on, and tell where they end: a zero or a gap begins no field."""
+    while at < end and data[at] not in _ENDS:
         tag, at = _varint(data, at, end)
         if not 0 < tag >> 3 < _MAX_FIELD:
             raise _OddError
