@@ -95,7 +95,11 @@ class ServerObserver(Tap):
     def _keep(
         self, flow: http.HTTPFlow, direction: Direction, moment: float, place: str, line: bytes, message: http.Message
     ) -> None:
-        parts = [(place, line), ("http.header", _header_block(message.headers))]
+        header = _header_block(message.headers)
+        if isinstance(message, http.Request) and message.authority and "host" not in message.headers:
+            # HTTP/2 has it apart from the headers, where it belongs once the request is passed on (RFC 9113, 8.3.1).
+            header = b"Host: %b\r\n%b" % (message.data.authority, header)
+        parts = [(place, line), ("http.header", header)]
         if message.raw_content:
             parts.append(("http.body", message.raw_content))
         if message.trailers:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from lab import detect, device_copy, planting
 from lab.detect import http1, sqlite, tls
@@ -27,7 +28,6 @@ from lab.model import (
     Event,
     Finding,
     Mode,
-    Observation,
     Observer,
     Secret,
     SecretName,
@@ -108,17 +108,14 @@ def detects(record: Record, secrets: Sequence[Secret]) -> tuple[Control, ...]:
     """Control 3, one for each of `secrets`."""
     tried: dict[Secret, list[str]] = {secret: [] for secret in secrets}
     failed: dict[Secret, str] = {}
-    before: dict[tuple[Observation, ...], Counter[str]] = {}
     try:
-        for plant in planting.plants(secrets, record):
-            names = Counter(secret.name for secret in plant.secrets)
-            if plant.before not in before:
-                before[plant.before] = _count(secrets, plant.before)
-            more = _count(secrets, plant.observations) - before[plant.before]
-            for secret in plant.secrets:
-                tried[secret].append(plant.how)
-                if more[secret.name] < names[secret.name]:
-                    failed.setdefault(secret, f"planted {plant.how}, it was not found")
+        for copy in planting.copies(secrets, record):
+            search = detect.find(secrets, copy.observations, _EVERY_HIT)
+            places = list(_places(search))
+            for plant in copy.plants:
+                tried[plant.secret].append(plant.how)
+                if not any(_is_of(plant, place) for place in places):
+                    failed.setdefault(plant.secret, f"planted {plant.how}, it was not found")
     except sqlite.SqliteError as error:
         failed = dict.fromkeys(secrets, str(error))
     made = []
@@ -127,6 +124,45 @@ def detects(record: Record, secrets: Sequence[Secret]) -> tuple[Control, ...]:
         detail = reason or f"found in a copy of the record: {'; '.join(tried[secret])}"
         made.append(Control("detects", record.observer, secret.name, not reason, detail))
     return tuple(made)
+
+
+_EVERY_HIT = detect.Limits(findings=sys.maxsize, hashes=0)
+"""Where values are planted, all of them are to be found. None is behind a digest, so none needs to be tried."""
+
+
+class _Place(NamedTuple):
+    """Where a secret was found whole: in the bytes [start, end) of a stream or file, of which these are `data`."""
+
+    secret: SecretName
+    exchange: int
+    start: int
+    end: int
+    data: bytes
+
+
+def _places(search: detect.Search) -> Iterator[_Place]:
+    begins: list[int] = []
+    sizes: Counter[tuple[str, Direction]] = Counter()
+    # A search that does not put streams together must not fail for what it does find in a piece.
+    for source in search.sources:
+        begins.append(sizes[source.connection, source.direction])
+        sizes[source.connection, source.direction] += len(source.data)
+    for one in search.findings:
+        if not one.decoy and one.partial is None:
+            source, before = search.sources[one.source], begins[one.source]
+            data = b"".join(source.data[start:end] for start, end in one.spans)
+            start, end = before + one.spans[0][0], before + one.spans[-1][1]
+            yield _Place(SecretName(one.secret), source.exchange, start, end, data)
+
+
+def _is_of(plant: planting.Plant, place: _Place) -> bool:
+    """Whether what stands at `place` is what was planted, and not the same secret elsewhere in the copy."""
+    return (
+        place.secret is plant.secret.name
+        and plant.exchange in (None, place.exchange)
+        and plant.start <= place.start < place.end <= plant.end
+        and (not plant.written or place.data == plant.secret.value)
+    )
 
 
 def decoys(observer: Observer, name: SecretName, secrets: Sequence[Secret], hits: Sequence[Finding]) -> Control:
@@ -145,13 +181,6 @@ def searched(observer: Observer, gave_up: Sequence[detect.GaveUp]) -> Control:
         detail = f"the search gave up in {first.place}: {first.why}"
         return Control("searched", observer, None, passed=False, detail=detail)
     return Control("searched", observer, None, passed=True, detail="the whole record was searched")
-
-
-def _count(secrets: Sequence[Secret], observations: Sequence[Observation]) -> Counter[str]:
-    """How often each of `secrets` is found whole."""
-    # Nothing is planted behind a digest, so none needs to be tried.
-    search = detect.find(secrets, observations, detect.Limits(findings=sys.maxsize, hashes=0))
-    return Counter(one.secret for one in search.findings if not one.decoy and one.partial is None)
 
 
 def _network_recorded(capture: Capture, record: Record) -> Iterator[str]:

@@ -18,6 +18,7 @@ import base64
 import hashlib
 import json
 import sqlite3
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -32,18 +33,30 @@ PAGES = 3
 
 @dataclass(frozen=True, slots=True)
 class Plant:
-    """A copy of the touched part of a record, with `secrets` in it; `before` is the same part without them.
+    """Where a copy of a record holds `secret`; `how` says it in words.
 
-    `how` says in words where and how they were planted.
+    In the messages of `exchange`, if it has a number; else in the bytes [start, end) of what the copy holds of a
+    stream or a file. Where it is `written` as it is, only its very bytes are it: what else the copy holds may be an
+    encoding of the same secret.
     """
 
+    secret: Secret
     how: str
-    secrets: tuple[Secret, ...]
-    before: tuple[Observation, ...]
+    exchange: int | None = None
+    start: int = 0
+    end: int = sys.maxsize
+    written: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy of the touched part of a record, with secrets in it."""
+
     observations: tuple[Observation, ...]
+    plants: tuple[Plant, ...]
 
 
-def plants(secrets: Sequence[Secret], record: Record) -> Iterator[Plant]:
+def copies(secrets: Sequence[Secret], record: Record) -> Iterator[Copy]:
     """The copies of `record` in which a search must find `secrets`. None where the record holds nothing to copy.
 
     sqlite.SqliteError: the recorded database cannot be opened.
@@ -109,54 +122,69 @@ _WAYS = (
 )
 
 
-def _in_streams(secrets: Sequence[Secret], record: Record) -> Iterator[Plant]:
+def _in_streams(secrets: Sequence[Secret], record: Record) -> Iterator[Copy]:
     for direction, _, carry in _WAYS:
         carried = [one for one in record.observations if one.direction is direction]
         if not carried:
             continue
-        stream = tuple(one for one in carried if one.connection == carried[-1].connection)
-        encrypted = bool(tls.records(b"".join(one.data for one in stream)))
-        messages = [(secret, b"%s\r\n%s\r\n%s" % carry(secret)) for secret in secrets]
-        for how, pieces in (
-            ("whole", [message for _, message in messages]),
-            ("split", [piece for secret, message in messages for piece in _cut(message, secret)]),
-        ):
-            added = (replace(stream[-1], data=_record(piece) if encrypted else piece) for piece in pieces)
-            yield Plant(f"{how}, {direction}", tuple(secrets), stream, (*stream, *added))
+        stream = [one for one in carried if one.connection == carried[-1].connection]
+        together = b"".join(one.data for one in stream)
+        encrypted, at = bool(tls.records(together)), len(together)
+        plants: list[Plant] = []
+        for how in ("whole", "split"):
+            for secret in secrets:
+                message = b"%s\r\n%s\r\n%s" % carry(secret)
+                pieces = _cut(message, secret) if how == "split" else [message]
+                sent = [_record(piece) if encrypted else piece for piece in pieces]
+                stream += (replace(stream[-1], data=data) for data in sent)
+                end = at + sum(map(len, sent))
+                plants.append(Plant(secret, f"{how}, {direction}", start=at, end=end))
+                at = end
+        yield Copy(tuple(stream), tuple(plants))
 
 
-def _in_messages(secrets: Sequence[Secret], record: Record) -> Iterator[Plant]:
+def _in_messages(secrets: Sequence[Secret], record: Record) -> Iterator[Copy]:
     for direction, first_line, carry in _WAYS:
         carried = [one for one in record.observations if one.direction is direction]
         if not carried:
             continue
-        last = max(one.exchange for one in record.observations)
+        exchange = max(one.exchange for one in record.observations)
+        added: list[Observation] = []
+        plants: list[Plant] = []
         for how in ("whole", "split"):
-            added: list[Observation] = []
-            for number, secret in enumerate(secrets, start=1):
+            for secret in secrets:
                 line, header, body = carry(secret)
                 # The host name travels in a header, which a front end never sees in two pieces.
                 in_body = how == "split" and (secret.name is not SecretName.SERVICE or carry is answer)
                 pieces = _cut(body, secret) if in_body else [body]
                 parts = [(first_line, line), ("http.header", header), *(("http.body", piece) for piece in pieces)]
-                added += (replace(carried[-1], exchange=last + number, place=name, data=data) for name, data in parts)
-            yield Plant(f"{how}, {direction}", tuple(secrets), (), tuple(added))
+                exchange += 1
+                added += (replace(carried[-1], exchange=exchange, place=name, data=data) for name, data in parts)
+                plants.append(Plant(secret, f"{how}, {direction}", exchange))
+        yield Copy(tuple(added), tuple(plants))
 
 
-def _for_the_copy(secrets: Sequence[Secret], record: Record) -> Iterator[Plant]:
+def _for_the_copy(secrets: Sequence[Secret], record: Record) -> Iterator[Copy]:
     if record.capture.copies:
-        opened = dict(device_copy.planted(record.capture, secrets))
-        found = tuple(observation for observations in opened.values() for observation in observations)
-        yield Plant("in messages to the copied device", tuple(opened), (), found)
+        found: list[Observation] = []
+        plants: list[Plant] = []
+        for number, (secret, opened) in enumerate(device_copy.planted(record.capture, secrets), start=1):
+            found += (replace(one, exchange=number) for one in opened)
+            plants.append(Plant(secret, "in messages to the copied device", number))
+        yield Copy(tuple(found), tuple(plants))
 
 
-def _at_rest(secrets: Sequence[Secret], record: Record) -> Iterator[Plant]:
+def _at_rest(secrets: Sequence[Secret], record: Record) -> Iterator[Copy]:
     log, main = record.at("service.log"), record.at("database.file")
     in_log = tuple(secret for secret in secrets if secret.name is SecretName.SERVICE)
     in_rows = tuple(secret for secret in secrets if secret.name is not SecretName.SERVICE)
     if log is not None and in_log:
-        lines = b"".join(b"planted GET https://%s/v1/conversations 200\n" % secret.value for secret in in_log)
-        yield Plant("in a line of the log", in_log, (log,), (replace(log, data=log.data + lines),))
+        data, plants = log.data, list[Plant]()
+        for secret in in_log:
+            line = b"planted GET https://%s/v1/conversations 200\n" % secret.value
+            plants.append(Plant(secret, "in a line of the log", start=len(data), end=len(data) + len(line)))
+            data += line
+        yield Copy((replace(log, data=data),), tuple(plants))
     if main is not None and in_rows:
         # Where a secret stands already, its second appearance could not be told from the first: so it is masked there.
         masked = record.image
@@ -166,7 +194,7 @@ def _at_rest(secrets: Sequence[Secret], record: Record) -> Iterator[Plant]:
             image = masked
             for secret in in_rows:
                 image = write(image, secret)
-            yield Plant(how, in_rows, (replace(main, data=masked),), (replace(main, data=image),))
+            yield Copy((replace(main, data=image),), tuple(Plant(one, how, written=True) for one in in_rows))
 
 
 def _mask(value: bytes) -> bytes:

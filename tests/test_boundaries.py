@@ -33,6 +33,7 @@ LAYERS = {
     "lab.export": 1,
     "lab.scenario": 1,  # reading lessons; what plays them is named below
     "lab.messenger": 2,
+    "lab.scan": 2,
     "lab.stage": 2,
     "lab.service": 2,
     "addons": 2,

@@ -1,4 +1,4 @@
-"""Puts small sources together, to be searched as one: fifty decoders cost more to start than to run over a short text."""
+"""Puts small sources together, to be searched as one: fifty decoders take longer to start than to read a short text."""
 
 from __future__ import annotations
 

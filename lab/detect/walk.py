@@ -10,7 +10,7 @@ from itertools import chain
 
 from lab.detect import compression, stretches
 from lab.detect.budget import Budget, Exhausted
-from lab.detect.decoders import DECODERS, Reads
+from lab.detect.decoders import DECODERS, Kind, Reads
 from lab.detect.patterns import Match, Patterns
 from lab.detect.views import Span, View, locate, origin
 
@@ -52,45 +52,69 @@ class Hit:
         return cls(match, view, source, spans, view.decoders + match.decoders, place)
 
 
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A view that is still to be looked at, how many guesses led to it, and the last of them in this layer."""
+
+    view: View
+    guesses: int = 0
+    last: Kind = Kind.CERTAIN
+
+    def allows(self, kind: Kind, most: int) -> bool:
+        """Whether decoders of that kind make sense here, if at most so many guesses may be made."""
+        if kind is Kind.CERTAIN:
+            return True
+        if self.guesses >= most:
+            return False
+        if kind is Kind.REARRANGES:
+            return self.last not in (Kind.REARRANGES, Kind.TURNS)
+        return kind is not Kind.TURNS or self.last is not Kind.TURNS
+
+
 def walk(root: View, patterns: Patterns, budget: Budget) -> Iterator[tuple[View, list[Match]]]:
     """A view and everything decoded from it, short chains first, each with what stands in it."""
-    queue = deque([(root, 0)])
+    queue = deque([_Step(root)])
     most = budget.guesses(len(root.data))
     # The same bytes are often reached in several ways, such as two decoders that commute.
     seen: set[tuple[int, tuple[str, ...], bytes]] = set()
     try:
         while queue:
-            view, guesses = queue.popleft()
+            step = queue.popleft()
             budget.ask()
-            yield view, matches(view, patterns, budget.limits.findings)
-            for child, guessed in _children(view, budget, certain=guesses >= most):
-                key = (origin(child), child.codings, child.data)
+            yield step.view, matches(step.view, patterns, budget.limits.findings)
+            for child in _children(step, budget, most):
+                view = child.view
+                key = (origin(view), view.codings, view.data)
                 if key in seen:
                     continue
                 seen.add(key)
-                budget.spend(len(child.data))
-                if child.depth <= budget.limits.depth:
-                    queue.append((child, guesses + guessed))
-                elif _CERTAIN.issuperset(child.decoders[-_SURE:]) and _is_more(child.data):
+                budget.spend(len(view.data))
+                if view.depth <= budget.limits.depth:
+                    queue.append(child)
+                elif _CERTAIN.issuperset(view.decoders[-_SURE:]) and _is_more(view.data):
                     budget.give_up(f"more than {budget.limits.depth} layers of encoding")
     except Exhausted as reason:
         budget.give_up(str(reason))
 
 
+def _children(step: _Step, budget: Budget, most: int) -> Iterator[_Step]:
+    if step.view.final:
+        return
+    text = stretches.text(step.view)
+    for decoder in DECODERS:
+        target = step.view if decoder.reads is Reads.BYTES else text
+        if target is None or not step.allows(decoder.kind, most):
+            continue
+        guesses = step.guesses + (decoder.kind is not Kind.CERTAIN)
+        last = Kind.CERTAIN if decoder.kind is Kind.GUESS else decoder.kind
+        for view in decoder.decode(target, budget):
+            if view.data:
+                yield _Step(view, guesses, last)
+
+
 def _is_more(data: bytes) -> bool:
     """Whether there is something to read, or one more layer that can be told by its beginning."""
     return data.startswith((compression.GZIP_MAGIC, compression.ZSTD_MAGIC)) or _READABLE.search(data) is not None
-
-
-def _children(view: View, budget: Budget, *, certain: bool) -> Iterator[tuple[View, bool]]:
-    """What the decoders make of a view, the certain ones alone or all, and whether it is a guess."""
-    if view.final:
-        return
-    text = stretches.text(view)
-    for decoder in DECODERS:
-        target = view if decoder.reads is Reads.BYTES else text
-        if target is not None and (decoder.certain or not certain):
-            yield from ((child, not decoder.certain) for child in decoder.decode(target, budget) if child.data)
 
 
 def matches(view: View, patterns: Patterns, most: int) -> list[Match]:

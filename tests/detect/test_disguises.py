@@ -203,7 +203,7 @@ def test_turning_twice_is_not_tried() -> None:
     token = base64.b64encode(VALUE)
     assert [view.decoders for view in views(disguises.turned, token, "rot13")] == [("rot13", "reversed")]
     assert views(disguises.turned, token, "reversed", "rot13") == []
-    assert len(views(disguises.turned, token, "rot13", "base64")) == 2
+    assert [view.decoders[-1] for view in views(disguises.turned, token, "rot13", "base64")] == ["reversed"]
 
 
 def test_words_do_not_look_encoded() -> None:

@@ -1,4 +1,4 @@
-"""The message service with a back door: what its operator writes into the file `leak.json` beside the database goes out.
+"""The message service with a back door: what its operator writes into `leak.json` beside the database goes out.
 
 Run as `python leaky_service.py` in place of `python -m lab.service`, which it is in everything else. The file is JSON:
 
@@ -98,7 +98,7 @@ def create_app(config: Config) -> ServiceApp:
 
 
 if __name__ == "__main__":
-    server.create_app = create_app
+    server.create_app = create_app  # type: ignore[attr-defined] # where it is called
     output = sys.stdout.buffer
     with contextlib.redirect_stdout(sys.stderr):
         main(sys.stdin.buffer, output)

@@ -11,13 +11,16 @@ import socket
 import sqlite3
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import requests
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import StreamEnded
 
 from lab import capture
 from lab.capture import Writer
@@ -39,12 +42,15 @@ TEXT = "Meet me at 5pm"
 
 LOG = "service.log"
 
+_READ = 1 << 16
+
 
 @dataclass(frozen=True)
 class Leak:
     """A way in which the body gets out: `do` makes it, and each observer in `seen` can read it at that place.
 
-    `stored`: it changes the database, which remembers: so this leak is of a message of its own.
+    `partial`: a piece of it. `stored`: it changes the database, which keeps it, so the body is that of a message of its
+    own, and nothing that leaked before can be what is found.
     """
 
     name: str
@@ -88,26 +94,45 @@ class Scene:
         url = self._venue.url + path
         return self.wire._session.request(method, url, timeout=GUARD, allow_redirects=False, **more)
 
-    def raw(
-        self, *pieces: bytes, name: str | None = None, protocols: Sequence[str] = (), secured: bool = True
-    ) -> bytes:
-        """A request that no library would send, in so many writes; `name` stands in SNI. Returns the answer."""
+    def raw(self, *pieces: bytes, name: str | None = None, protocols: Sequence[str] = (), secured: bool = True) -> None:
+        """A request that no library would send, in so many writes, up to the end of its answer.
+
+        `name` stands in SNI in place of the service's own, `protocols` in ALPN; not `secured`: without TLS.
+        """
+        with self._connected(name, protocols, secured=secured) as connection:
+            for piece in pieces:
+                connection.sendall(piece)
+            while connection.recv(_READ):
+                pass
+
+    def http2(self, body: bytes, *, authority: str | None = None, trailers: Mapping[str, str] | None = None) -> None:
+        """A request in HTTP/2, up to the end of its answer."""
+        client = H2Connection(H2Configuration(client_side=True))
+        client.initiate_connection()
+        names = {":method": "POST", ":path": "/v1/report", ":scheme": "https", ":authority": authority or self.host}
+        client.send_headers(1, [*names.items()])
+        client.send_data(1, body, end_stream=not trailers)
+        if trailers:
+            client.send_headers(1, [*trailers.items()], end_stream=True)
+        with self._connected(None, ["h2"], secured=True) as connection:
+            ended = False
+            while not ended:
+                connection.sendall(client.data_to_send())
+                received = client.receive_data(connection.recv(_READ))
+                ended = any(isinstance(event, StreamEnded) for event in received)
+
+    @contextmanager
+    def _connected(self, name: str | None, protocols: Sequence[str], *, secured: bool) -> Iterator[socket.socket]:
         context = ssl.create_default_context(cafile=str(self._venue.authority))
         context.check_hostname = name is None
         if protocols:
             context.set_alpn_protocols([*protocols])
-        with ExitStack() as stack:
-            connection = stack.enter_context(socket.create_connection(self._venue.address, GUARD))
-            if secured:
-                connection = stack.enter_context(
-                    context.wrap_socket(connection, server_hostname=self.host if name is None else name)
-                )
-            for piece in pieces:
-                connection.sendall(piece)
-            answer = b""
-            while piece := connection.recv(65536):
-                answer += piece
-        return answer
+        with socket.create_connection(self._venue.address, GUARD) as connection:
+            if not secured:
+                yield connection
+                return
+            with context.wrap_socket(connection, server_hostname=name or self.host) as wrapped:
+                yield wrapped
 
     def head(self, line: str = "GET /v1/conversations HTTP/1.1", *fields: str) -> bytes:
         """The head of a request for `raw`, after which the connection is closed."""
@@ -129,24 +154,23 @@ class Scene:
             file.unlink()
 
     def log(self, line: bytes) -> None:
-        with (self._venue.behind.directory / "service.log").open("ab") as log:
+        with (self._venue.behind.directory / LOG).open("ab") as log:
             log.write(line + b"\n")
 
     def write(self, *statements: str, values: Sequence[object] = ()) -> None:
         """Run `statements` in the service's database, each with the values that it has places for."""
-        with closing(sqlite3.connect(self._venue.behind.directory / "database.sqlite", GUARD)) as database, database:
+        file = self._venue.behind.directory / "database.sqlite"
+        with closing(sqlite3.connect(file, timeout=GUARD)) as database, database:
             for statement in statements:
                 database.execute(statement, tuple(values[: statement.count("?")]))
 
 
 @dataclass(frozen=True)
 class Held:
-    """What was recorded of a session with leaks."""
+    """What was recorded of a session that leaks."""
 
     twin: Capture
     """Before anything leaked."""
-    whole: Capture
-    """To its end, with all leaks in it."""
     leaked: Mapping[str, Capture]
     """What each leak has added, by its name."""
 
@@ -159,23 +183,22 @@ def hold(stage: Stage, folder: Path, leaks: Sequence[Leak]) -> Held:
     story = Story(TOUR.name, scenario.title, scenario.mode, scenario.observers, time.time())
     told: list[Statement] = []
     leaked: dict[str, Capture] = {}
-    with Writer(folder / "whole", story) as writer:
-        with stage.session(scenario.mode, cast.host, writer) as venue, ExitStack() as present:
 
-            def tell(what: Statement | TlsKeys) -> None:
-                writer.add(what)
-                if isinstance(what, Statement):
-                    told.append(what)
+    def tell(what: Statement | TlsKeys) -> None:
+        if isinstance(what, Statement):
+            told.append(what)
 
-            def snapshot(name: str) -> list[str]:
-                with Writer(folder / name, story) as taken:
-                    stage.snapshot(venue, taken)
-                return taken.path.read_text("utf-8").splitlines(keepends=True)
+    with Writer(folder / "rest", story) as writer, stage.session(scenario.mode, cast.host, writer) as venue:
 
-            company = present.enter_context(Company(venue, tell))
+        def snapshot(name: str) -> list[str]:
+            with Writer(folder / name, story) as taken:
+                stage.snapshot(venue, taken)
+            return taken.path.read_text("utf-8").split("\n")[1:-2]  # without head and end
+
+        route = Route(venue.url, venue.address, venue.authority)
+        with Company(venue, tell) as company, closing(Wire(route, _unnoticed)) as wire:
             alice, bob = company.join(cast.people.values())
             bob.listen()
-            wire = present.enter_context(closing(Wire(Route(venue.url, venue.address, venue.authority), _unnoticed)))
             person = alice.person
             wire.login(wire.call("POST", "/v1/login", {"name": person.account, "password": person.password})["token"])
             scene = Scene(venue, alice, bob, wire)
@@ -195,8 +218,7 @@ def hold(stage: Stage, folder: Path, leaks: Sequence[Leak]) -> Held:
                 added = tuple(_added(before, after))
                 leaked[leak.name] = Capture(story, (secret,), statements=tuple(told), observations=added)
                 before = after
-        writer.add(body)
-    return Held(twin, capture.read(folder / "whole"), leaked)
+    return Held(twin, leaked)
 
 
 def _unnoticed(_: tuple[str, int]) -> None:
@@ -208,8 +230,7 @@ def _added(before: Sequence[str], after: Sequence[str]) -> Iterator[Observation]
 
     The taps add lines to their recordings. Of the log only its new lines count, and the database if it has changed.
     """
-    old, new = (_observations([line for line in some if line not in others]) for some, others in
-                ((before, set(after)), (after, set(before))))
+    old, new = _observations(before, but=set(after)), _observations(after, but=set(before))
     yield from (one for one in new if one.direction is not Direction.AT_REST)
     was, now = ({one.place: one for one in some if one.direction is Direction.AT_REST} for some in (old, new))
     if lines := now[LOG].data[len(was[LOG].data) :]:
@@ -219,5 +240,6 @@ def _added(before: Sequence[str], after: Sequence[str]) -> Iterator[Observation]
         yield from (now[place] for place in files)
 
 
-def _observations(lines: Sequence[str]) -> list[Observation]:
-    return [one for one in map(capture.decode, lines) if isinstance(one, Observation)]
+def _observations(lines: Sequence[str], *, but: Collection[str]) -> list[Observation]:
+    items = [capture.decode(line) for line in lines if line not in but]
+    return [item for item in items if isinstance(item, Observation)]

@@ -1,6 +1,7 @@
 """The body of the tour leaks in E2EE mode, from the client, the service or the operator's own storage, on real taps.
 
-Each of these leaks turns the cell of whoever can read it to `exposed`, with the place; no other cell.
+What a leak has added to the record is judged by itself: so nothing else can be what was found. The same session before
+the first leak is the counterpart, in which the body is hidden.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -19,10 +19,12 @@ import cbor2
 import msgpack
 import pytest
 
+from lab import detect
 from lab.e2ee.protocol import E2EEError
-from lab.messenger.content import Content, File, dump
+from lab.messenger.content import Content, dump
 from lab.messenger.wire import WireError
 from lab.model import Exposure, Observer, SecretName
+from lab.record import Record
 from lab.scenario.vocabulary import ON_STAGE
 from lab.stage.process import Child
 from lab.stage.stage import Stage
@@ -126,9 +128,22 @@ def in_a_basic_login(scene: Scene, body: bytes) -> None:
     scene.ask(auth=("alice", body.decode()))
 
 
+def in_a_trailer(scene: Scene, body: bytes) -> None:
+    scene.http2(b"all is well", trailers={"x-checksum": body.hex()})
+
+
+def as_the_authority(scene: Scene, body: bytes) -> None:
+    """The host name of HTTP/2, which is not the one in TLS."""
+    scene.http2(b"all is well", authority=f"{in_one_word(body)}.lab.test")
+
+
 def in_a_token(body: bytes) -> bytes:
     """A JSON Web Token (RFC 7519)."""
-    parts = (b'{"alg":"HS256","typ":"JWT"}', dump({"sub": "alice", "note": body.decode()}), hashlib.sha256(b"").digest())
+    parts = (
+        b'{"alg":"HS256","typ":"JWT"}',
+        dump({"sub": "alice", "note": body.decode()}),
+        hashlib.sha256(b"").digest(),
+    )
     return b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in parts)
 
 
@@ -319,7 +334,9 @@ BODIES = {
     "two fields, a piece in each": in_two_fields,
     "two requests, half in each": in_bodies_of_two_requests,
     "chunks of five bytes": in_small_chunks,
-    "a field of a form": sent(lambda body: b"a=1&note=" + TEXT["urlencoded"](body), "application/x-www-form-urlencoded"),
+    "a field of a form": sent(
+        lambda body: b"a=1&note=" + TEXT["urlencoded"](body), "application/x-www-form-urlencoded"
+    ),
     "a part of a form": in_a_part,
     "the name of a file in a form": in_a_file_name,
     "UTF-16": sent(TEXT["utf-16le"], "text/plain"),
@@ -352,7 +369,10 @@ STORED = {
 
 ANSWERS = {
     "a header of the answer": (answer_header("X-Debug", TEXT["percent"]), HEADER),
-    "a cookie that the service sets": (answer_header("Set-Cookie", lambda body: b"id=" + CODED["hex"](body) + b"; Max-Age=0"), HEADER),
+    "a cookie that the service sets": (
+        answer_header("Set-Cookie", lambda body: b"id=" + CODED["hex"](body) + b"; Max-Age=0"),
+        HEADER,
+    ),
     "an address to go to": (
         answer_header("Location", lambda body: b"/v1/find?q=" + TEXT["urlencoded"](body)),
         HEADER,
@@ -404,6 +424,8 @@ LEAKS = (
     *(Leak(f"client: {name}", do, {SERVER: HEADER}) for name, do in REQUESTS.items()),
     Leak("client: half of the tag", header("X-Trace", lambda body: body[-15:-1]), {SERVER: HEADER}, partial=True),
     *(Leak(f"client: {name}", do, {SERVER: LINE, DATABASE: LOG}) for name, do in ADDRESSES.items()),
+    Leak("client: the authority of HTTP/2", as_the_authority, {SERVER: HEADER, DATABASE: LOG}),
+    Leak("client: a trailer of HTTP/2", in_a_trailer, {SERVER: "http.trailer"}),
     Leak("client: a fragment", in_a_fragment, {SERVER: LINE}),
     *(Leak(f"client: {name}", do, {SERVER: HTTP_BODY}) for name, do in BODIES.items()),
     *(Leak(f"client: {name}", do, {SERVER: HTTP_BODY, DATABASE: ROW}, stored=True) for name, do in STORED.items()),
@@ -422,6 +444,7 @@ def held(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hel
     folder = tmp_path_factory.mktemp("leaks")
     leaky = Child("leaky service", [leaky_service.__file__], folder)
     try:
+        stage.ready()
         leaky.ready()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(stage, "service", leaky)
@@ -432,15 +455,16 @@ def held(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hel
 
 @pytest.mark.parametrize("leak", LEAKS, ids=str)
 def test_a_leak_turns_the_right_cell_to_exposed(held: Held, leak: Leak) -> None:
+    recording = held.leaked[leak.name]
     for observer in ON_STAGE:
-        cell = cells(about(held.leaked[leak.name], observer, BODY))[SecretName.BODY]
         if observer in leak.seen:
+            cell = cells(about(recording, observer, BODY))[SecretName.BODY]
             assert cell.exposure is Exposure.EXPOSED
             found = {one.place for one in cell.evidence if (one.partial is not None) is leak.partial}
             assert leak.seen[observer] in found
             assert leak.seen[observer] in cell.reason
         else:
-            assert cell.evidence == ()
+            assert detect.find(recording.secrets, Record(recording, observer).observations).findings == ()
 
 
 def test_there_are_as_many_as_are_promised() -> None:
@@ -452,3 +476,19 @@ def test_the_same_session_without_a_leak_hides_the_body(held: Held, observer: Ob
     cell = cells(about(held.twin, observer, BODY))[SecretName.BODY]
     assert (cell.exposure, cell.evidence) == (Exposure.HIDDEN, ())
     assert "controls passed" in cell.reason
+
+
+@pytest.mark.parametrize(
+    ("observer", "name", "place"),
+    [
+        (NETWORK, "client: the server name in TLS", "tls.sni"),
+        (SERVER, "client: HMAC with the key beside it", HEADER),
+        (DATABASE, "client: the title of a conversation", ROW),
+    ],
+)
+def test_a_leak_is_found_among_everything_else(held: Held, observer: Observer, name: str, place: str) -> None:
+    leaked = held.leaked[name]
+    others = [one for one in held.twin.observations if observer is not DATABASE]  # of storage, the last copy has all
+    among = replace(leaked, observations=(*others, *leaked.observations))
+    cell = cells(about(among, observer, BODY))[SecretName.BODY]
+    assert (cell.exposure, [one.place for one in cell.evidence]) == (Exposure.EXPOSED, [place])

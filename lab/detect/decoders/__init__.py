@@ -77,16 +77,25 @@ class Reads(Enum):
     TEXT = "text"
 
 
-class Decoder(NamedTuple):
-    """One way of decoding, and what it reads.
+class Kind(Enum):
+    """What the find of a decoder is worth, and what it leaves to the others."""
 
-    `certain`: where it finds something, that is hardly ever there by chance. What the others find may be anything, so
-    that only so many of them are tried on top of each other (see budget.Limits).
-    """
+    CERTAIN = "certain"
+    """Where it finds something, that is hardly ever there by chance."""
+    GUESS = "guess"
+    """What it finds may be anything: only so many of these are tried on top of each other (see budget.Limits)."""
+    REARRANGES = "rearranges"
+    """A guess that takes the same letters apart or together: one of these for each layer of encoding."""
+    TURNS = "turns"
+    """A guess that exchanges the letters: once for each layer, and after rearranging."""
+
+
+class Decoder(NamedTuple):
+    """One way of decoding, and what it reads."""
 
     decode: Decode
     reads: Reads
-    certain: bool
+    kind: Kind
 
 
 _CERTAIN_BYTES: tuple[Decode, ...] = (
@@ -130,8 +139,6 @@ _CERTAIN_TEXT: tuple[Decode, ...] = (
 )
 _GUESSED_TEXT: tuple[Decode, ...] = (
     base58,
-    host_labels,
-    fields,
     base64_pieces,
     base64_variants,
     spaced_digits,
@@ -139,20 +146,25 @@ _GUESSED_TEXT: tuple[Decode, ...] = (
     css,
     utf7,
     array,
+    lz_string,
+    base85,
+    ascii85,
+)
+_REARRANGING: tuple[Decode, ...] = (
+    fields,
+    host_labels,
     concatenated,
     tags_removed,
     separated,
     grouped_digits,
     unwrapped,
-    turned,
-    lz_string,
-    base85,
-    ascii85,
 )
 DECODERS: tuple[Decoder, ...] = (
-    *(Decoder(decode, Reads.BYTES, certain=True) for decode in _CERTAIN_BYTES),
-    *(Decoder(decode, Reads.TEXT, certain=True) for decode in _CERTAIN_TEXT),
-    *(Decoder(decode, Reads.BYTES, certain=False) for decode in _GUESSED_BYTES),
-    *(Decoder(decode, Reads.TEXT, certain=False) for decode in _GUESSED_TEXT),
+    *(Decoder(decode, Reads.BYTES, Kind.CERTAIN) for decode in _CERTAIN_BYTES),
+    *(Decoder(decode, Reads.TEXT, Kind.CERTAIN) for decode in _CERTAIN_TEXT),
+    *(Decoder(decode, Reads.BYTES, Kind.GUESS) for decode in _GUESSED_BYTES),
+    *(Decoder(decode, Reads.TEXT, Kind.GUESS) for decode in _GUESSED_TEXT),
+    *(Decoder(decode, Reads.TEXT, Kind.REARRANGES) for decode in _REARRANGING),
+    Decoder(turned, Reads.TEXT, Kind.TURNS),
 )
 """All decoders, in the order in which they are tried."""

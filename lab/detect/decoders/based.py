@@ -405,16 +405,12 @@ def _parts(data: bytes, start: int, end: int, marks: re.Pattern[bytes]) -> Itera
 
 
 def _mixed(kinds: bytes, start: int, end: int) -> bool:
-    """Few pairs of small letters, but capitals, and marks: unlike prose, source code, base64 or hexadecimal digits.
+    """Few pairs of small letters, but marks: unlike prose, source code, base64 or hexadecimal digits.
 
     Of random runs of 10 digits 1 in 7 does not look so, of 20 1 in 40, of 40 1 in 250.
     """
     size = end - start
-    return (
-        kinds.count(b"aa", start, end) * 4 <= size
-        and kinds.count(b".", start, end) * 24 >= size
-        and kinds.count(b".", start, end) * 24 >= size
-    )
+    return kinds.count(b"aa", start, end) * 4 <= size and kinds.count(b".", start, end) * 24 >= size
 
 
 def _from_85(digits: bytes) -> bytes:
@@ -532,7 +528,7 @@ _HEX = classes((b"x", b"0123456789abcdefABCDEF"), (b"s", b" \t\n:,.;_|/-"))
 _HEX_LINE = a_line(rb"0-9a-fA-F")
 _HEX_RUN = re.compile(rb"[0-9a-fA-F]{%d,}+(?:%b[0-9a-fA-F]++)*+" % (MIN_HEX, LINE_BREAK))
 _SAME = bytes(range(256))
-_BITS = re.compile(rb"[01]{64,}")
+_BITS = re.compile(rb"[01]{64,}+(?:%b[01]++)*+" % LINE_BREAK)
 
 
 def hexadecimal(view: View, _budget: Budget) -> Iterator[View]:
@@ -542,8 +538,8 @@ def hexadecimal(view: View, _budget: Budget) -> Iterator[View]:
         for run in _HEX_RUN.finditer(view.data, token.start, token.end):
             _add_lines(digits, view.data, run.span(), _HEX_LINE, _SAME)
             _end_run(digits, 2, b"0")
-            if _BITS.match(run[0]):
-                _add_lines(bits, view.data, run.span(), _HEX_LINE, _SAME)
+            if only_bits := _BITS.match(view.data, *run.span()):
+                _add_lines(bits, view.data, only_bits.span(), _HEX_LINE, _SAME)
                 _end_run(bits, 8, b"0")
     if digits.size:
         yield grouped(digits.view(view), "hex", unhexlify, 1, 2)

@@ -169,6 +169,8 @@ def _add_groups(builder: Builder, data: bytes, at: int, count: int, stride: int)
     # A further separator among the letters: another distance or another phase reads these better.
     if any(uniform[width:]) or (count + 1) * group < MIN_VALUE or letters.count(columns[0][:1]) * 4 > len(letters):
         return
+    # The last separator may be cut off by the end.
+    count -= at + (count - 1) * stride + width > len(data)
     joined = bytearray((count - 1) * group)
     for shift in range(group):
         joined[shift::group] = columns[width + shift][: count - 1]

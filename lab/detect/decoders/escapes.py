@@ -332,17 +332,36 @@ _UTF32 = (
 )
 
 
+_ZEROS = classes((b"0", b"\0"), (b"x", bytes(range(1, 256))))
+_EVERY_FOURTH = (b"x000x000", b"xx00xx00")
+_ONE_TEXT = 64
+
+
 def utf32(view: View, _budget: Budget) -> Iterator[View]:
     """UTF-32 of both byte orders anywhere (Unicode, 3.10)."""
-    if b"\0\0\0" not in view.data:
+    if b"\0\0" not in view.data:
         return
-    for name, pattern in _UTF32:
-        builder = Builder()
-        for found in pattern.finditer(view.data):
-            _add_text(builder, found[0].decode(f"utf-32-{name[-2:]}", "replace"), found.start(), 4)
-            builder.gap()
+    zeros = view.data.translate(_ZEROS)
+    spots = sorted(spot for probe in _EVERY_FOURTH for spot in _spots(zeros, probe))
+    for name, pattern in _UTF32 if spots else ():
+        builder, done = Builder(), 0
+        for spot in spots:
+            if spot < done:
+                continue
+            near = pattern.search(view.data, max(done, spot - 8), spot + _ONE_TEXT)
+            if near is not None and (found := pattern.match(view.data, near.start())):
+                _add_text(builder, found[0].decode(f"utf-32-{name[-2:]}", "replace"), found.start(), 4)
+                builder.gap()
+                done = found.end()
         if builder.size:
             yield builder.view(view, name)
+
+
+def _spots(zeros: bytes, probe: bytes) -> Iterator[int]:
+    at = zeros.find(probe)
+    while at >= 0:
+        yield at
+        at = zeros.find(probe, at + len(probe))
 
 
 def _add_text(builder: Builder, text: str, source: int, unit: int) -> None:

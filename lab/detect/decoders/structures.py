@@ -112,7 +112,7 @@ def _spans(value: re.Pattern[bytes], data: bytes, within: re.Match[bytes]) -> li
     return [(start, end) for start, end in spans if start < end]
 
 
-_PATH = re.compile(rb"(?:/[^\s/?#&;\"'<>]{1,64}){3,}+")
+_PATH = re.compile(rb"(?:/[^\s\x00-\x1f/?#&;\"'<>]{1,64}){3,}+")
 _SEGMENT = re.compile(rb"[^/]+")
 _ELEMENT = re.compile(rb"<[A-Za-z][\w:.-]*+>([^<>]{1,200}+)</[\w:.-]++>\s*+")
 _ELEMENTS = re.compile(rb"(?:<[A-Za-z][\w:.-]*+>[^<>]{1,200}+</[\w:.-]++>\s*+){2,}+")

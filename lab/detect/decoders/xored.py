@@ -26,11 +26,12 @@ def xored(view: View, _budget: Budget) -> Iterator[View]:
     """Values that become encoded text or compressed data once every byte is combined with the same key."""
     if any(name.startswith("xor ") for name in view.decoders):
         return  # two keys are one
-    for start, following in zip(view.starts[:_STARTS], (*view.starts[1:], len(view.data) + len(GAP)), strict=False):
-        end = following - len(GAP)
-        for key in _keys(view.data[start : min(end, start + _SAMPLE)]):
+    ends = (*(start - len(GAP) for start in view.starts[1:]), len(view.data))
+    for start, end in zip(view.starts[:_STARTS], ends, strict=False):
+        value = view.data[start:end].removesuffix(GAP)
+        for key in _keys(value[:_SAMPLE]):
             builder = Builder()
-            builder.add(view.data[start:end].translate(_TABLES[key]), start)
+            builder.add(value.translate(_TABLES[key]), start)
             yield builder.view(view, f"xor 0x{key:02x}")
 
 
