@@ -126,8 +126,11 @@ def detects(record: Record, secrets: Sequence[Secret]) -> tuple[Control, ...]:
     return tuple(made)
 
 
-_EVERY_HIT = detect.Limits(findings=sys.maxsize, hashes=0)
-"""Where values are planted, all of them are to be found. None is behind a digest, so none needs to be tried."""
+_EVERY_HIT = detect.Limits(findings=sys.maxsize, depth=1, guesses=0, hashes=0)
+"""Where values are planted, all of them are to be found. The application encodes a value once at most, in a way that
+is certain when it is seen, and never by a digest. What these limits allow, those for a record allow too (they allow
+more): whoever finds a value with these finds it with those.
+"""
 
 
 class _Place(NamedTuple):

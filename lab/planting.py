@@ -190,10 +190,11 @@ def _at_rest(secrets: Sequence[Secret], record: Record) -> Iterator[Copy]:
         masked = record.image
         for secret in in_rows:
             masked = masked.replace(secret.value, _mask(secret.value))
-        for how, write in (("whole, in a row", _with_row), ("split over two pages", _split_over_pages)):
-            image = masked
-            for secret in in_rows:
-                image = write(image, secret)
+        rows = [(secret, secret.value) for secret in in_rows]
+        for how, image in (
+            ("whole, in a row", _with_rows(masked, rows)),
+            ("split over two pages", _split_over_pages(masked, in_rows)),
+        ):
             yield Copy((replace(main, data=image),), tuple(Plant(one, how, written=True) for one in in_rows))
 
 
@@ -215,52 +216,71 @@ _COLUMNS = {
 message: the columns that hold it are part of an index, whose second copy would stand whole where the first is split."""
 
 
-def _with_row(image: bytes, secret: Secret, value: bytes | None = None) -> bytes:
-    """`image` with one more row in the table that would carry `secret`, holding `value` (the secret's, if None)."""
-    table, column = _COLUMNS[secret.name]
-    stored = secret.value if value is None else value
+def _with_rows(image: bytes, rows: Sequence[tuple[Secret, bytes]]) -> bytes:
+    """`image` with one more row for each secret, in the table that would carry it, with the value beside it."""
     database = sqlite3.connect(":memory:")
     try:
         database.deserialize(image)
-        # Table and column names come from the database itself and from this file, not from a person.
-        columns = [str(row[1]) for row in database.execute(f"PRAGMA table_info({table})")]
-        if column not in columns:
-            raise sqlite.SqliteError(f"the database has no column {table}.{column}")
-        number = database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
-        values: list[object] = [f"planted-{number}-{name}" for name in columns]
-        if "sequence" in columns:
-            values[columns.index("sequence")] = (1 << 40) + number
-        values[columns.index(column)] = stored if secret.name is SecretName.ATTACHMENT else _text(stored)
-        marks = ", ".join("?" * len(columns))
-        database.execute(f"INSERT INTO {table} VALUES ({marks})", values)  # noqa: S608
+        for secret, value in rows:
+            _insert(database, secret, value)
         database.commit()
         return database.serialize()
     except sqlite3.Error as error:
-        raise sqlite.SqliteError(f"nothing can be planted in {table}.{column}: {error}") from None
+        raise sqlite.SqliteError(f"nothing can be planted in the database: {error}") from None
     finally:
         database.close()
 
 
-def _split_over_pages(image: bytes, secret: Secret) -> bytes:
-    """As `_with_row`, with the secret inside a value of several pages, where SQLite ends one page of it."""
+def _insert(database: sqlite3.Connection, secret: Secret, value: bytes) -> None:
+    table, column = _COLUMNS[secret.name]
+    # Table and column names come from the database itself and from this file, not from a person.
+    columns = [str(row[1]) for row in database.execute(f"PRAGMA table_info({table})")]
+    if column not in columns:
+        raise sqlite.SqliteError(f"the database has no column {table}.{column}")
+    number = database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+    values: list[object] = [f"planted-{number}-{name}" for name in columns]
+    if "sequence" in columns:
+        values[columns.index("sequence")] = (1 << 40) + number
+    values[columns.index(column)] = value if secret.name is SecretName.ATTACHMENT else _text(value)
+    marks = ", ".join("?" * len(columns))
+    database.execute(f"INSERT INTO {table} VALUES ({marks})", values)  # noqa: S608
+
+
+_WORDS = bytes.maketrans(b"0123456789abcdef", b"ghijklmnopqrstuv")
+
+
+def _split_over_pages(image: bytes, secrets: Sequence[Secret]) -> bytes:
+    """As `_with_rows`, with each secret inside a value of several pages, where SQLite ends one page of it."""
     page = int.from_bytes(image[16:18], "big")
     size = 65536 if page == 1 else page  # file format, section 1.3.2
+    fillers = [_filler(secret, size) for secret in secrets]
+    stored = _with_rows(image, list(zip(secrets, fillers, strict=True)))
+    rows = [
+        (secret, _over_the_end(secret, filler, stored, size)) for secret, filler in zip(secrets, fillers, strict=True)
+    ]
+    planted = _with_rows(image, rows)
+    if any(planted.count(secret.value) != image.count(secret.value) for secret in secrets):
+        raise sqlite.SqliteError("a planted value was not split over two pages")
+    return planted
+
+
+def _filler(secret: Secret, size: int) -> bytes:
+    """Several pages of words that are nothing encoded; any 32 bytes of them stand nowhere else."""
     salt = hashlib.sha256(secret.name.encode() + secret.value).hexdigest()[:8].encode()
-    counters = b"".join(b"%s%08d" % (salt, number) for number in range(size * PAGES // 16))
-    stored = _with_row(image, secret, counters)
-    # Any 32 bytes of the counters are unique; what follows them in the file is the rest of their page.
-    probe = next((at for at in range(size, 2 * size, 16) if counters[at : at + 32] in stored), None)
+    return b"".join(b"%s %05d. " % (salt, number) for number in range(size * PAGES // 16)).translate(_WORDS)
+
+
+def _over_the_end(secret: Secret, filler: bytes, stored: bytes, size: int) -> bytes:
+    """`filler`, which the image `stored` holds, with `secret` where a page of it ends."""
+    # What follows 32 bytes of it in the file is the rest of their page.
+    probe = next((at for at in range(size, 2 * size, 16) if filler[at : at + 32] in stored), None)
     if probe is None:
         raise sqlite.SqliteError("no page of a planted value could be told from the others")
-    there = stored.index(counters[probe : probe + 32])
-    pairs = zip(counters[probe:], stored[there:], strict=False)
+    there = stored.index(filler[probe : probe + 32])
+    pairs = zip(filler[probe:], stored[there:], strict=False)
     together = next((count for count, (planted, kept) in enumerate(pairs) if planted != kept), 0)
     start = probe + together - len(secret.value) // 2
-    value = counters[:start] + secret.value + counters[start + len(secret.value) :]
-    planted = _with_row(image, secret, value)
-    if planted.count(secret.value) != image.count(secret.value):
-        raise sqlite.SqliteError("the planted value was not split over two pages")
-    return planted
+    return filler[:start] + secret.value + filler[start + len(secret.value) :]
 
 
 def _cut(message: bytes, secret: Secret) -> list[bytes]:

@@ -12,7 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from lab.detect import http1, stretches
+from lab.detect import dns, http1, stretches
 from lab.detect.reassembly import BODY, STREAM
 from lab.detect.views import GAP, Span
 from lab.model import Observation
@@ -23,10 +23,12 @@ EDGE = 256
 _FIELDS = (
     re.compile(rb'"(?P<name>[^"\\\x00-\x1f]{1,64})"\s{0,9}:\s{0,9}"(?P<value>(?:[^"\\\x00-\x1f]|\\.)*)"'),
     re.compile(rb"(?<![\w.\[\]-])(?P<name>[\w.\[\]-]{1,64})=(?P<value>[^\s&;#\"'<>\x00-\x1f\x7f-\xff]+)"),
-    re.compile(rb"(?:^|[ \t])(?P<name>[A-Za-z][\w-]{1,63}):[ \t]{0,9}(?P<value>[^\r\n]+)", re.MULTILINE),
+    re.compile(rb"(?:^|[ \t])(?P<name>[A-Za-z][\w-]{1,63}):[ \t]?(?P<value>[^\r\n]+)", re.MULTILINE),
 )
 _MESSAGES = (BODY, "websocket.message", "udp.datagram")
 """Places whose observations are one message each."""
+
+_DNS = ("udp.datagram", "dns.message")
 
 
 class Part(NamedTuple):
@@ -87,13 +89,18 @@ def _edges(part: Part) -> Iterator[Part]:
 
 
 def _named(source: Observation) -> Iterator[tuple[tuple[str | bytes, ...], Span]]:
-    for stretch in stretches.spans(source.data):
+    messages = http1.messages(source.data) if source.place == STREAM else ()
+    # What follows a body in a stream is no part of its last field.
+    texts = [part for one in messages for part in (one.start_line, one.headers, *one.body, one.trailers)]
+    for start, end in texts or stretches.spans(source.data):
         for pattern in _FIELDS:
-            for found in pattern.finditer(source.data, *stretch):
+            for found in pattern.finditer(source.data, start, end):
                 yield (found["name"].lower(),), found.span("value")
     if source.place in _MESSAGES:
         yield (source.place, source.connection), (0, len(source.data))
-    elif source.place == STREAM:
-        for message in http1.messages(source.data):
-            if message.body:
-                yield (BODY, source.connection), (message.body[0][0], message.body[-1][1])
+    if source.place in _DNS and (query := dns.message(source.data, 0, len(source.data))):
+        for name in query.names:
+            yield from ((("label", str(at)), label) for at, label in enumerate(name))
+    for message in messages:
+        if message.body:
+            yield (BODY, source.connection), (message.body[0][0], message.body[-1][1])

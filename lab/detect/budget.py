@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 _GUESSED = 12 * 1024
+_CERTAIN_ONLY = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,10 @@ class Budget:
         """How many uncertain decoders may follow each other in a source of `size` bytes.
 
         The work grows with each one by about the number of such decoders, and whoever disguises a value so thoroughly
-        sends it by itself.
+        sends it by itself: six in a source of up to 2 KiB, one in up to 256 KiB, then none.
         """
+        if size > _CERTAIN_ONLY:
+            return 0
         return min(self.limits.guesses, max(1, _GUESSED // max(1, size)))
 
     def ask(self) -> None:

@@ -9,9 +9,9 @@ from itertools import zip_longest
 
 from lab.detect.budget import Budget
 from lab.detect.patterns import Patterns
-from lab.detect.sqlite import SqliteError, image, rows
-from lab.detect.views import Span, View
-from lab.detect.walk import GaveUp, Hit, walk
+from lab.detect.sqlite import SEPARATOR, Row, SqliteError, image, rows
+from lab.detect.views import Builder, Span, View
+from lab.detect.walk import GaveUp, Hit, matches, walk
 from lab.model import Observation
 
 DATABASE_FILE, DATABASE_WAL, DATABASE_ROW = "database.file", "database.wal", "database.row"
@@ -37,15 +37,35 @@ def search_rows(
         return [], [GaveUp(index, DATABASE_WAL, "the database file of this write-ahead log is missing")]
     files = [(index, sources[index].data) for index in (database.file, database.wal) if index is not None]
     try:
-        text = _ROW_END.join(row.data for row in rows(image(*(data for _, data in files))))
+        found = list(rows(image(*(data for _, data in files))))
     except SqliteError as error:
         return [], [GaveUp(database.file, DATABASE_FILE, str(error))]
+    text = _ROW_END.join(row.data for row in found)
+    root = View(text, DATABASE_ROW, decoders=("sqlite",))
+    columns = _columns(root, found)
     hits = [
         _in_files(text, files, Hit.of(view, match, database.file, DATABASE_ROW))
-        for view, matches in walk(View(text, DATABASE_ROW, decoders=("sqlite",)), patterns, budget)
-        for match in matches
+        for view, held in (*walk(root, patterns, budget), (columns, matches(columns, patterns, budget.limits.findings)))
+        for match in held
     ]
     return hits, [GaveUp(database.file, DATABASE_ROW, why) for why in budget.reasons]
+
+
+def _columns(root: View, found: Sequence[Row]) -> View:
+    """The values of each column of each table, one row after the other: a secret may be split over rows."""
+    columns: dict[tuple[str, int], list[Span]] = {}
+    at = 0
+    for row in found:
+        for number, value in enumerate(row.data.split(SEPARATOR)):
+            columns.setdefault((row.table, number), []).append((at, at + len(value)))
+            at += len(value) + len(SEPARATOR)
+        at += len(_ROW_END) - len(SEPARATOR)
+    builder = Builder()
+    for spans in columns.values():
+        for start, end in spans if len(spans) > 1 else ():
+            builder.add(root.data[start:end], start)
+        builder.gap()
+    return builder.view(root, "rows joined")
 
 
 def _in_files(text: bytes, files: Sequence[tuple[int, bytes]], hit: Hit) -> Hit:

@@ -20,7 +20,9 @@ PIECE_BITS = 40.0
 """So much of a piece of a value must be unpredictable for the piece to count as a partial finding. Between a million
 other values of the same kind, one shares such a piece with a probability of 2^20 / 2^40 = 2^-20."""
 
-_BYTE, _DIGIT, _LETTER, _MARK, _NEXT, _WORD = 8.0, 3.3, 3.0, 1.0, 0.1, 6.0
+_BYTE, _RANDOM, _DIGIT, _LETTER, _MARK, _NEXT, _WORD = 8.0, 4.0, 3.3, 3.0, 1.0, 0.1, 6.0
+"""Bits: a byte that is no text; a character among letters and digits that are mixed, as in a random token; a digit
+among digits; a letter among letters; a mark; a repeated or consecutive character; a whole word that everybody uses."""
 
 _WORDS = frozenset(
     re.findall(
@@ -44,6 +46,8 @@ _WORDS = frozenset(
         """,
     )
 )
+_TOKEN = re.compile(r"[0-9A-Za-z_-]{6,}")
+_DIGITS, _CAPITALS_AND_SMALL = re.compile(r"[0-9]"), re.compile(r"[A-Za-z]")
 _LETTERS = re.compile(r"[^\W\d_]{3,}")
 _HOST = re.compile(r"(?<=@)[^@\s]+$|^[a-z]+://[^/\s]+/?")
 _DIALLING = re.compile(r"^(?:\+|00)[0-9]{2}(?=[0-9 ()./-]{6,}$)")
@@ -63,7 +67,7 @@ def bits(value: bytes, decoys: Sequence[bytes] = ()) -> tuple[float, ...]:
         front = min(_in_common(value, decoy) for decoy in decoys)
         back = min(_in_common(value[::-1], decoy[::-1]) for decoy in decoys)
         for at in range(front, max(front, len(value) - back)):
-            own[at] = _LETTER
+            own[at] = _RANDOM
         return tuple(own)
     try:
         text = value.decode()
@@ -89,6 +93,10 @@ def _of_characters(text: str) -> list[float]:
         step = abs(ord(character) - ord(text[at - 1])) if at else 2
         kind = _DIGIT if character.isdigit() else _LETTER if character.isalpha() else _MARK
         own.append(_NEXT if step == 0 or (step == 1 and character.isalnum()) else kind)
+    for run in _TOKEN.finditer(text):
+        if len(_DIGITS.findall(run[0])) >= 2 and len(_CAPITALS_AND_SMALL.findall(run[0])) >= 2:
+            start, end = run.span()
+            own[start:end] = [max(amount, _RANDOM) if amount > _NEXT else amount for amount in own[start:end]]
     for word in _LETTERS.finditer(text):
         if word[0].lower() in _WORDS:
             own[slice(*word.span())] = [_WORD / len(word[0])] * len(word[0])

@@ -42,7 +42,9 @@ def _is_text(data: bytes) -> bool:
 
 
 def spans(data: bytes) -> list[Span]:
-    """Where there are so many printable characters of ASCII in a row."""
+    """Where there are so many printable characters of ASCII in a row; all of `data` if it is text."""
+    if _is_text(data):
+        return [(0, len(data))] if data else []
     classes = data.translate(_CLASSES)
     found: list[Span] = []
     probe = b"x" * SHORTEST

@@ -82,7 +82,9 @@ def walk(root: View, patterns: Patterns, budget: Budget) -> Iterator[tuple[View,
             step = queue.popleft()
             budget.ask()
             yield step.view, matches(step.view, patterns, budget.limits.findings)
-            for child in _children(step, budget, most):
+            # What a guess makes of a view in the last layer would be one layer too deep.
+            guesses = most if step.view.depth < budget.limits.depth else 0
+            for child in _children(step, budget, guesses):
                 view = child.view
                 key = (origin(view), view.codings, view.data)
                 if key in seen:

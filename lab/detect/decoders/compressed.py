@@ -32,8 +32,8 @@ _ENOUGH = 2**20
 _PROBE = 640
 """Bytes that show whether a deflate stream begins; the header of a block takes up to 290."""
 _BROTLI_PROBE, _BROTLI_SHORT = 16, 256
-_BEHIND = 3
-"""Bytes that the last group of a text encoding may add to what it stands for."""
+_BEHIND = 9
+"""Bytes that the last group of a text encoding and what fills up behind it may add to what it stands for."""
 
 _UNDERSTOOD = 64
 """Input that makes sense for so long is no noise, whatever comes out."""
