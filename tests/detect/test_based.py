@@ -446,3 +446,8 @@ def test_a_short_word_is_no_base64_or_hexadecimal() -> None:
 def test_hexadecimal_is_read_from_an_odd_digit_too() -> None:
     result = search(b"a" + base64.b64encode(SENTENCE).hex().encode(), value=VALUE)
     assert only(result).decoders == ("hex", "base64")
+
+
+def test_binary_digits_may_be_followed_by_other_digits() -> None:
+    for data in (b"1" * 160 + b"7", b"01" * 40 + b"2f" * 20):
+        assert all(view.data for view in views(based.hexadecimal, data))

@@ -375,6 +375,6 @@ def test_json_in_a_database_row_is_unescaped(database: Copies) -> None:
 
 
 def test_secrets_and_their_sources_are_told_apart() -> None:
-    other = replace(secret(b"bob-77aa3f9c1a7be2d0"), name=SecretName.RECIPIENT)
+    other = replace(secret(b"bob-77aa90c1e2f35b48"), name=SecretName.RECIPIENT)
     found = find([secret(), other], [observed(VALUE), observed(other.value, connection="2")])
     assert [(one.secret, one.source) for one in found.findings] == [(SecretName.BODY, 0), (SecretName.RECIPIENT, 1)]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from lab import controls, detect
-from lab.detect import decoders, search
+from lab.detect import decoders, search, walk
 from lab.model import (
     INFERRED_ONLY,
     Capture,
@@ -95,9 +95,9 @@ def test_a_blind_detector_is_noticed_everywhere(
         assert "was not found" in cell.reason
 
 
-def _without(decoder: decoders.Decoder) -> Callable[[pytest.MonkeyPatch], None]:
-    rest = tuple(one for one in decoders.DECODERS if one is not decoder)
-    return lambda monkeypatch: monkeypatch.setattr(search, "DECODERS", rest)
+def _without(decode: decoders.Decode) -> Callable[[pytest.MonkeyPatch], None]:
+    rest = tuple(one for one in decoders.DECODERS if one.decode is not decode)
+    return lambda monkeypatch: monkeypatch.setattr(walk, "DECODERS", rest)
 
 
 def _without_reassembly(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,7 @@ def _without_reassembly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _without_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "_search_rows", lambda *_: ([], []))
+    monkeypatch.setattr(search, "search_rows", lambda *_: ([], []))
 
 
 EVERYTHING = frozenset(SecretName)

@@ -299,6 +299,7 @@ REQUESTS = {
     "base32": header("X-Trace", CODED["base32"]),
     "base58": header("X-Trace", CODED["base58"]),
     "base85": header("X-Trace", CODED["base85"]),
+    "ascii85": header("X-Trace", CODED["ascii85"]),
     "hexadecimal with colons": header("X-Trace", CODED["hex, colons"]),
     "upper case": header("X-Trace", TEXT["upper case"]),
     "reversed": header("X-Trace", TEXT["reversed"]),

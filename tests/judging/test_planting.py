@@ -7,7 +7,8 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -28,14 +29,30 @@ def carried(secret: Secret) -> bytes:
     return base64.b64encode(secret.value) if secret.name is SecretName.ATTACHMENT else secret.value
 
 
-def plants(captures: Mapping[Mode, Capture], mode: Mode, observer: Observer) -> list[planting.Plant]:
+class Planted(NamedTuple):
+    """One secret in a copy, and the observations that are there for its sake."""
+
+    secret: Secret
+    how: str
+    added: tuple[Observation, ...]
+
+
+def copies(captures: Mapping[Mode, Capture], mode: Mode, observer: Observer) -> list[planting.Copy]:
     part = about(captures[mode], observer, EVERYTHING)
-    return list(planting.plants(part.secrets, Record(part, observer)))
+    return list(planting.copies(part.secrets, Record(part, observer)))
 
 
-def added(plant: planting.Plant) -> tuple[Observation, ...]:
-    assert plant.observations[: len(plant.before)] == plant.before
-    return plant.observations[len(plant.before) :]
+def plants(captures: Mapping[Mode, Capture], mode: Mode, observer: Observer) -> list[Planted]:
+    made = copies(captures, mode, observer)
+    return [Planted(plant.secret, plant.how, added(copy, plant)) for copy in made for plant in copy.plants]
+
+
+def added(copy: planting.Copy, plant: planting.Plant) -> tuple[Observation, ...]:
+    if plant.exchange is not None:
+        return tuple(one for one in copy.observations if one.exchange == plant.exchange)
+    ends = accumulate(len(one.data) for one in copy.observations)
+    pieces = zip(copy.observations, ends, strict=True)
+    return tuple(one for one, end in pieces if plant.start < end <= plant.end)
 
 
 def together(observations: Sequence[Observation]) -> bytes:
@@ -54,32 +71,44 @@ def test_each_direction_gets_every_secret_whole_and_split(
     captures: Mapping[Mode, Capture], mode: Mode, observer: Observer
 ) -> None:
     made = plants(captures, mode, observer)
-    ways = [f"{how}, {way}" for way in (Direction.TO_SERVICE, Direction.TO_CLIENT) for how in ("whole", "split")]
-    assert [plant.how for plant in made] == ways
-    for plant in made:
-        assert plant.secrets == captures[mode].secrets
-        assert {str(one.direction) for one in added(plant)} == {plant.how.partition(", ")[2]}
+    for way in (Direction.TO_SERVICE, Direction.TO_CLIENT):
+        for how in ("whole", "split"):
+            these = [plant for plant in made if plant.how == f"{how}, {way}"]
+            assert tuple(plant.secret for plant in these) == captures[mode].secrets
+            assert {one.direction for plant in these for one in plant.added} == {way}
+    assert len(made) == 4 * len(captures[mode].secrets)
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_the_copy_of_a_stream_begins_with_all_of_it(captures: Mapping[Mode, Capture], mode: Mode) -> None:
+    held = Record(captures[mode], Observer.NETWORK).observations
+    for copy in copies(captures, mode, Observer.NETWORK):
+        stream = [one for one in held if _stream(one) == _stream(copy.observations[-1])]
+        assert list(copy.observations[: len(stream)]) == stream
+        assert min(plant.start for plant in copy.plants) == sum(len(one.data) for one in stream) > 0
+
+
+def _stream(one: Observation) -> tuple[str, Direction]:
+    return one.connection, one.direction
 
 
 @pytest.mark.parametrize(("mode", "observer"), list(_taps()))
 def test_whole_is_in_one_piece_and_split_is_in_none(
     captures: Mapping[Mode, Capture], mode: Mode, observer: Observer
 ) -> None:
-    for plant in plants(captures, mode, observer):
-        pieces = [one.data for one in added(plant)]
-        for secret in plant.secrets:
-            assert carried(secret) in together(added(plant))
-            in_one = any(carried(secret) in piece for piece in pieces)
-            # A header reaches a front end in one piece, and there a host name stands nowhere else.
-            only_header = observer is Observer.SERVER and secret.name is SecretName.SERVICE
-            if not (only_header and plant.how == "split, to service"):
-                assert in_one is plant.how.startswith("whole")
+    for secret, how, pieces in plants(captures, mode, observer):
+        assert carried(secret) in together(pieces)
+        in_one = any(carried(secret) in one.data for one in pieces)
+        # A header reaches a front end in one piece, and there a host name stands nowhere else.
+        only_header = observer is Observer.SERVER and secret.name is SecretName.SERVICE
+        if not (only_header and how == "split, to service"):
+            assert in_one is how.startswith("whole")
 
 
 @pytest.mark.parametrize("mode", [Mode.TLS, Mode.E2EE])
 def test_under_tls_whole_and_split_are_records(captures: Mapping[Mode, Capture], mode: Mode) -> None:
     for plant in plants(captures, mode, Observer.NETWORK):
-        for one in added(plant):
+        for one in plant.added:
             (record,) = tls.records(one.data)
             assert (record.content_type, record.end) == (tls.APPLICATION_DATA, len(one.data))
 
@@ -87,33 +116,36 @@ def test_under_tls_whole_and_split_are_records(captures: Mapping[Mode, Capture],
 def test_what_is_longer_than_a_record_takes_several(captures: Mapping[Mode, Capture]) -> None:
     part = about(captures[Mode.TLS], Observer.NETWORK, frozenset())
     long = Secret(SecretName.BODY, b"a long text 0123456789abcdef" * 1000)
-    for plant in planting.plants([long], Record(part, Observer.NETWORK)):
-        records = tls.records(b"".join(one.data for one in added(plant)))
-        assert len(records) > 1
-        assert max(record.end - record.start for record in records) <= 5 + 2**14
-        assert long.value in together(added(plant))
+    for copy in planting.copies([long], Record(part, Observer.NETWORK)):
+        for plant in copy.plants:
+            records = tls.records(b"".join(one.data for one in added(copy, plant)))
+            assert len(records) > 1
+            assert max(record.end - record.start for record in records) <= 5 + 2**14
+            assert long.value in together(added(copy, plant))
 
 
 @pytest.mark.parametrize("mode", Mode)
 def test_at_rest_whole_is_in_a_row_and_split_runs_over_the_end_of_a_page(
     captures: Mapping[Mode, Capture], mode: Mode
 ) -> None:
-    log, whole, split = plants(captures, mode, Observer.DATABASE)
-    assert (log.how, whole.how, split.how) == ("in a line of the log", "whole, in a row", "split over two pages")
-    assert [secret.name for secret in log.secrets] == [SecretName.SERVICE]
-    (line,) = log.observations
-    (before,) = log.before
+    log, whole, split = copies(captures, mode, Observer.DATABASE)
+    hows = ("in a line of the log", "whole, in a row", "split over two pages")
+    assert tuple({plant.how for plant in copy.plants} for copy in (log, whole, split)) == tuple({how} for how in hows)
+    before = Record(captures[mode], Observer.DATABASE).at("service.log")
+    assert before is not None
+    (line,), (plant,) = log.observations, log.plants
+    assert plant.secret.name is SecretName.SERVICE
     assert line.data.startswith(before.data)
-    assert log.secrets[0].value in line.data.removeprefix(before.data)
+    assert plant.start == len(before.data)
+    assert plant.secret.value in line.data[plant.start : plant.end]
 
-    assert SecretName.SERVICE not in {secret.name for secret in whole.secrets}
-    for plant, in_one in ((whole, True), (split, False)):
-        (clean,), (full,) = plant.before, plant.observations
+    assert SecretName.SERVICE not in {plant.secret.name for plant in whole.plants}
+    for copy, times in ((whole, 1), (split, 0)):
+        (full,) = copy.observations
         rows = b"\n".join(row.data for row in sqlite.rows(full.data))
-        for secret in plant.secrets:
-            assert secret.value not in clean.data
-            assert (secret.value in full.data) is in_one
-            assert secret.value in rows
+        for plant in copy.plants:
+            assert full.data.count(plant.secret.value) == times
+            assert plant.secret.value in rows
 
 
 @pytest.mark.parametrize(("mode", "observer"), EVERYWHERE)
@@ -121,7 +153,7 @@ def test_the_record_itself_is_not_touched(captures: Mapping[Mode, Capture], mode
     part = about(captures[mode], observer, EVERYTHING)
     record = Record(part, observer)
     before = list(record.observations)
-    list(planting.plants(part.secrets, record))
+    list(planting.copies(part.secrets, record))
     assert list(record.observations) == before
     assert record.image == Record(part, observer).image if observer is Observer.DATABASE else True
 
@@ -132,8 +164,8 @@ def test_what_is_not_a_database_cannot_be_planted_in(captures: Mapping[Mode, Cap
     (secret,) = part.secrets
     for foreign in (b"SQLite", _empty_database()):
         with pytest.raises(sqlite.SqliteError):
-            planting._with_row(foreign, secret)
-    assert secret.value in planting._with_row(image, secret)
+            planting._with_rows(foreign, [(secret, secret.value)])
+    assert secret.value in planting._with_rows(image, [(secret, secret.value)])
 
 
 def _empty_database() -> bytes:

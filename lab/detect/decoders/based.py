@@ -393,6 +393,10 @@ def _runs_85(data: bytes, alphabet: _Base85) -> Iterator[Span]:
             for low, high in parts:
                 if high - low >= MIN_BASE85 and _mixed(kinds, low, high):
                     yield low, high
+                    # Where a value ends with its line, the next one would complete its last group.
+                    for line in alphabet.line.finditer(data, low, high) if b"\n" in data[low:high] else ():
+                        if len(line[1]) >= MIN_BASE85 and _mixed(kinds, *line.span(1)):
+                            yield line.span(1)
         at = kinds.find(b"A", end)
 
 
