@@ -450,4 +450,4 @@ def test_hexadecimal_is_read_from_an_odd_digit_too() -> None:
 
 def test_binary_digits_may_be_followed_by_other_digits() -> None:
     for data in (b"1" * 160 + b"7", b"01" * 40 + b"2f" * 20):
-        assert all(view.data for view in views(based.hexadecimal, data))
+        assert all(view.data for view in views(data))

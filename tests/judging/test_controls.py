@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from lab import controls, detect
-from lab.detect import decoders, search, walk
+from lab.detect import across, decoders, search, walk
 from lab.model import (
     INFERRED_ONLY,
     Capture,
@@ -102,6 +102,8 @@ def _without(decode: decoders.Decode) -> Callable[[pytest.MonkeyPatch], None]:
 
 def _without_reassembly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "reassemble", tuple)
+    # The pieces of a body would also be put together as messages that follow each other.
+    monkeypatch.setattr(across, "joined", lambda _: across.Joined(b"", ()))
 
 
 def _without_rows(monkeypatch: pytest.MonkeyPatch) -> None:
