@@ -13,11 +13,20 @@ from pathlib import Path
 from lab import capture
 from lab.model import Encryption, LabError, LeakMatrix
 from lab.scenario.lesson import Lesson, Scenario
+from lab.stage.judge_side import matrix_in
 from lab.stage.stage import Stage, open_stage
 from lab.stage.starting import Starter
 
 type Progress = Callable[[str], None]
 """Is told in a few words what happens next."""
+
+type Judge = Callable[[Path], LeakMatrix]
+"""Judges the recording in a file."""
+
+JUDGE_SECONDS = 600.0
+"""A guard, not a wait: a process that needs so long for one recording hangs."""
+
+_JUDGE = "from lab.stage.judge_side import run; run()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +54,10 @@ def hold(
     _check_installed(sessions)
     if captures is not None:
         _prepare(captures, sessions)
-    with ExitStack() as running, ThreadPoolExecutor(1, "judge") as judge:
+    # The stage is left first, and its judge with it: after Ctrl-C the thread has nothing to wait for.
+    with ThreadPoolExecutor(1, "judge") as waiting, ExitStack() as running:
         stage: Stage | None = None
+        judge: Judge = _judge
         judging: deque[Future[LeakMatrix]] = deque()
         for number, session in enumerate(sessions, start=1):
             if stage is None or not stage.intact:
@@ -55,9 +66,11 @@ def hold(
                 progress("starting taps and service")
                 stage = running.enter_context(open_stage(starter))
                 starter = None
+                if len(sessions) > 1:  # else there is nothing beside which it could be at work
+                    judge = _judge_beside(stage)
             path = captures / session.file_name if captures else stage.directory / f"{number}{capture.SUFFIX}"
             _record(session, stage, path, progress)
-            judging.append(judge.submit(_judge, path))
+            judging.append(waiting.submit(judge, path))
             if judging[0].done():
                 yield judging.popleft().result()
         progress("searching the records")
@@ -96,6 +109,18 @@ def _judge(path: Path) -> LeakMatrix:
     from lab.matrix import judge  # as above
 
     return judge(capture.read(path))
+
+
+def _judge_beside(stage: Stage) -> Judge:
+    """A judge in a process of its own, which ends with the stage: two threads would take turns on one processor.
+
+    LabError comes out of it as out of `_judge`, and ChildError if that process has died.
+    """
+    from lab.scenario import director  # noqa: F401 - as in `_record`: it must not come after the wait for the stage
+
+    stage.ready()  # its taps are what everybody waits for, so nothing else is to start beside them
+    child = stage.start("judge", ["-c", _JUDGE])
+    return lambda path: matrix_in(child.ask({"judge": str(path.absolute())}, JUDGE_SECONDS))
 
 
 def _results(judging: deque[Future[LeakMatrix]]) -> Iterator[LeakMatrix]:

@@ -116,6 +116,10 @@ class Stage:
                 self._workspace.watch(child.pid)
             self._ready = True
 
+    def start(self, name: str, arguments: list[str]) -> Child:
+        """A further process for the same run, in a folder of its own: it ends when the stage does."""
+        return self._start(name, self._folder(name), arguments)
+
     @contextmanager
     def session(self, mode: Mode, host: str, writer: Writer) -> Iterator[Venue]:
         """Open the service for one conversation; on leaving, write what every observer got.

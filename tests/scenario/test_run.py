@@ -28,6 +28,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Path]:
         yield SimpleNamespace(directory=tmp_path, intact=True)
 
     monkeypatch.setattr(run, "open_stage", stage)
+    monkeypatch.setattr(run, "_judge_beside", lambda _: run._judge)
     monkeypatch.setattr(director, "play", lambda lesson, scenario, stage, path, progress: paths.append(path))
     monkeypatch.setattr(run.capture, "read", lambda path: path)
     monkeypatch.setattr(matrix, "judge", lambda recording: recording)
