@@ -21,10 +21,14 @@ from lab.detect.normal import text_of
 ANCHOR = 12
 """Bytes of a pattern in the automaton, at most. Eight bytes suffice against chance (see ordinary.MIN_VALUE)."""
 
+_VARIED = 4
+"""Different bytes in an anchor that is taken as it comes. In UTF-32 it has three characters and zeros."""
+
 _LONG = 128
 """Bytes of a value beyond which not every piece of it is looked for."""
 
 _OF_TOKENS = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
+_XORED = tuple(bytes(byte ^ key for byte in range(256)) for key in range(256))
 _CASELESS = frozenset({("hex",), ("percent",), ("urlencoded",)})
 
 
@@ -104,7 +108,7 @@ class Patterns:
             for pattern in _patterns(value):
                 self._anchors.add(pattern, pattern.data.lower())
             for data in dict.fromkeys((value.data, value.data.lower(), value.data.upper())):
-                self._xored.add(_Pattern(value, data, _tail(data[1:]), (), _check_xored), _differences(data))
+                self._xored.add(_Pattern(value, data, _anchor(data[1:]), (), _check_xored), _differences(data))
         self._anchors.build()
         self._xored.build()
 
@@ -138,23 +142,33 @@ def _patterns(value: Value) -> Iterator[_Pattern]:
     is_text = text_of(value.data) is not None
     for form in forms(value.data):
         check = _check_folded if is_text or form.decoders in _CASELESS else _check_bytes
-        yield _Pattern(value, form.data, _tail(form.data), form.decoders, check)
+        yield _Pattern(value, form.data, _anchor(form.data), form.decoders, check)
     for digest in digests.plain(value.data):
         yield _Pattern(value, digest.data, 0, (digest.how,), _check_bytes)
     for checksum in digests.checksums(value.data):
         yield _Pattern(value, checksum.data, 0, (checksum.how,), _check_token)
     folded = value.data.lower()
-    for start in _piece_starts(value):
-        yield _Pattern(value, folded, start, (), _check_piece)
+    for anchor in dict.fromkeys(_piece_anchors(value)):
+        yield _Pattern(value, folded, anchor, (), _check_piece)
 
 
-def _tail(data: bytes) -> int:
-    """The end of a value tells it from others better than its beginning: that is where a random tag stands."""
-    return max(0, len(data) - ANCHOR)
+def _anchor(data: bytes) -> int:
+    """Where the anchor of a pattern starts: at its end, for there stands a random tag, if any.
+
+    What repeats itself would be found in every row of equal bytes, so then it is where most bytes differ.
+    """
+    last = max(0, len(data) - ANCHOR)
+    if _variety(data, last) >= _VARIED:
+        return last
+    return max(range(last, -1, -1), key=lambda at: _variety(data, at))
 
 
-def _piece_starts(value: Value) -> Iterator[int]:
-    """Where pieces of a value begin that are just long enough to count.
+def _variety(data: bytes, at: int) -> int:
+    return len(set(data[at : at + ANCHOR]))
+
+
+def _piece_anchors(value: Value) -> Iterator[int]:
+    """Where the anchors of pieces stand that are just long enough to count: at their beginning, if it tells anything.
 
     Of a long value not all of them, but so many that every piece of twice that length has one in it.
     """
@@ -166,7 +180,7 @@ def _piece_starts(value: Value) -> Iterator[int]:
         if held < ordinary.PIECE_BITS or end - start < ordinary.MIN_VALUE:
             return
         if start >= due and value.bits[start] > 0:
-            yield start
+            yield start if _variety(value.data, start) >= _VARIED else max(start, end - ANCHOR)
             due = start + 1 if len(value.data) <= _LONG else end
         held -= value.bits[start]
 
@@ -216,7 +230,7 @@ def _check_xored(pattern: _Pattern, data: bytes, folded: bytes, at: int) -> Matc
     if len(there) < len(pattern.data) or at < 0 or there == pattern.data:
         return None
     key = there[0] ^ pattern.data[0]
-    if bytes(byte ^ key for byte in there) != pattern.data:
+    if there.translate(_XORED[key]) != pattern.data:
         return None
     return _matched(pattern, at, (f"xor 0x{key:02x}", *_case(pattern.data, pattern.value.data)))
 

@@ -59,18 +59,21 @@ class Builder:
         self._parts: list[bytes] = []
         self._pieces: list[Piece] = []
         self._starts: list[int] = [0]
+        # Where bytes would go on with the last piece, in this view and in the parent, and its units.
+        self._next = (-1, -1, 0, 0)
 
     def add(self, data: bytes, source: int, view_unit: int = 1, source_unit: int = 1) -> None:
         """Append `data`, decoded from the parent's bytes at `source` on, `source_unit` bytes for each `view_unit`."""
         if not data:
             return
-        piece = Piece(self.size, source, len(data) // view_unit, view_unit, source_unit)
-        last = self._pieces[-1] if self._pieces else None
-        if last is not None and _continues(last, piece):
-            self._pieces[-1] = last._replace(units=last.units + piece.units)
+        units = len(data) // view_unit
+        if self._next == (self.size, source, view_unit, source_unit):
+            view, first, before, _, _ = self._pieces[-1]
+            self._pieces[-1] = Piece(view, first, before + units, view_unit, source_unit)
         else:
-            self._pieces.append(piece)
+            self._pieces.append(Piece(self.size, source, units, view_unit, source_unit))
         self._parts.append(data)
+        self._next = (self.size + units * view_unit, source + units * source_unit, view_unit, source_unit)
         self.size += len(data)
 
     def add_whole(self, data: bytes, source: int, length: int) -> None:
@@ -105,15 +108,6 @@ class Builder:
             depth=parent.depth + (0 if declared else len(names)),
             starts=tuple(start for start in dict.fromkeys(self._starts) if start < self.size),
         )
-
-
-def _continues(last: Piece, piece: Piece) -> bool:
-    same_unit = (last.view_unit, last.source_unit) == (piece.view_unit, piece.source_unit)
-    return (
-        same_unit
-        and last.view + last.units * last.view_unit == piece.view
-        and last.source + last.units * last.source_unit == piece.source
-    )
 
 
 def merge(spans: Iterable[Span]) -> tuple[Span, ...]:

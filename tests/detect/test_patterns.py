@@ -116,3 +116,13 @@ def test_a_value_that_others_write_too_is_refused_with_its_name() -> None:
         Patterns([Secret(SecretName.BODY, b"password")])
     with pytest.raises(ValueError, match="body: a value of 3 bytes"):
         Patterns([Secret(SecretName.BODY, ADDRESS, (b"abc",))])
+
+
+@pytest.mark.parametrize("value", [b"tr_9fK2mQ7xW4vB8nZ3" + b"." * 40, b"." * 40 + b"tr_9fK2mQ7xW4vB8nZ3"])
+def test_a_value_that_repeats_itself_is_looked_for_by_what_does_not(value: bytes) -> None:
+    patterns = Patterns([Secret(SecretName.BODY, value)])
+    rows = b"." * 1000 + bytes(1000)
+    assert list(patterns._anchors.find(rows)) == list(patterns._xored.find(rows)) == []
+    assert (1000, ()) in [(match.start, match.decoders) for match in patterns.search(bytes(1000) + value + b"!")]
+    (hidden,) = patterns.search_xored(bytes(1000) + bytes(byte ^ 7 for byte in value))
+    assert (hidden.start, hidden.decoders) == (1000, ("xor 0x07",))

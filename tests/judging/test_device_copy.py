@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -154,8 +155,15 @@ def test_a_copy_that_names_another_device_is_refused(record: Record) -> None:
 def test_a_secret_that_fits_into_no_message_is_not_called_hidden(record: Record) -> None:
     """RSA seals 190 bytes: a longer secret cannot be planted, so nothing can be said about it."""
     recording = record(Encryption.RSA)
-    long = tuple(replace(one, value=one.value.ljust(200, b".")) for one in recording.secrets)
+    long = tuple(
+        replace(one, value=_long(one.value), decoys=tuple(map(_long, one.decoys))) for one in recording.secrets
+    )
     assert set(verdicts(replace(recording, secrets=long)).values()) == {INCONCLUSIVE}
+
+
+def _long(value: bytes) -> bytes:
+    """Another value, no piece of which was ever sent."""
+    return hashlib.sha512(value).hexdigest().encode() + hashlib.sha384(value).hexdigest().encode()
 
 
 @pytest.mark.parametrize("state", [b"", b"\x01", bytes(200)])
