@@ -67,7 +67,7 @@ def bits(value: bytes, decoys: Sequence[bytes] = ()) -> tuple[float, ...]:
         front = min(_in_common(value, decoy) for decoy in decoys)
         back = min(_in_common(value[::-1], decoy[::-1]) for decoy in decoys)
         for at in range(front, max(front, len(value) - back)):
-            own[at] = _RANDOM
+            own[at] = _NEXT if at > front and value[at] == value[at - 1] else _RANDOM
         return tuple(own)
     try:
         text = value.decode()

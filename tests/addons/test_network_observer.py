@@ -183,7 +183,7 @@ def test_without_secrets_and_record_it_only_relays(observer: Loaded) -> None:
         ("Meet me at 5pm", f"'Meet me at 5pm' is not NAME=VALUE with NAME one of {NAMES}"),
         ("bodi=Meet me at 5pm", f"'bodi=Meet me at 5pm' is not NAME=VALUE with NAME one of {NAMES}"),
         ("body=", f"'body=' is not NAME=VALUE with NAME one of {NAMES}"),
-        ("body=short", "body: a value of 5 bytes would stand in noise by chance; plant at least 8"),
+        ("body=short", "body: a value of 5 bytes would stand in noise by chance; take at least 8"),
     ],
 )
 def test_a_secret_that_cannot_be_looked_for_is_refused_in_one_sentence(observer: Loaded, text: str, why: str) -> None:
