@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.detect import Detector, Search, Session
+from lab.detect.places import detail
 from lab.model import Direction, Finding, LabError, Observation
 from lab.scan import readers
 from lab.scan.entry import Entry, Read, Unread, at_rest
@@ -105,11 +106,15 @@ class Scanner:
         for finding in search.findings:
             source = search.sources[finding.source]
             base = entry.bases.get(source.direction, 0)
+            place = finding.place
+            if source.place == place and not finding.decoders:  # else the text before it may belong to something else
+                place = detail(place, source.data, finding.spans)
             yield Found(
                 secret=finding.secret,
                 file=unit.name,
                 flow=entry.flow,
-                place=finding.place,
+                # A name in it, of a field or a file, may be a secret too.
+                place=place if self._task.show else self._mask.plain(place),
                 spans=tuple((base + start, base + end) for start, end in finding.spans),
                 decoders=entry.decoders + finding.decoders,
                 excerpt=finding.excerpt if self._task.show else self._mask.excerpt(finding, search),

@@ -71,12 +71,12 @@ def named(sni: str) -> http.HTTPFlow:
 
 
 FLOWS = {
-    "http.request_line": request(path=b"/find?user=" + SECRET),
-    "http.header": request(headers=http.Headers([(b"x-user", SECRET)])),
-    "http.body": request(content=b"user=" + SECRET),
-    "http.header in an answer": answer(headers=http.Headers([(b"set-cookie", SECRET)])),
+    "http.query": request(path=b"/find?user=" + SECRET),
+    "http.header.x-user": request(headers=http.Headers([(b"x-user", SECRET)])),
+    "http.body.user": request(content=b"user=" + SECRET),
+    "http.header.set-cookie in an answer": answer(headers=http.Headers([(b"set-cookie", SECRET)])),
     "http.body in an answer": answer(content=b"<b>" + SECRET + b"</b>"),
-    "http.header at the end": answer(trailers=http.Headers([(b"x-sum", SECRET)])),
+    "http.header.x-sum at the end": answer(trailers=http.Headers([(b"x-sum", SECRET)])),
     "tcp.stream": messages(tflow.ttcpflow(), 0, b"\x00" + SECRET),
     "udp.datagram": messages(tflow.tudpflow(), 1, b"\x00" + SECRET),
     "websocket.message": web_socket(b"\x00" + SECRET),
@@ -129,7 +129,7 @@ def test_a_body_that_was_not_recorded_is_said(tmp_path: Path, scan: Scan) -> Non
 
 
 def test_a_file_that_is_cut_off_gives_what_is_there(tmp_path: Path, scan: Scan) -> None:
-    whole = written([FLOWS["http.body"], FLOWS["http.header"]])
+    whole = written([FLOWS["http.body.user"], FLOWS["http.header"]])
     (tmp_path / "a").write_bytes(whole[:-100])
     done = scan(tmp_path / "a")
     assert done.status == 1

@@ -40,9 +40,9 @@ def archive(*entries: dict[str, Any], **more: Any) -> bytes:
 
 
 PLACES = {
-    "http.request_line": entry({"url": f"https://shop.example/?user={MAIL}"}),
-    "http.header": entry({"headers": [{"name": "Cookie", "value": f"who={MAIL}"}]}),
-    "http.header once": entry(
+    "http.query": entry({"url": f"https://shop.example/?user={MAIL}"}),
+    "http.header.cookie": entry({"headers": [{"name": "Cookie", "value": f"who={MAIL}"}]}),
+    "http.header.cookie once": entry(
         {"headers": [{"name": "Cookie", "value": f"who={MAIL}"}], "cookies": [{"name": "who", "value": MAIL}]}
     ),
     "http.body": entry({"postData": {"mimeType": "text/plain", "text": f"user {MAIL}"}}),
@@ -87,7 +87,7 @@ def test_a_body_that_the_browser_decompressed_is_not_decompressed_again(tmp_path
 
 
 def test_an_archive_that_is_cut_off_gives_what_is_there(tmp_path: Path, scan: Scan) -> None:
-    whole = archive(PLACES["http.body"], entry(), entry())
+    whole = archive(PLACES["http.body in base64"], entry(), entry())
     (tmp_path / "a").write_bytes(whole[:-200])
     done = scan(tmp_path / "a")
     assert [one["flow"] for one in done.findings] == [0]
