@@ -26,10 +26,6 @@ from lab.record import Record
 EVIDENCE_SHOWN = 10
 """How many findings of one secret at one observer are kept as evidence."""
 
-LIMITS = detect.Limits(guesses=1, hashes=3_000)
-"""A record holds hundreds of messages. Of the disguises that are easily mistaken for others one is undone, with any
-number of certain encodings around and within; more on top of each other take `lab scan`, and minutes."""
-
 WINDOW_BEFORE, WINDOW_MATCH, WINDOW_AFTER = 48, 256, 48
 """Bytes kept with a piece of evidence: before the match, of it at most, and after it."""
 
@@ -46,7 +42,7 @@ def judge(capture: Capture) -> LeakMatrix:
     for observer in capture.story.observers:
         record = Record(capture, observer)
         try:
-            search = detect.find(capture.secrets, record.observations, LIMITS)
+            search = detect.find(capture.secrets, record.observations, detect.RECORD)
         except ValueError as error:
             raise LabError(f"the capture of {capture.story.scenario} cannot be judged: {error}") from error
         estimates = inference.estimate(capture, record)

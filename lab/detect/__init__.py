@@ -7,10 +7,10 @@ findings come out, together with what could not be decoded. To teach it another 
 
 from __future__ import annotations
 
-from lab.detect.budget import Limits
+from lab.detect.budget import RECORD, Limits
 from lab.detect.patterns import Wanted
 from lab.detect.salted import Session
 from lab.detect.search import Detector, Search, find
 from lab.detect.walk import GaveUp
 
-__all__ = ["Detector", "GaveUp", "Limits", "Search", "Session", "Wanted", "find"]
+__all__ = ["RECORD", "Detector", "GaveUp", "Limits", "Search", "Session", "Wanted", "find"]

@@ -29,6 +29,11 @@ class Limits:
     hashes: int = 10_000
 
 
+RECORD = Limits(guesses=1, hashes=3_000)
+"""For the lab's own records, which hold hundreds of messages. Of the disguises that are easily mistaken for others
+one is undone, with any number of certain encodings around and within; more on top of each other take minutes."""
+
+
 class Exhausted(Exception):  # noqa: N818 - not an error of the program but the end of an allowance
     """The allowance for a source is used up; the text says which one."""
 

@@ -93,7 +93,7 @@ def findings(capture: Capture, observations: Sequence[Observation]) -> tuple[Fin
     """The planted secrets that are readable in `observations`. LabError: one is too short to be searched for."""
     planted = [replace(secret, decoys=()) for secret in capture.secrets]
     try:
-        return detect.find(planted, observations).findings
+        return detect.find(planted, observations, detect.RECORD).findings
     except ValueError as error:
         raise LabError(str(error)) from None
 

@@ -178,7 +178,9 @@ class Tap:
             return
         from lab import detect  # not at start-up: the taps of a run only record
 
-        found = dict.fromkeys(finding.sentence for finding in detect.find(self._secrets, observations).findings)
+        found = dict.fromkeys(
+            finding.sentence for finding in detect.find(self._secrets, observations, detect.RECORD).findings
+        )
         if found:
             subject.marked = ":eyes:"
             subject.comment = "; ".join(found)
