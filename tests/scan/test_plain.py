@@ -90,7 +90,7 @@ def test_windows_cover_a_part_of_a_file_and_no_more_than_it_needs(begin: int, si
         (one,) = entry.observations
         assert one.data == data[base : base + WINDOW + OVERLAP]
         assert start <= base < end
-        covered += one.data[: min(WINDOW, end - base)]
+        covered[base - start :] = one.data[: end - base]
     assert covered == data[start:end]
 
 
