@@ -11,7 +11,7 @@ from lab.detect.budget import Budget
 from lab.detect.patterns import Patterns
 from lab.detect.sqlite import SEPARATOR, Row, SqliteError, image, rows
 from lab.detect.views import Builder, Span, View
-from lab.detect.walk import GaveUp, Hit, matches, walk
+from lab.detect.walk import GaveUp, Hit, Seen, matches, walk
 from lab.model import Observation
 
 DATABASE_FILE, DATABASE_WAL, DATABASE_ROW = "database.file", "database.wal", "database.row"
@@ -43,9 +43,10 @@ def search_rows(
     text = _ROW_END.join(row.data for row in found)
     root = View(text, DATABASE_ROW, decoders=("sqlite",))
     columns = _columns(root, found)
+    joined = Seen(columns, None, matches(columns, patterns, budget.limits.findings))
     hits = [
         _in_files(text, files, Hit.of(view, match, database.file, DATABASE_ROW))
-        for view, held in (*walk(root, patterns, budget), (columns, matches(columns, patterns, budget.limits.findings)))
+        for view, _, held in (*walk(root, patterns, budget), joined)
         for match in held
     ]
     return hits, [GaveUp(database.file, DATABASE_ROW, why) for why in budget.reasons]

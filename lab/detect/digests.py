@@ -114,9 +114,8 @@ def with_salt(value: bytes, salt: bytes, sizes: frozenset[int]) -> Iterator[Hash
 _SIZE_OF = {name: len(digest(b"")) for name, digest in _COMMON.items()}
 
 
-def sizes() -> frozenset[int]:
-    """How long the digests are that are tried with salts, in bytes."""
-    return frozenset(_SIZE_OF.values())
+SIZES = frozenset(_SIZE_OF.values())
+"""How long the digests are that are tried with salts, in bytes."""
 
 
 def _murmur3(data: bytes, seed: int = 0) -> int:

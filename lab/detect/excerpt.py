@@ -12,5 +12,10 @@ def excerpt(data: bytes, start: int, end: int) -> str:
     """The text around [start, end) of `data`, up to WIDTH bytes, with what cannot be printed as UNPRINTABLE."""
     around = max(0, WIDTH - (end - start)) // 2
     first = max(0, start - around)
-    text = data[first : first + WIDTH].decode(errors="replace")
+    return printable(data[first : first + WIDTH])
+
+
+def printable(data: bytes) -> str:
+    """`data` as text, with what is none or cannot be printed as UNPRINTABLE."""
+    text = data.decode(errors="replace")
     return "".join(char if char.isprintable() and char != "\ufffd" else UNPRINTABLE for char in text)

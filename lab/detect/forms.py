@@ -14,7 +14,6 @@ from typing import NamedTuple
 from urllib.parse import quote, quote_plus
 
 from lab.detect.normal import UUID, numbers, text_of
-from lab.detect.ordinary import MIN_VALUE as MIN_VALUE
 
 _FULL_WIDTH = {chr(code): chr(code + 0xFEE0) for code in range(0x21, 0x7F)} | {" ": "\u3000"}
 _BETWEEN = " -.,_|/\n\0\u200b\xad"

@@ -28,7 +28,9 @@ _LONG = 128
 """Bytes of a value beyond which not every piece of it is looked for."""
 
 _OF_TOKENS = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
-_XORED = tuple(bytes(byte ^ key for byte in range(256)) for key in range(256))
+XORED = tuple(bytes(byte ^ key for byte in range(256)) for key in range(256))
+"""For each key, what every byte becomes with it."""
+
 _CASELESS = frozenset({("hex",), ("percent",), ("urlencoded",)})
 
 
@@ -204,9 +206,10 @@ def _check_folded(pattern: _Pattern, data: bytes, folded: bytes, at: int) -> Mat
 
 def _check_token(pattern: _Pattern, data: bytes, folded: bytes, at: int) -> Match | None:
     """A checksum is short: it counts only where it stands alone."""
+    end = at + len(pattern.data)
     if at < 0 or not folded.startswith(pattern.data, at):
         return None
-    around = data[max(0, at - 1) : at] + data[at + len(pattern.data) :][:1]
+    around = data[max(0, at - 1) : at] + data[end : end + 1]
     return None if any(byte in _OF_TOKENS for byte in around) else _matched(pattern, at)
 
 
@@ -230,7 +233,7 @@ def _check_xored(pattern: _Pattern, data: bytes, folded: bytes, at: int) -> Matc
     if len(there) < len(pattern.data) or at < 0 or there == pattern.data:
         return None
     key = there[0] ^ pattern.data[0]
-    if there.translate(_XORED[key]) != pattern.data:
+    if there.translate(XORED[key]) != pattern.data:
         return None
     return _matched(pattern, at, (f"xor 0x{key:02x}", *_case(pattern.data, pattern.value.data)))
 

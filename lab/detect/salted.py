@@ -68,12 +68,11 @@ class Session:
 
 def tokens(view: View) -> Iterator[Token]:
     """Everything in a view that is as long as a digest."""
-    sizes = digests.sizes()
     for found in _TOKEN.finditer(view.data):
         written = found[0]
-        if _HEX.fullmatch(written) and len(written) // 2 in sizes:
+        if _HEX.fullmatch(written) and len(written) // 2 in digests.SIZES:
             yield Token(view, *found.span(), unhexlify(written), "hex")
-        elif (data := _from_base64(written)) is not None and len(data) in sizes:
+        elif (data := _from_base64(written)) is not None and len(data) in digests.SIZES:
             yield Token(view, *found.span(), data, "base64")
 
 

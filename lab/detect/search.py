@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain
 
-from lab.detect import across, http1, stretches
+from lab.detect import across, http1
 from lab.detect.across import Joined
 from lab.detect.batches import batches
 from lab.detect.budget import Budget, Limits
@@ -17,7 +17,7 @@ from lab.detect.patterns import Match, Patterns, Wanted
 from lab.detect.places import Region, place_of, regions
 from lab.detect.reassembly import BODY, STREAM, reassemble
 from lab.detect.salted import Salted, Session, Token, tokens
-from lab.detect.views import Span, View
+from lab.detect.views import View, overlap
 from lab.detect.walk import GaveUp, Hit, matches, walk
 from lab.model import Finding, Observation
 
@@ -76,9 +76,8 @@ class Detector:
             gave_up += reasons
         for root, joined in batches(sources, _declared_codings(sources)):
             budget = Budget(self._limits, expired)
-            for view, found in walk(root, self._patterns, budget):
+            for view, text, found in walk(root, self._patterns, budget):
                 hits += (_at_source(Hit.of(view, match, 0), joined) for match in found)
-                text = stretches.text(view)
                 if text is not None and view.depth <= _SALTED_DEPTH:
                     session.note(text.data)
                     digests += ((token, joined) for token in tokens(text))
@@ -93,7 +92,8 @@ class Detector:
         root = View(together.data, "")
         views: Iterable[tuple[View, list[Match]]]
         if len(together.data) <= _DECODED_ACROSS:
-            views = walk(root, self._patterns, Budget(replace(self._limits, guesses=0)))
+            budget = Budget(replace(self._limits, guesses=0))
+            views = ((view, found) for view, _, found in walk(root, self._patterns, budget))
         else:
             views = [(root, matches(root, self._patterns, self._limits.findings))]
         for view, found in views:
@@ -153,7 +153,7 @@ def _findings(hits: Sequence[Hit], sources: Sequence[Observation], most: int) ->
     named: dict[int, tuple[Region, ...]] = {}
     for hit in sorted(hits, key=_worth):
         others = kept.setdefault((hit.match.name, hit.match.decoy, hit.source), [])
-        if len(others) < most and not any(_overlap(hit.spans, other.spans) for other in others):
+        if len(others) < most and not any(overlap(hit.spans, other.spans) for other in others):
             others.append(hit)
     findings: list[Finding] = []
     for hit in (hit for group in kept.values() for hit in group):
@@ -179,7 +179,3 @@ def _worth(hit: Hit) -> tuple[bool, int, bool]:
     """The whole before a piece of it, a short chain before a long one. A value found after decoding shows its
     surroundings as text; its encoded form would show more encoded text."""
     return hit.match.partial is not None, len(hit.decoders), bool(hit.match.decoders)
-
-
-def _overlap(some: tuple[Span, ...], others: tuple[Span, ...]) -> bool:
-    return any(start < other_end and other_start < end for start, end in some for other_start, other_end in others)

@@ -12,8 +12,8 @@ SHORTEST = 10
 _NEAR = 4
 """Bytes between two stretches that belong together: a letter beyond ASCII, in any encoding."""
 
-_PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\n\r"
-_CLASSES = bytes(ord("x") if byte in _PRINTABLE else 0 for byte in range(256))
+PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\n\r"
+_CLASSES = bytes(ord("x") if byte in PRINTABLE else 0 for byte in range(256))
 _RUN = re.compile(rb"x+")
 
 
@@ -23,7 +23,7 @@ def text(view: View) -> View | None:
         return view
     builder = Builder()
     last = 0
-    for start, end in spans(view.data):
+    for start, end in _printable(view.data):
         if builder.size and start - last > _NEAR:
             builder.gap()
         elif builder.size:
@@ -45,6 +45,10 @@ def spans(data: bytes) -> list[Span]:
     """Where there are so many printable characters of ASCII in a row; all of `data` if it is text."""
     if _is_text(data):
         return [(0, len(data))] if data else []
+    return _printable(data)
+
+
+def _printable(data: bytes) -> list[Span]:
     classes = data.translate(_CLASSES)
     found: list[Span] = []
     probe = b"x" * SHORTEST

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -119,6 +119,11 @@ def merge(spans: Iterable[Span]) -> tuple[Span, ...]:
         else:
             merged.append((start, end))
     return tuple(merged)
+
+
+def overlap(some: Sequence[Span], others: Sequence[Span]) -> bool:
+    """Whether some of the bytes are the same."""
+    return any(start < other_end and other_start < end for start, end in some for other_start, other_end in others)
 
 
 def locate(view: View, start: int, end: int) -> tuple[Span, ...]:

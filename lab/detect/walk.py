@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple
 
 from lab.detect import compression, stretches
 from lab.detect.budget import Budget, Exhausted
@@ -52,6 +53,14 @@ class Hit:
         return cls(match, view, source, spans, view.decoders + match.decoders, place)
 
 
+class Seen(NamedTuple):
+    """A view, its stretches of text (None if it has none), and what stands in it."""
+
+    view: View
+    text: View | None
+    matches: list[Match]
+
+
 @dataclass(frozen=True, slots=True)
 class _Step:
     """A view that is still to be looked at, how many guesses led to it, and the last of them in this layer."""
@@ -71,8 +80,8 @@ class _Step:
         return kind is not Kind.TURNS or self.last is not Kind.TURNS
 
 
-def walk(root: View, patterns: Patterns, budget: Budget) -> Iterator[tuple[View, list[Match]]]:
-    """A view and everything decoded from it, short chains first, each with what stands in it."""
+def walk(root: View, patterns: Patterns, budget: Budget) -> Iterator[Seen]:
+    """A view and everything decoded from it, short chains first."""
     queue = deque([_Step(root)])
     most = budget.guesses(len(root.data))
     # The same bytes are often reached in several ways, such as two decoders that commute.
@@ -81,10 +90,11 @@ def walk(root: View, patterns: Patterns, budget: Budget) -> Iterator[tuple[View,
         while queue:
             step = queue.popleft()
             budget.ask()
-            yield step.view, matches(step.view, patterns, budget.limits.findings)
+            text = stretches.text(step.view)
+            yield Seen(step.view, text, matches(step.view, patterns, budget.limits.findings))
             # What a guess makes of a view in the last layer would be one layer too deep.
             guesses = most if step.view.depth < budget.limits.depth else 0
-            for child in _children(step, budget, guesses):
+            for child in _children(step, text, budget, guesses):
                 view = child.view
                 key = (origin(view), view.codings, view.data)
                 if key in seen:
@@ -99,10 +109,9 @@ def walk(root: View, patterns: Patterns, budget: Budget) -> Iterator[tuple[View,
         budget.give_up(str(reason))
 
 
-def _children(step: _Step, budget: Budget, most: int) -> Iterator[_Step]:
+def _children(step: _Step, text: View | None, budget: Budget, most: int) -> Iterator[_Step]:
     if step.view.final:
         return
-    text = stretches.text(step.view)
     for decoder in DECODERS:
         target = step.view if decoder.reads is Reads.BYTES else text
         if target is None or not step.allows(decoder.kind, most):

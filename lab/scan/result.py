@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from lab.detect.views import overlap
 from lab.model import Direction
 
 FOUND, GAVE_UP, NOTHING = 1, 3, 0
@@ -76,7 +77,7 @@ def in_order(found: Iterable[Found]) -> list[Found]:
     kept: dict[tuple[object, ...], list[Found]] = {}
     for one in sorted(found, key=lambda one: (one.partial is not None, -(one.partial or 0), len(one.decoders))):
         others = kept.setdefault((one.secret, one.flow, one.direction, one.message, one.space), [])
-        if not any(_overlap(one, other) for other in others):
+        if not any(overlap(one.spans, other.spans) for other in others):
             others.append(one)
     return sorted((one for group in kept.values() for one in group), key=_order)
 
@@ -84,7 +85,3 @@ def in_order(found: Iterable[Found]) -> list[Found]:
 def _order(one: Found) -> tuple[object, ...]:
     flow = -1 if one.flow is None else one.flow
     return flow, one.space, one.direction, one.message, one.spans, one.secret
-
-
-def _overlap(one: Found, other: Found) -> bool:
-    return any(a < d and c < b for a, b in one.spans for c, d in other.spans)

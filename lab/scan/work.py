@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.detect import Detector, Search, Session
+from lab.detect.excerpt import printable
 from lab.detect.places import detail
 from lab.model import Direction, Finding, LabError, Observation
 from lab.scan import readers
@@ -174,7 +175,7 @@ class Mask:
         # The match is not readable in it, such as a digest: then what stands around it in the record.
         source = search.sources[finding.source].data
         first, last = finding.spans[0][0], finding.spans[-1][1]
-        before, after = _printable(source[max(0, first - 32) : first]), _printable(source[last : last + 32])
+        before, after = printable(source[max(0, first - 32) : first]), printable(source[last : last + 32])
         return f"{self._covered(before) or ''}{MASK * 8}{self._covered(after) or ''}"
 
     def _covered(self, text: str) -> str | None:
@@ -209,11 +210,6 @@ def _cover(text: str, spans: Sequence[tuple[int, int]]) -> str:
         shown.append(MASK if any(at < end and start < at + size for start, end in spans) else char)
         at += size
     return "".join(shown)
-
-
-def _printable(data: bytes) -> str:
-    text = data.decode(errors="replace")
-    return "".join(char if char.isprintable() and char != "\ufffd" else "·" for char in text)
 
 
 def refuse(task: Task) -> None:

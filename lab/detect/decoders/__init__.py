@@ -120,7 +120,7 @@ _GUESSED_BYTES: tuple[Decode, ...] = (
     zero_width_between,
     xored,
 )
-# base64, base32, base58 and hexadecimal share what they look for, so they stand together; the dearest stand last.
+# base64, base32 and hexadecimal, and base58 below, share what they look for in a view; the dearest stand last.
 _CERTAIN_TEXT: tuple[Decode, ...] = (
     event_stream,
     base64,

@@ -28,7 +28,7 @@ from lab.detect.decoders.runs import (
     in_lines,
     runs,
 )
-from lab.detect.forms import MIN_VALUE
+from lab.detect.ordinary import MIN_VALUE
 from lab.detect.views import Builder, Span, View
 
 _NUMERALS = b"0123456789"

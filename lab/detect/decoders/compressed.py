@@ -18,7 +18,7 @@ from ahocorasick_rs import BytesAhoCorasick, MatchKind
 from lab.detect import compression, lz77, lzstring
 from lab.detect.budget import Budget, Exhausted
 from lab.detect.decoders.runs import classes, runs
-from lab.detect.forms import MIN_VALUE
+from lab.detect.ordinary import MIN_VALUE
 from lab.detect.views import Builder, View
 
 _CODINGS: Mapping[str, tuple[str, compression.Expander]] = {

@@ -8,7 +8,7 @@ from itertools import chain
 
 from lab.detect.budget import Budget
 from lab.detect.decoders.runs import MIN_BASE64, classes, lines_with, replace, runs
-from lab.detect.forms import MIN_VALUE
+from lab.detect.ordinary import MIN_VALUE
 from lab.detect.views import Builder, Span, View
 
 _TOKEN = classes((b"x", b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-%.~"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from lab.detect.forms import MIN_VALUE
+from lab.detect.ordinary import MIN_VALUE
 from lab.detect.views import Builder, View
 
 # What a value of the least size takes in each encoding. Anything shorter cannot hold a secret.

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from lab.detect import compression
 from lab.detect.budget import Budget
+from lab.detect.patterns import XORED
+from lab.detect.stretches import PRINTABLE
 from lab.detect.views import GAP, Builder, View
 
 _SAMPLE = 48
@@ -18,8 +20,6 @@ _STARTS = 16
 
 _MAGICS = (compression.GZIP_MAGIC, compression.ZSTD_MAGIC, *compression.ZLIB_MAGICS)
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=%_-\r\n"
-_PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\r\n"
-_TABLES = tuple(bytes(byte ^ key for byte in range(256)) for key in range(256))
 
 
 def xored(view: View, _budget: Budget) -> Iterator[View]:
@@ -31,7 +31,7 @@ def xored(view: View, _budget: Budget) -> Iterator[View]:
         value = view.data[start:end].removesuffix(GAP)
         for key in _keys(value[:_SAMPLE]):
             builder = Builder()
-            builder.add(value.translate(_TABLES[key]), start)
+            builder.add(value.translate(XORED[key]), start)
             yield builder.view(view, f"xor 0x{key:02x}")
 
 
@@ -40,10 +40,10 @@ def _keys(sample: bytes) -> Iterator[int]:
         return
     for magic in _MAGICS:
         key = sample[0] ^ magic[0]
-        if key and sample.translate(_TABLES[key]).startswith(magic):
+        if key and sample.translate(XORED[key]).startswith(magic):
             yield key
     # Text keeps the highest bit of all bytes equal, whatever the key: noise does not. What is text as it stands is left
     # alone, for there is nearly always a key that makes other text of it.
-    if len({byte & 0x80 for byte in sample}) == 1 and sample.translate(None, _PRINTABLE):
-        keys = [key for key in range(1, 256) if not sample.translate(_TABLES[key]).translate(None, _ALPHABET)]
+    if len({byte & 0x80 for byte in sample}) == 1 and sample.translate(None, PRINTABLE):
+        keys = [key for key in range(1, 256) if not sample.translate(XORED[key]).translate(None, _ALPHABET)]
         yield from keys if len(keys) <= _KEYS else ()
