@@ -54,4 +54,5 @@ def _batch(sources: Sequence[Observation], indices: Sequence[int], codings: tupl
     first = sources[indices[0]]
     data = GAP.join(sources[index].data for index in indices)
     begins = starts(data) if first.place == STREAM else tuple(start for start, _ in pieces)
-    return Batch(View(data, first.place, codings=codings, starts=begins), Joined(data, tuple(pieces)))
+    ends = tuple(start + part.end for start, part in pieces)
+    return Batch(View(data, first.place, codings=codings, starts=begins, ends=ends), Joined(data, tuple(pieces)))

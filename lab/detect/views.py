@@ -47,8 +47,15 @@ class View:
     depth: int = 0
     starts: tuple[int, ...] = (0,)
     """Offsets at which a value starts: what has no magic number is tried there, and nowhere else."""
+    ends: tuple[int, ...] = ()
+    """Offsets at which a stretch ends, in order: no value goes on behind. The end of the view is always one."""
     final: bool = False
     """Searched, but not decoded any further."""
+
+    def end_of(self, start: int) -> int:
+        """Where the stretch ends that holds this offset."""
+        after = bisect_right(self.ends, start)
+        return self.ends[after] if after < len(self.ends) else len(self.data)
 
 
 class Builder:
@@ -59,6 +66,7 @@ class Builder:
         self._parts: list[bytes] = []
         self._pieces: list[Piece] = []
         self._starts: list[int] = [0]
+        self._ends: list[int] = []
         # Where bytes would go on with the last piece, in this view and in the parent, and its units.
         self._next = (-1, -1, 0, 0)
 
@@ -83,6 +91,7 @@ class Builder:
     def gap(self, filler: bytes = GAP) -> None:
         """End a stretch: what follows is no neighbour of what came before. The filler maps to nothing."""
         if self._parts:
+            self._ends.append(self.size)
             self._parts.append(filler)
             self.size += len(filler)
             self._starts.append(self.size)
@@ -91,8 +100,18 @@ class Builder:
         """A value starts here, though it does follow what came before."""
         self._starts.append(self.size)
 
+    def end(self, at: int) -> None:
+        """A stretch ends at this offset, which may be behind what was added so far."""
+        self._ends.append(at)
+
     def view(
-        self, parent: View, *names: str, codings: tuple[str, ...] = (), place: str = "", declared: bool = False
+        self,
+        parent: View,
+        *names: str,
+        codings: tuple[str, ...] = (),
+        place: str = "",
+        declared: bool = False,
+        final: bool = False,
     ) -> View:
         """The view made of what was added. `names` are the decoders used, none for a mere cut.
 
@@ -107,6 +126,8 @@ class Builder:
             codings=codings,
             depth=parent.depth + (0 if declared else len(names)),
             starts=tuple(start for start in dict.fromkeys(self._starts) if start < self.size),
+            ends=tuple(sorted(self._ends)),
+            final=final,
         )
 
 

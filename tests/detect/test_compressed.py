@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 import zlib
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -20,13 +21,13 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.detect import compression, lz77
+from lab.detect import compression, find, lz77
 from lab.detect.budget import Budget, Limits
 from lab.detect.decoders import compressed
 from lab.detect.decoders.compressed import content_coding, lz_string, recognised, undeclared
 from lab.detect.views import GAP, Builder, View, locate
 
-from .codings import NEAR_MISS, VALUE, noise, only, search
+from .codings import NEAR_MISS, VALUE, noise, observed, only, search, secret
 from .test_framing import chunked
 
 LONG = b"once upon a time: " + VALUE + b", and so on, and so on, and so on; once upon a time"
@@ -334,6 +335,23 @@ def test_noise_is_refused() -> None:
     assert budget.reasons == ()
 
 
+# A Brotli stream (RFC 7932, 9.2): a window of 64 KiB, then 60,000 bytes that are not compressed.
+COPIES_WHAT_FOLLOWS = (59_999 << 4 | 1 << 20).to_bytes(3, "little")
+
+
+def test_a_value_that_happens_to_begin_like_compressed_data_is_not_read_on_into_the_next_one() -> None:
+    token, held = COPIES_WHAT_FOLLOWS + noise(29), b"some words before it: " + VALUE + b"." * 2000
+    assert VALUE in brotli.Decompressor().process(token + GAP + held), "it would be read"
+    login = b'{"token":"%s","name":"observer-0123456789abcdef"}'
+    for one, other in (
+        (token, held),
+        (urlsafe_b64encode(token), urlsafe_b64encode(held)),
+        (login % urlsafe_b64encode(token), b'{"data":"%s"}' % urlsafe_b64encode(held)),
+    ):
+        sources = [observed(one, "http.body", connection="1"), observed(other, "http.body", connection="2")]
+        assert {finding.source for finding in find([secret()], sources).findings} == {1}
+
+
 def test_text_is_not_tried() -> None:
     for text in (b"the quick brown fox jumps over the lazy dog " * 50, b'{"a": 1}' * 100):
         for decoder in (recognised, undeclared):
@@ -433,7 +451,7 @@ def test_messages_are_limited_together() -> None:
 BOMB_CODE = """
 import sys
 from pathlib import Path
-from lab.detect import compression, lz77
+from lab.detect import compression, find, lz77
 
 def most():
     return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])

@@ -6,7 +6,6 @@ import binascii
 import re
 import struct
 import zlib
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
@@ -121,9 +120,10 @@ def _embedded(view: View, budget: Budget) -> Iterator[tuple[str, _Piece]]:
     done: dict[str, int] = {}
     for found, at in _magic_numbers(data):
         start = at - found.before
-        if start < done.get(found.name, 0) or (found.begins and not found.begins(data, start, len(data))):
+        end = view.end_of(start)
+        if start < done.get(found.name, 0) or (found.begins and not found.begins(data, start, end)):
             continue
-        piece, whole, understood = _expanded(budget, found.name, found.expand, data, start, len(data))
+        piece, whole, understood = _expanded(budget, found.name, found.expand, data, start, end)
         # What has no end may be noise that is merely not refused yet, so nothing behind it is skipped.
         if whole:
             done[found.name] = start + piece.length
@@ -142,7 +142,8 @@ def _magic_numbers(data: bytes) -> Iterator[tuple[_Format, int]]:
 
 def _guessed(view: View, budget: Budget) -> Iterator[tuple[str, _Piece]]:
     tried = 0
-    for start, end in _values(view):
+    for start in view.starts:
+        end = view.end_of(start)
         if end - start < MIN_VALUE or _TEXT.match(view.data, start, end):
             continue
         tried += 1
@@ -178,23 +179,6 @@ def _expanded(
     else:
         return _Piece(found.data, start, found.consumed), found.whole, found.consumed
     return _Piece(b"", start, 0), False, 0
-
-
-def _values(view: View) -> Iterator[tuple[int, int]]:
-    """The values that start in a view. One ends where the next stretch begins; a mere mark ends none."""
-    end = len(view.data)
-    if view.starts == (0,):
-        yield 0, end
-        return
-    ends = [piece.view + piece.units * piece.view_unit for piece in view.pieces]
-    found: list[tuple[int, int]] = []
-    for start in sorted(view.starts, reverse=True):
-        found.append((start, end))
-        before = bisect_left(ends, start)
-        is_gap = before == len(ends) or view.pieces[before].view >= start
-        if before and is_gap and ends[before - 1] < start:
-            end = ends[before - 1]
-    yield from reversed(found)
 
 
 def _credible(data: bytes, understood: int) -> bool:

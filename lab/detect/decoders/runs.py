@@ -56,7 +56,10 @@ def grouped(digits: View, name: str, decode: Callable[[bytes], bytes], unit: int
                 builder.add(decoded[at:until], shift + at // unit * group, unit, group)
                 builder.mark()
                 at = until
+        first = builder.size - at
         builder.add(decoded[at:], shift + at // unit * group, unit, group)
+        for end in digits.ends:
+            builder.end(first - (shift - end) * unit // group)
         builder.gap()
     return builder.view(digits, name)
 
