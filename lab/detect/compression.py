@@ -33,7 +33,7 @@ _ZIP_HEADER = struct.Struct("<2xHH8xL4xHH")
 _ZIP_STORED, _ZIP_DEFLATED = 0, 8
 _ZIP_ENCRYPTED = 1
 _ZIP_OTHERS = {9: "Deflate64", 14: "LZMA", 98: "PPMd"}
-_ZSTD_WINDOW = _LZMA_MEMORY = 128 * 2**20
+ZSTD_WINDOW = _LZMA_MEMORY = 128 * 2**20
 # The decoder takes no limit for its output. A block of at most 128 KiB takes four bytes or more (RFC 8878, 3.1.1.2), so
 # this much input puts out 2 MiB at worst before the size is looked at.
 _ZSTD_BLOCK = 64
@@ -113,7 +113,7 @@ class _Zstd:
     """Zstandard's decompressor in that shape; it puts out whole blocks."""
 
     def __init__(self) -> None:
-        self._frame = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
+        self._frame = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW).decompressobj()
 
     @property
     def eof(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-_MAGIC = b"SQLite format 3\x00"
+MAGIC = b"SQLite format 3\x00"
 _FILE_HEADER = 100
 _WAL_HEADER = 32
 _FRAME_HEADER = 24
@@ -46,7 +46,7 @@ def image(main: bytes, wal: bytes = b"") -> bytes:
         return b""
     pages, size, page_size = _committed(wal) if wal else ({}, 0, 0)
     first = main or pages.get(1, b"")
-    if len(first) < _FILE_HEADER or not first.startswith(_MAGIC):
+    if len(first) < _FILE_HEADER or not first.startswith(MAGIC):
         raise SqliteError("no SQLite database: the header is missing")
     result = bytearray(main)
     if pages:

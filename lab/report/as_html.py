@@ -1,21 +1,12 @@
-"""The matrices as one HTML page: no outside reference, no script; every cell leads to what earned its verdict.
-
-The page is laid out by page.html.j2 and page.css beside this file. Whatever was planted or recorded is text here:
-Jinja escapes it, and characters that cannot be seen are written out.
-"""
+"""The matrices as one HTML page, laid out by page.html.j2: every cell leads to what earned its verdict."""
 
 from __future__ import annotations
 
-import base64
-import functools
-import hashlib
 import itertools
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from lab.model import (
     TEXTS,
@@ -30,12 +21,8 @@ from lab.model import (
     Observer,
     SecretName,
 )
+from lab.report.page import STYLE, render
 from lab.report.words import CHECKED, amount, summary
-
-if TYPE_CHECKING:
-    from jinja2 import Template
-
-FOLDER = Path(__file__).parent
 
 ROW = 16
 """Bytes in a row of a dump, in two halves, which stand below each other on narrow screens."""
@@ -94,36 +81,17 @@ DIRECTIONS = {
     Direction.AT_REST: "in storage",
 }
 
-DECODERS = {
-    "tls.records": "TLS records joined",
-    "http.chunked": "chunks joined",
-    "br": "Brotli",
-    "zstd": "Zstandard",
-    "hex": "hexadecimal",
-    "percent": "percent-encoding",
-    "urlencoded": "form encoding",
-    "json": "JSON escapes",
-    "utf-16le": "UTF-16 (little-endian)",
-    "utf-16be": "UTF-16 (big-endian)",
-    "sqlite": "database pages",
-    "lowercase": "written in small letters",
-    "uppercase": "written in capitals",
-}
-
 ARRIVES = (*sorted(TEXTS), SecretName.GROUP, SecretName.ATTACHMENT, SecretName.SENDER)
 """What a recipient reads; that the other secrets travelled is seen elsewhere."""
 
 
 def to_html(matrices: Sequence[LeakMatrix]) -> str:
     """One HTML document: the matrices side by side, the path with what each observer held, and the evidence."""
-    style = (FOLDER / "page.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     sessions = [Session(number, matrix) for number, matrix in enumerate(matrices, start=1)]
     lessons = [list(group) for _, group in itertools.groupby(sessions, lambda session: session.matrix.scenario)]
-    return _template().render(
-        # The policy allows this very style sheet and nothing else.
-        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
-        style=style,
+    return render(
+        Path(__file__).with_name("page.html.j2"),
+        [STYLE],
         lessons=lessons,
         summary=summary(matrices),
         verdicts=VERDICTS,
@@ -132,7 +100,6 @@ def to_html(matrices: Sequence[LeakMatrix]) -> str:
         inconclusive=Exposure.INCONCLUSIVE,
         CHECKED=CHECKED,
         amount=amount,
-        chain=chain,
         direction=DIRECTIONS.__getitem__,
         dump=dump,
         goes_on=goes_on,
@@ -141,21 +108,6 @@ def to_html(matrices: Sequence[LeakMatrix]) -> str:
         quote=quote,
         size=size,
     )
-
-
-@functools.cache
-def _template() -> Template:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        finalize=_finalize,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,11 +251,6 @@ def place(evidence: Evidence) -> str:
     return PLACES.get(evidence.place, f"in {evidence.place}").replace("{message}", message)
 
 
-def chain(evidence: Evidence) -> str:
-    """The decoders in words: "base64, then gzip"."""
-    return ", then ".join(DECODERS.get(name, name) for name in evidence.decoders)
-
-
 def quote(matrix: LeakMatrix, secret: SecretName, evidence: Evidence) -> tuple[str, str, str]:
     """The excerpt: what stands before the secret, the secret, and what stands after it; ("", "", all) if it is cut."""
     planted = matrix.secrets.get(secret, "")
@@ -322,26 +269,6 @@ def off_by(inference: Inference, error: float) -> str:
     if error >= 3600:
         return _count(round(error / 3600), "hour")
     return f"{error:.3f}".rstrip("0").rstrip(".") + (" second" if error == 1 else " seconds")
-
-
-def visible(text: str) -> str:
-    """`text` with every character written out that cannot be seen or that changes the order of others.
-
-    The two joiners stay, which emoji and several scripts need.
-    """
-    if text.isprintable():
-        return text
-    return "".join(f"⟨U+{ord(char):04X}⟩" if _unseen(char) else char for char in text)
-
-
-def _unseen(char: str) -> bool:
-    category = unicodedata.category(char)
-    return (category.startswith("C") or category in ("Zl", "Zp")) and char not in "\u200c\u200d"
-
-
-def _finalize(value: Any) -> Any:
-    """For whatever the template prints."""
-    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _used[K](words: dict[K, str], used: Iterator[K]) -> dict[K, str]:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from lab.model import Direction
-from lab.report.as_html import visible
+from lab.report.page import visible
 from lab.scan.result import Found, Report
 
 _MOST_SPANS = 3

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.detect import sqlite
 from lab.model import LabError
 from lab.scan import readers
-from lab.scan.readers import databases
 from lab.scan.result import Missed
 from lab.scan.source import WAL
 from lab.scan.work import Unit
@@ -101,4 +101,4 @@ def _is_database(path: Path) -> bool:
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return file.read(len(databases.MAGIC)) == databases.MAGIC
+        return file.read(len(sqlite.MAGIC)) == sqlite.MAGIC

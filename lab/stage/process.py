@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from lab.model import LabError
-from lab.stage.starting import Spawner, Starter
+from lab.stage.starting import STOP_SECONDS, Spawner, Starter
 
 START_SECONDS = 60.0
 ANSWER_SECONDS = 20.0
-STOP_SECONDS = 5.0
 """Guards, not waits: reaching one is an error (a machine that is far too busy, a process that hangs)."""
 
 

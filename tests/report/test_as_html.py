@@ -34,7 +34,8 @@ from lab.model import (
     SecretName,
 )
 from lab.report import as_html
-from lab.report.as_html import chain, dump, off_by, to_html, visible
+from lab.report.as_html import dump, off_by, to_html
+from lab.report.page import chain, visible
 from lab.scenario.vocabulary import ON_STAGE
 from lab.stage.stage import Stage
 
@@ -245,7 +246,7 @@ def test_every_cell_opens_what_earned_it(tour: list[LeakMatrix], tour_page: Elem
                 assert len(opened.all(class_="dump")) == len(cell.evidence)
                 for one in cell.evidence:
                     assert one.place in text
-                    assert chain(one) in text
+                    assert chain(one.decoders) in text
                     assert all(f"{end - start} bytes from offset {start}" in text for start, end in one.spans)
             else:
                 assert cell.reason in text[0].lower() + text[1:] or cell.reason[1:] in text

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+from lab.detect import sqlite
 from lab.scan.entry import Entry, Read, Unread
 from lab.scan.readers import captures, compressed, databases, har, plain
 from lab.scan.readers.containers import PCAP_MAGICS, PCAPNG_MAGIC
@@ -28,7 +29,7 @@ def kind_of(head: bytes) -> str:
     """What a file is, by its first HEAD bytes: one of the names below, or that of a compression."""
     if head[:4] in PCAP_MAGICS or head[:4] == PCAPNG_MAGIC:
         return "packets"
-    if head.startswith(databases.MAGIC):
+    if head.startswith(sqlite.MAGIC):
         return "sqlite"
     if head.startswith(captures.MAGIC):
         return "capture"

@@ -12,11 +12,13 @@ from typing import Any, BinaryIO, Protocol
 
 import zstandard
 
+from lab.detect import compression
+
 MAGICS = {
-    b"\x1f\x8b\x08": "gzip",
+    compression.GZIP_MAGIC: "gzip",
     b"BZh": "bzip2",
-    b"\xfd7zXZ\x00": "xz",
-    b"\x28\xb5\x2f\xfd": "zstd",
+    compression.XZ_MAGIC: "xz",
+    compression.ZSTD_MAGIC: "zstd",
 }
 LEAST_LIMIT = 2**30
 """Bytes that may come out of any file."""
@@ -24,7 +26,6 @@ RATIO = 250
 """So many times its size may come out of a file. Logs shrink to a tenth, the most repetitive ones to a hundredth; a
 bomb of a megabyte can hold a petabyte."""
 
-_ZSTD_WINDOW = 2**27
 # The decompressor takes no limit for its output. A block of at most 128 KiB takes four bytes or more (RFC 8878,
 # 3.1.1.2), so this much input puts out 32 MiB at worst.
 _ZSTD_INPUT = 2**10
@@ -82,7 +83,7 @@ class _Zstd:
                     raise EOFError
                 return b""
             if self._frame is None or self._frame.eof:
-                self._frame = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
+                self._frame = zstandard.ZstdDecompressor(max_window_size=compression.ZSTD_WINDOW).decompressobj()
             self._out = self._frame.decompress(data)
         data, self._out = self._out[:size], self._out[size:]
         return data

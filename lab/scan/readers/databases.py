@@ -8,7 +8,6 @@ from typing import BinaryIO
 from lab.scan.entry import Entry, Read, Unread, at_rest
 from lab.scan.readers.plain import windows
 
-MAGIC = b"SQLite format 3\x00"
 LARGEST = 2**28
 """Bytes of a database that is read row by row: for that it must be in memory as a whole, more than once."""
 

@@ -285,8 +285,3 @@ class Packets:
 
 def _ends(source: tuple[bytes, int], target: tuple[bytes, int]) -> Ends:
     return (source, target) if source <= target else (target, source)
-
-
-def read_packets(file: BinaryIO) -> Iterator[Read]:
-    """The capture as whoever recorded it saw it, without any key."""
-    yield from Packets().read(file)

@@ -29,8 +29,3 @@ def windows(file: BinaryIO, start: int = 0, end: int | None = None) -> Iterator[
         yield Entry(None, (observation,), at + len(data), bases={Direction.AT_REST: at}, window=True)
         kept = data[WINDOW:]
         at += WINDOW
-
-
-def read_plain(file: BinaryIO) -> Iterator[Entry]:
-    """The whole file."""
-    yield from windows(file)
