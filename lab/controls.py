@@ -288,6 +288,10 @@ _RECORDED = {
         _network_recorded,
         "every connection of the participants is in the record, in both directions, to its end",
     ),
+    Observer.INTERCEPTOR: (
+        _server_recorded,
+        "every login and every message of the story passed through it, as request and as delivery, to the end",
+    ),
     Observer.SERVER: (
         _server_recorded,
         "every login and every message of the story is in the record, as request and as delivery, to the end",

@@ -189,6 +189,7 @@ def database_events(record: Record) -> list[Event]:
 
 _EVENTS = {
     Observer.NETWORK: network_events,
+    Observer.INTERCEPTOR: server_events,
     Observer.SERVER: server_events,
     Observer.DATABASE: database_events,
 }

@@ -39,6 +39,8 @@ class Observer(StrEnum):
 
     NETWORK = "network"
     """On the path between participants and service, without any key."""
+    INTERCEPTOR = "interceptor"
+    """On the path, ends TLS with an authority of its own."""
     SERVER = "server"
     """After TLS ends: the operator's own view of each request and response."""
     DATABASE = "database"

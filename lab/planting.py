@@ -65,7 +65,7 @@ def copies(secrets: Sequence[Secret], record: Record) -> Iterator[Copy]:
         yield from _for_the_copy(secrets, record)
     elif record.observer is Observer.NETWORK:
         yield from _in_streams(secrets, record)
-    elif record.observer is Observer.SERVER:
+    elif record.observer in (Observer.INTERCEPTOR, Observer.SERVER):
         yield from _in_messages(secrets, record)
     else:
         yield from _at_rest(secrets, record)

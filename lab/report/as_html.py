@@ -37,6 +37,7 @@ VERDICTS = {
 
 OBSERVERS = {
     Observer.NETWORK: "Somebody on the way who has no key, for example whoever runs the Wi-Fi.",
+    Observer.INTERCEPTOR: "Somebody on the way who stands in for the service, with a certificate that they made.",
     Observer.SERVER: "The company that runs the message service, where messages arrive and TLS ends.",
     Observer.DATABASE: "Whoever gets a copy of what the company has stored: its tables and its log.",
     Observer.DEVICE: "Whoever has a copy of a participant’s device, and everything that the company recorded.",

@@ -311,6 +311,7 @@ WORDS: tuple[tuple[str, Mapping[StrEnum, str]], ...] = (
         "observer",
         {
             Observer.NETWORK: "on the path between participants and service, without any key",
+            Observer.INTERCEPTOR: "on the path too, and ends TLS with a certificate from an authority of its own",
             Observer.SERVER: "the operator, reading what arrives at the service",
             Observer.DATABASE: "whoever gets a copy of the operator's stored data",
             Observer.DEVICE: "whoever has the copy of a device, and all that passed the service before and after",

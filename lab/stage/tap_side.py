@@ -12,6 +12,7 @@ runs; each command read from standard input is answered by one line, {"ok": …}
     {"end": SECONDS}                wait (at most so long) until all connections have ended, then close the recording
     {"secrets": ["NAME=VALUE", …]}                                         mark flows in which one of these is readable
     {"page": {}}                                                           answer the address of mitmweb's page
+    {"act": {…}}                                          for the addon of an attacker: what it is to do from now on
 
 The end of standard input ends the tap, so a parent that was killed leaves no tap behind.
 """
@@ -25,7 +26,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -167,10 +168,14 @@ class Tap:
 
     def running(self) -> None:
         if ctx.options.lab_control:
-            Control(self.recorder, asyncio.get_running_loop()).start()
+            Control(self, asyncio.get_running_loop()).start()
 
     def done(self) -> None:
         self.recorder.close()
+
+    def act(self, orders: Mapping[str, Any]) -> dict[str, Any]:
+        """Do what the lesson tells an attacker to do; the answer is for the parent. LabError: it cannot do that."""
+        raise LabError("this addon only reads")
 
     def mark(self, subject: flow.Flow, observations: Sequence[Observation]) -> None:
         """Mark and comment `subject` with the planted secrets that are readable in `observations`."""
@@ -207,8 +212,9 @@ def _refused(why: str) -> exceptions.OptionsError:
 class Control:
     """The parent's side of standard input and output. Output is written by this class alone."""
 
-    def __init__(self, recorder: Recorder, loop: asyncio.AbstractEventLoop) -> None:
-        self._recorder = recorder
+    def __init__(self, tap: Tap, loop: asyncio.AbstractEventLoop) -> None:
+        self._tap = tap
+        self._recorder = tap.recorder
         self._loop = loop
         self._queue: asyncio.Queue[str] = asyncio.Queue()
 
@@ -245,6 +251,8 @@ class Control:
                 return {}
             case {"page": {}}:
                 return {"url": ctx.master.web_url}  # type: ignore[attr-defined]
+            case {"act": dict(orders)}:
+                return self._tap.act(orders)
             case {"end": float(seconds) | int(seconds)}:
                 await self._recorder.end(seconds)
                 return {}
