@@ -93,7 +93,7 @@ class Stage:
         self._closing = closing
         self._starter = starter
         self.web = web
-        self.service = self.start("service", ["-c", _SERVICE])
+        self.service = self._start("service", self._folder("service"), ["-c", _SERVICE])
         for module in (*_TAPS_NEED, f"mitmproxy.tools.{'web' if web else 'dump'}"):
             starter.prepare(module)
         self.network = self._start_tap("network tap", "network_observer")
