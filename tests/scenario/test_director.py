@@ -14,6 +14,7 @@ from lab.model import Capture, Deed, Encryption, Exposure, LabError, Observer, S
 from lab.scenario import parse, run
 from lab.scenario.director import play
 from lab.scenario.run import Session
+from lab.scenario.vocabulary import ON_STAGE
 from lab.stage.stage import Stage
 
 TWICE = [
@@ -141,7 +142,7 @@ def test_the_copy_is_one_of_the_newest_device(stage: Stage, tmp_path: Path) -> N
     state = DeviceState.from_bytes(copy.state)
     assert (copy.who, copy.number) == ("bob", 2)
     assert (state.account, state.number) == (copy.account, 2)
-    assert recording.story.observers == tuple(Observer)
+    assert recording.story.observers == (*ON_STAGE, Observer.DEVICE)
     read = next(one.time for one in recording.statements if one.deed is Deed.READ)
     assert read < copy.time < max(note.time for note in recording.notes)
 
