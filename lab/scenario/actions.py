@@ -13,26 +13,38 @@ from lab.scenario.errors import Problems
 from lab.scenario.lesson import (
     AcceptIdentity,
     Action,
+    AddGhost,
     AddMember,
+    Behave,
+    Certificate,
     CompareSafetyNumbers,
     CopyDevice,
     DelayText,
     DeliverAgain,
     DeliverDelayed,
+    DenyKeys,
     Expect,
+    Habit,
+    Intercept,
     LinkDevice,
+    Meddling,
     Pad,
     Participant,
     Plant,
+    RefuseToConnect,
     RefuseToSend,
     RemoveMember,
     ReplaceDevice,
+    SendChanged,
     SendFile,
     SendIntercepted,
+    SendMeddled,
     SendText,
     SendToGroup,
     Serve,
     StartGroup,
+    StripTls,
+    SubstituteKeys,
     SwapKey,
     WriteAs,
 )
@@ -77,6 +89,14 @@ _ACTIONS: Mapping[StepKind, Callable[..., Action]] = {
     StepKind.SERVE: lambda mode: Serve(mode),
     StepKind.SERVE_WITH: lambda mode, encryption: Serve(mode, encryption),
     StepKind.PAD: Pad,
+    StepKind.INTERCEPTOR: lambda certificate: Intercept(certificate),
+    StepKind.STRIP_TLS: StripTls,
+    StepKind.PINNED: lambda: Behave(Habit.PINNED),
+    StepKind.UNCHECKED: lambda: Behave(Habit.UNCHECKED),
+    StepKind.HTTP_FIRST: lambda: Behave(Habit.HTTP_FIRST),
+    StepKind.REMEMBERED: lambda: Behave(Habit.REMEMBERED),
+    StepKind.FALL_BACK: lambda: Behave(Habit.FALL_BACK),
+    StepKind.LOGGED: lambda: Behave(Habit.LOGGED),
     StepKind.PLANT: lambda secrets: Plant(secrets),
     StepKind.SEND_TEXT: lambda participant, participants, text: SendText(participant, participants, text),
     StepKind.SEND_PART: lambda participant, participants, part, text: SendText(participant, participants, text, part),
@@ -87,6 +107,23 @@ _ACTIONS: Mapping[StepKind, Callable[..., Action]] = {
     StepKind.ADD: lambda participant, other: AddMember(participant, other),
     StepKind.REMOVE: lambda participant, other: RemoveMember(participant, other),
     StepKind.COMPARE: lambda participant, other: CompareSafetyNumbers(participant, other),
+    StepKind.COMPARE_DIFFERENT: lambda participant, other: CompareSafetyNumbers(participant, other, same=False),
+    StepKind.REFUSE_CONNECTION: lambda participant, certificate: RefuseToConnect(participant, certificate),
+    StepKind.MEDDLE: lambda participant, other, text, meddling: SendMeddled(
+        participant, other, text, meddling, noticed=False
+    ),
+    StepKind.MEDDLE_NOTICED: lambda participant, other, text, meddling: SendMeddled(
+        participant, other, text, meddling, noticed=True
+    ),
+    StepKind.CHANGE: lambda participant, other, text, old, new: SendChanged(
+        participant, other, text, old, new, believed=True
+    ),
+    StepKind.CHANGE_REFUSED: lambda participant, other, text, old, new: SendChanged(
+        participant, other, text, old, new, believed=False
+    ),
+    StepKind.DENY_KEYS: DenyKeys,
+    StepKind.SUBSTITUTE_KEYS: SubstituteKeys,
+    StepKind.GHOST: lambda other: AddGhost(other),
     StepKind.COPY: lambda participant: CopyDevice(participant),
     StepKind.LINK: lambda participant: LinkDevice(participant),
     StepKind.REPLACE: lambda participant: ReplaceDevice(participant),
@@ -123,6 +160,10 @@ class _Reader:
                 return self._list("secret", text, SecretName)
             case "mode":
                 return self._word("mode", text, Mode)
+            case "certificate":
+                return self._word("certificate", text, Certificate)
+            case "meddling":
+                return self._word("meddling", text, Meddling)
             case "encryption":
                 return self._word("encryption", text, Encryption)
             case "part":

@@ -19,6 +19,65 @@ class Participant(StrEnum):
     ERIN = "erin"
 
 
+class Certificate(StrEnum):
+    """What is wrong with the certificate that somebody shows in place of the service."""
+
+    TRUSTED = "trusted"
+    """Nothing that a device could notice: its authority was installed there."""
+    UNTRUSTED = "untrusted"
+    """No device knows its authority."""
+    SELF_SIGNED = "self-signed"
+    EXPIRED = "expired"
+    MISNAMED = "misnamed"
+    """It is for another name."""
+
+
+class Habit(StrEnum):
+    """How the apps of a scenario differ from others."""
+
+    PINNED = "pinned"
+    """They know the key of the service and accept no other one."""
+    UNCHECKED = "unchecked"
+    """They accept any certificate: a bad example."""
+    HTTP_FIRST = "http-first"
+    """They begin without TLS, and change to TLS when the service says so."""
+    REMEMBERED = "remembered"
+    """They begin so, but remember from an earlier visit that the service wants TLS (RFC 6797)."""
+    FALL_BACK = "fall-back"
+    """They send plaintext to whoever has no keys: a bad example."""
+    LOGGED = "logged"
+    """They check keys against a public log."""
+
+
+class Meddling(StrEnum):
+    """What somebody on the way does with a message."""
+
+    REPEATS = "repeats"
+    REORDERS = "reorders"
+    DROPS = "drops"
+    TRUNCATES = "truncates"
+    MISDELIVERS = "misdelivers"
+
+
+@dataclass(frozen=True, slots=True)
+class Intercept:
+    """Somebody on the path stands in for the service, with such a certificate."""
+
+    certificate: Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class StripTls:
+    """Somebody on the path talks TLS to the service, and none to the apps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behave:
+    """All apps have this habit."""
+
+    habit: Habit
+
+
 @dataclass(frozen=True, slots=True)
 class Serve:
     """Start a message service in this mode; in E2EE mode participants encrypt with `encryption`."""
@@ -125,10 +184,60 @@ class AcceptIdentity:
 
 @dataclass(frozen=True, slots=True)
 class CompareSafetyNumbers:
-    """Two participants compare the safety numbers that their apps show."""
+    """Two participants compare the safety numbers that their apps show, which must be the `same` or must differ."""
 
     participant: Participant
     other: Participant
+    same: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseToConnect:
+    """The app of a participant gets such a certificate in place of the service's, and must not go on."""
+
+    participant: Participant
+    certificate: Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class SendMeddled:
+    """One participant sends a text, which somebody on the way meddles with: whether the recipient's app must notice."""
+
+    sender: Participant
+    recipient: Participant
+    text: str
+    meddling: Meddling
+    noticed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SendChanged:
+    """One participant sends a text, in which somebody on the way replaces `old` by `new`, of the same length, without
+    any key: whether the recipient must read that."""
+
+    sender: Participant
+    recipient: Participant
+    text: str
+    old: str
+    new: str
+    believed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DenyKeys:
+    """From now on, the operator says of everybody that there are no keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubstituteKeys:
+    """From now on, the operator stands between each two participants, with keys of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddGhost:
+    """The operator adds somebody to the group, whom no member has asked in."""
+
+    ghost: Participant
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +309,15 @@ class Expect:
 
 type Action = (
     Serve
+    | Intercept
+    | StripTls
+    | DenyKeys
+    | SubstituteKeys
+    | Behave
+    | RefuseToConnect
+    | SendMeddled
+    | SendChanged
+    | AddGhost
     | Pad
     | Plant
     | SendText
@@ -250,8 +368,8 @@ class Scenario:
     """One story in one mode, with its answer key.
 
     `claims` are complete (each secret of `secrets` at each of `observers`) and the same as those of the `Expect` step.
-    `encryption` and `padded` say something in E2EE mode alone. `prose` is the Markdown around the steps, without the
-    explanations.
+    `encryption` and `padded` say something in E2EE mode alone. `interceptor` is the certificate of whoever stands in
+    for the service, None if nobody does. `prose` is the Markdown around the steps, without the explanations.
     """
 
     title: str
@@ -259,6 +377,9 @@ class Scenario:
     mode: Mode
     encryption: Encryption
     padded: bool
+    interceptor: Certificate | None
+    strips_tls: bool
+    habits: frozenset[Habit]
     observers: tuple[Observer, ...]
     secrets: tuple[SecretName, ...]
     steps: tuple[Step, ...]

@@ -12,6 +12,7 @@ from enum import Enum, IntEnum, StrEnum, auto
 from types import MappingProxyType
 
 from lab.model import Encryption, Exposure, Mode, Observer, SecretName
+from lab.scenario.lesson import Certificate, Meddling
 
 
 class Part(IntEnum):
@@ -28,6 +29,14 @@ class StepKind(Enum):
     SERVE = auto()
     SERVE_WITH = auto()
     PAD = auto()
+    INTERCEPTOR = auto()
+    STRIP_TLS = auto()
+    PINNED = auto()
+    UNCHECKED = auto()
+    HTTP_FIRST = auto()
+    REMEMBERED = auto()
+    FALL_BACK = auto()
+    LOGGED = auto()
     PLANT = auto()
     SEND_TEXT = auto()
     SEND_PART = auto()
@@ -38,6 +47,15 @@ class StepKind(Enum):
     ADD = auto()
     REMOVE = auto()
     COMPARE = auto()
+    COMPARE_DIFFERENT = auto()
+    REFUSE_CONNECTION = auto()
+    MEDDLE = auto()
+    MEDDLE_NOTICED = auto()
+    CHANGE = auto()
+    CHANGE_REFUSED = auto()
+    DENY_KEYS = auto()
+    SUBSTITUTE_KEYS = auto()
+    GHOST = auto()
     COPY = auto()
     LINK = auto()
     REPLACE = auto()
@@ -56,10 +74,13 @@ class StepKind(Enum):
     @property
     def part(self) -> Part:
         """The part of a scenario in which such a step belongs."""
-        if self in (StepKind.SERVE, StepKind.SERVE_WITH, StepKind.PAD, StepKind.PLANT):
+        if self in _OF_THE_STAGE:
             return Part.STAGE
         return Part.CLAIMS if self is StepKind.EXPECT else Part.STORY
 
+
+_OF_THE_STAGE = frozenset(kind for kind in StepKind if kind.value <= StepKind.PLANT.value)
+"""They stand first in `StepKind`, too."""
 
 PARTS_OF_STORY = (SecretName.EARLIER, SecretName.LATER, SecretName.HEALED)
 """The texts that say when they are sent."""
@@ -106,6 +127,57 @@ _ENGLISH = (
         "texts are padded",
         "texts are padded",
         "In e2ee mode: apps fill each text up to a multiple of 160 bytes before they encrypt it.",
+    ),
+    Phrase(
+        StepKind.INTERCEPTOR,
+        "an interceptor with a certificate that is {certificate}",
+        "an interceptor with a certificate that is trusted",
+        "Somebody on the path stands in for the service, ends TLS, and passes everything on. Claims have a column "
+        "`interceptor`. The apps must accept it: it is `trusted`, or they check no certificate.",
+    ),
+    Phrase(
+        StepKind.STRIP_TLS,
+        "an attacker on the path who removes TLS",
+        "an attacker on the path who removes TLS",
+        "Talks TLS to the service and none to the apps, and takes out of each answer what would make them use it. "
+        "Claims have a column `interceptor`. Needs apps that begin with http, and tls or e2ee mode.",
+    ),
+    Phrase(
+        StepKind.PINNED,
+        "the apps pin the key of the service",
+        "the apps pin the key of the service",
+        "The key came with the app, which accepts no other one, whatever the certificate says.",
+    ),
+    Phrase(
+        StepKind.UNCHECKED,
+        "the apps check no certificate",
+        "the apps check no certificate",
+        "A bad example: they encrypt for whoever answers.",
+    ),
+    Phrase(
+        StepKind.HTTP_FIRST,
+        "the apps begin with http",
+        "the apps begin with http",
+        "A bad example: they ask without TLS first, and change to TLS when the service says so.",
+    ),
+    Phrase(
+        StepKind.REMEMBERED,
+        "the apps remember that the service wants https",
+        "the apps remember that the service wants https",
+        "They would begin with http, but have been told on an earlier visit (HSTS) never to do so again.",
+    ),
+    Phrase(
+        StepKind.FALL_BACK,
+        "the apps fall back to plaintext",
+        "the apps fall back to plaintext",
+        "A bad example: to somebody who has no keys they write without end-to-end encryption, and say nothing.",
+    ),
+    Phrase(
+        StepKind.LOGGED,
+        "the apps check a public log of keys",
+        "the apps check a public log of keys",
+        "Key transparency: keys count only if they stand in a log that everybody sees, and each app looks for keys of "
+        "its own account there. Only in e2ee mode.",
     ),
     Phrase(
         StepKind.PLANT,
@@ -166,6 +238,63 @@ _ENGLISH = (
         "{participant} and {other} compare safety numbers",
         "alice and bob compare safety numbers",
         "They must be equal, and each marks the other one as verified. Only in e2ee mode.",
+    ),
+    Phrase(
+        StepKind.COMPARE_DIFFERENT,
+        "{participant} and {other} compare safety numbers, and they differ",
+        "alice and bob compare safety numbers, and they differ",
+        "They must differ: somebody has handed out other keys. Only in e2ee mode.",
+    ),
+    Phrase(
+        StepKind.REFUSE_CONNECTION,
+        "the app of {participant} refuses to connect through an interceptor with a certificate that is {certificate}",
+        "the app of alice refuses to connect through an interceptor with a certificate that is expired",
+        "For this one connection, somebody stands in for the service. The app must refuse. Claims have a column "
+        "`interceptor`. Not in plaintext mode.",
+    ),
+    Phrase(
+        StepKind.MEDDLE,
+        '{participant} sends {other} "{text}", the operator {meddling} it, and nobody notices',
+        'alice sends bob "Come at once", the operator drops it, and nobody notices',
+        "The operator meddles with the encrypted message. What is sent here is no `body`. Only in e2ee mode.",
+    ),
+    Phrase(
+        StepKind.MEDDLE_NOTICED,
+        '{participant} sends {other} "{text}", the operator {meddling} it, and the app of {other} notices',
+        'alice sends bob "Come at once", the operator repeats it, and the app of bob notices',
+        "The same, and the app must refuse what it gets.",
+    ),
+    Phrase(
+        StepKind.CHANGE,
+        '{participant} sends {other} "{text}", the operator changes "{old}" to "{new}", and it is believed',
+        'alice sends bob "Meet me at 5pm", the operator changes "5pm" to "6pm", and it is believed',
+        "The operator flips bits of the encrypted message, without any key. Both pieces have the same length. What is "
+        "sent here is no `body`. Only in e2ee mode; only `ctr` does not notice.",
+    ),
+    Phrase(
+        StepKind.CHANGE_REFUSED,
+        '{participant} sends {other} "{text}", the operator changes "{old}" to "{new}", and it is refused',
+        'alice sends bob "Meet me at 5pm", the operator changes "5pm" to "6pm", and it is refused',
+        "The same, and the app must refuse it.",
+    ),
+    Phrase(
+        StepKind.DENY_KEYS,
+        "the operator says from now on that nobody has keys",
+        "the operator says from now on that nobody has keys",
+        "Whichever app asks for somebody's keys is told that there are none. Only in e2ee mode.",
+    ),
+    Phrase(
+        StepKind.SUBSTITUTE_KEYS,
+        "the operator hands out keys of its own from now on",
+        "the operator hands out keys of its own from now on",
+        "Between each two participants, the operator stands in for both: it opens each message with its own keys and "
+        "seals it again. What it opens counts as what `server` can read. Only in e2ee mode.",
+    ),
+    Phrase(
+        StepKind.GHOST,
+        "the operator adds {other} to the group, and says so to nobody",
+        "the operator adds dave to the group, and says so to nobody",
+        "A ghost: a member that no other member has asked in. Only in e2ee mode.",
     ),
     Phrase(
         StepKind.COPY,
@@ -288,6 +417,26 @@ WORDS: tuple[tuple[str, Mapping[StrEnum, str]], ...] = (
             Encryption.OLM: "as Matrix does it, by the program that Matrix uses; needs `pip install 'mitm-lab[olm]'`",
             Encryption.STATIC: "a bad example: the keys never change",
             Encryption.RSA: "a bad example: RSA as in a school book, for short texts only",
+        },
+    ),
+    (
+        "certificate",
+        {
+            Certificate.TRUSTED: "nothing is wrong with it: its authority was installed on the devices",
+            Certificate.UNTRUSTED: "its authority is one that no device knows",
+            Certificate.SELF_SIGNED: "it has no authority but itself",
+            Certificate.EXPIRED: "it was valid until yesterday",
+            Certificate.MISNAMED: "it is for another name",
+        },
+    ),
+    (
+        "meddling",
+        {
+            Meddling.REPEATS: "delivers it twice",
+            Meddling.REORDERS: "delivers it after one that is sent later",
+            Meddling.DROPS: "never delivers it",
+            Meddling.TRUNCATES: "cuts off its end",
+            Meddling.MISDELIVERS: "delivers in its place another one, which was meant for somebody else",
         },
     ),
     (

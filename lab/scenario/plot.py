@@ -9,24 +9,35 @@ from lab.scenario.errors import Problems
 from lab.scenario.lesson import (
     AcceptIdentity,
     Action,
+    AddGhost,
     AddMember,
+    Behave,
+    Certificate,
     CompareSafetyNumbers,
     CopyDevice,
     DelayText,
     DeliverAgain,
     DeliverDelayed,
+    DenyKeys,
+    Habit,
+    Intercept,
     LinkDevice,
     Pad,
     Participant,
+    RefuseToConnect,
     RefuseToSend,
     RemoveMember,
     ReplaceDevice,
+    SendChanged,
     SendFile,
     SendIntercepted,
+    SendMeddled,
     SendText,
     SendToGroup,
     Serve,
     StartGroup,
+    StripTls,
+    SubstituteKeys,
     SwapKey,
     WriteAs,
 )
@@ -47,7 +58,17 @@ _E2EE_ONLY = (
     WriteAs,
     SwapKey,
     SendIntercepted,
+    SendMeddled,
+    SendChanged,
+    DenyKeys,
+    SubstituteKeys,
+    AddGhost,
 )
+
+_OF_KEYS = (Habit.FALL_BACK, Habit.LOGGED)
+"""Habits that are about the keys of participants."""
+
+_EXCLUDE_EACH_OTHER = ((Habit.PINNED, Habit.UNCHECKED), (Habit.HTTP_FIRST, Habit.REMEMBERED))
 
 
 def check_plot(actions: Iterable[tuple[RawStep, Action]], serve: Serve, problems: Problems) -> None:
@@ -65,6 +86,16 @@ class _Plot:
         self._serve = serve
         self._problems = problems
         self._line = 0
+        self._habits: dict[Habit, int] = {}
+        """How apps behave, and the line that says so."""
+        self._stripping = 0
+        """The line that says that somebody removes TLS."""
+        self._denied = 0
+        """Since when the operator denies that there are keys."""
+        self._substituted = 0
+        """Since when the operator hands out keys of its own."""
+        self._intercepted: tuple[Certificate, int] | None = None
+        """Whoever stands in for the service: the certificate, and the line that says so."""
         self._talking: set[Participant] = set()
         self._acting: dict[Participant, int] = {}
         """Whose devices or identities a step is about, and the first such line."""
@@ -91,6 +122,25 @@ class _Plot:
             self._refuse("this needs a message service in e2ee mode: in the other modes, participants have no keys")
             return
         match action:
+            case Intercept():
+                self._intercepted = (action.certificate, line)
+            case StripTls():
+                self._stripping = line
+                self._check_tls()
+            case Behave():
+                self._behave(action.habit)
+            case DenyKeys():
+                self._lie(substitute=False)
+            case SubstituteKeys():
+                self._lie(substitute=True)
+            case RefuseToConnect():
+                self._refuse_to_connect(action)
+            case SendMeddled():
+                self._send(action.sender, [action.recipient])
+            case SendChanged():
+                self._change(action)
+            case AddGhost():
+                self._add_ghost(action.ghost)
             case SendText():
                 self._part(action.secret)
                 self._send(action.sender, action.recipients)
@@ -114,7 +164,7 @@ class _Plot:
             case AcceptIdentity():
                 self._accept(action)
             case CompareSafetyNumbers():
-                self._about(action.participant, action.other)
+                self._compare(action)
             case RefuseToSend():
                 self._refuse_to_send(action)
             case DelayText():
@@ -134,6 +184,7 @@ class _Plot:
 
     def end(self) -> None:
         """What only shows at the end of the story."""
+        self._check_stage()
         for recipient, (_, line) in self._delayed.items():
             self._problems.add(line, f"this message never reaches {recipient}; deliver it before the claims")
         for who, line in self._acting.items():
@@ -142,6 +193,81 @@ class _Plot:
         if self._earlier and not self._copied:
             for line in self._earlier:
                 self._problems.add(line, "earlier than what? nobody copies a device in this scenario")
+
+    def _behave(self, habit: Habit) -> None:
+        self._habits[habit] = self._line
+        if habit in _OF_KEYS and self._serve.mode is not Mode.E2EE:
+            self._refuse("this needs a message service in e2ee mode: in the other modes, participants have no keys")
+        elif habit not in _OF_KEYS:
+            self._check_tls()
+
+    def _check_tls(self) -> None:
+        if self._serve.mode is Mode.PLAINTEXT:
+            self._refuse("in plaintext mode there is no TLS that this could be about")
+
+    def _lie(self, *, substitute: bool) -> None:
+        since = self._denied or self._substituted
+        if since:
+            self._refuse(f"the operator lies about keys since line {since} already")
+        elif substitute:
+            self._substituted = self._line
+        else:
+            self._denied = self._line
+
+    def _check_stage(self) -> None:
+        """That attackers and apps fit together: else nobody could even begin."""
+        for one, other in _EXCLUDE_EACH_OTHER:
+            if one in self._habits and other in self._habits:
+                line = max(self._habits[one], self._habits[other])
+                self._problems.add(line, f"{one} and {other} exclude each other")
+        begin = {Habit.HTTP_FIRST, Habit.REMEMBERED} & self._habits.keys()
+        if self._stripping and not begin:
+            self._problems.add(
+                self._stripping,
+                "there is nothing to remove: the apps use https from the first byte; let them begin with http",
+            )
+        if self._intercepted is not None:
+            certificate, line = self._intercepted
+            if self._serve.mode is Mode.PLAINTEXT:
+                self._problems.add(line, "in plaintext mode nobody looks at certificates")
+            elif self._refuses(certificate):
+                self._problems.add(
+                    line,
+                    f"the apps refuse a certificate that is {certificate}: nobody could join; see the step for that",
+                )
+
+    def _refuses(self, certificate: Certificate) -> bool:
+        """Whether the apps refuse such a certificate."""
+        if Habit.UNCHECKED in self._habits:
+            return False
+        return certificate is not Certificate.TRUSTED or Habit.PINNED in self._habits
+
+    def _refuse_to_connect(self, action: RefuseToConnect) -> None:
+        self._about(action.participant)
+        if self._serve.mode is Mode.PLAINTEXT:
+            self._refuse("in plaintext mode nobody looks at certificates")
+        elif not self._refuses(action.certificate):
+            self._refuse(f"nothing keeps the app of {action.participant} from accepting this certificate")
+
+    def _change(self, action: SendChanged) -> None:
+        self._send(action.sender, [action.recipient])
+        if action.old not in action.text:
+            self._refuse(f'"{action.old}" is not in "{action.text}"')
+        elif len(action.old.encode()) != len(action.new.encode()):
+            self._refuse(f'"{action.old}" and "{action.new}" take a different number of bytes')
+        elif action.believed is not (self._serve.encryption is Encryption.CTR):
+            self._refuse("only with ctr is a changed message believed; with every other encryption it is refused")
+
+    def _add_ghost(self, ghost: Participant) -> None:
+        if self._group is None:
+            self._refuse("there is no group yet; somebody starts it first")
+        elif ghost in self._group:
+            self._refuse(f"{ghost} is in the group already")
+
+    def _compare(self, action: CompareSafetyNumbers) -> None:
+        self._about(action.participant, action.other)
+        if not action.same and not self._substituted:
+            self._refuse("nobody has handed out other keys before, so the safety numbers are the same")
 
     def _refuse(self, message: str) -> None:
         self._problems.add(self._line, message)
@@ -263,8 +389,15 @@ class _Plot:
         self._about(action.sender, action.recipient)
         changed = (action.sender, action.recipient) in self._unaccepted
         swapped = action.recipient in self._swapped
-        if not changed and not swapped and self._serve.encryption is not Encryption.RSA:
+        too_long = self._serve.encryption is Encryption.RSA
+        if not (changed or swapped or too_long or self._no_keys()):
             self._refuse(f"nothing keeps the app of {action.sender} from sending this")
+
+    def _no_keys(self) -> bool:
+        """Whether it may be that an app gets no keys that it accepts, and does not go on without."""
+        if self._denied:
+            return Habit.FALL_BACK not in self._habits
+        return self._substituted > 0
 
     def _swap(self, owner: Participant) -> None:
         self._about(owner)

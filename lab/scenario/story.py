@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 from lab.model import Claim, Exposure, Mode, Observer, SecretName
 from lab.scenario.actions import Matched, read_actions
@@ -10,9 +10,11 @@ from lab.scenario.claims import opens_explanation, read_explanation
 from lab.scenario.errors import Problems
 from lab.scenario.lesson import (
     Action,
+    Behave,
     DelayText,
     Expect,
     Explanation,
+    Intercept,
     Pad,
     Plant,
     Scenario,
@@ -23,6 +25,7 @@ from lab.scenario.lesson import (
     Serve,
     StartGroup,
     Step,
+    StripTls,
 )
 from lab.scenario.outline import Outline, RawScenario, RawStep
 from lab.scenario.phrases import Language, Part, StepKind
@@ -39,6 +42,7 @@ _ONCE = (
     ("list of secrets", {StepKind.PLANT}),
     ("table of claims", {StepKind.EXPECT}),
 )
+_SAID_ONCE = {kind for kind in StepKind if kind.part is Part.STAGE}.difference(*(kinds for _, kinds in _ONCE))
 _SENDING = {
     StepKind.SEND_TEXT,
     StepKind.SEND_PART,
@@ -62,7 +66,7 @@ def read_scenario(raw: RawScenario, outline: Outline, language: Language, proble
     _check_completeness(raw, steps, problems)
     if problems.any_between(raw.line, raw.last):
         return None
-    observers = _observers(step.kind for step in steps)
+    observers = _observers({step.kind for step in steps})
     actions = tuple(read_actions(steps, observers, language, problems))
     if problems.any_between(raw.line, raw.last):
         return None
@@ -79,6 +83,9 @@ def read_scenario(raw: RawScenario, outline: Outline, language: Language, proble
         mode=serve.mode,
         encryption=serve.encryption,
         padded=any(isinstance(action, Pad) for _, action in actions),
+        interceptor=next((action.certificate for _, action in actions if isinstance(action, Intercept)), None),
+        strips_tls=any(isinstance(action, StripTls) for _, action in actions),
+        habits=frozenset(action.habit for _, action in actions if isinstance(action, Behave)),
         observers=observers,
         secrets=secrets,
         steps=tuple(Step(step.line, step.keyword, step.text, action) for step, action in actions),
@@ -120,15 +127,26 @@ def _check_completeness(raw: RawScenario, steps: Sequence[Matched], problems: Pr
             problems.add(raw.line, f"this scenario has no {name}")
         for step in found[1:]:
             problems.add(step.raw.line, f"this scenario has a {name} already, in line {found[0].raw.line}")
-    for step in [step for step in steps if step.kind is StepKind.PAD][1:]:
-        problems.add(step.raw.line, "this scenario says that already")
+    said: set[StepKind] = set()
+    for step in steps:
+        if step.kind in _SAID_ONCE and step.kind in said:
+            problems.add(step.raw.line, "this scenario says that already")
+        said.add(step.kind)
     if not any(step.kind in _SENDING for step in steps):
         problems.add(raw.line, "nobody sends anything in this scenario")
 
 
-def _observers(kinds: Iterable[StepKind]) -> tuple[Observer, ...]:
+_BROUGHT_IN = {
+    Observer.INTERCEPTOR: {StepKind.INTERCEPTOR, StepKind.STRIP_TLS, StepKind.REFUSE_CONNECTION},
+    Observer.DEVICE: {StepKind.COPY},
+}
+
+
+def _observers(kinds: Set[StepKind]) -> tuple[Observer, ...]:
     """Who observes a scenario with such steps."""
-    return (*ON_STAGE, Observer.DEVICE) if StepKind.COPY in kinds else ON_STAGE
+    return tuple(
+        observer for observer in Observer if observer in ON_STAGE or not kinds.isdisjoint(_BROUGHT_IN[observer])
+    )
 
 
 def _check_encryption(steps: Iterable[Matched], mode: Mode, problems: Problems) -> None:
