@@ -101,6 +101,10 @@ class Recorder:
         """Something went wrong on a connection that goes on."""
         self._note(Event.BROKEN, self._numbers.get(connection, ""), error)
 
+    def refused(self, connection: str, how: str) -> None:
+        """The client did not want to go on with a connection, which has still to end."""
+        self._note(Event.REFUSED, self._numbers.get(connection, ""), how)
+
     def got(
         self, connection: str, place: str, direction: Direction, moment: float, data: bytes, exchange: int = 0
     ) -> None:
