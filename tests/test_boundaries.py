@@ -134,7 +134,7 @@ def service_is_apart(imports: Imports) -> list[str]:
 def addons_know_the_tap_side_only(imports: Imports) -> list[str]:
     allowed = (
         *("lab.model", "lab.stage.tap_side", "lab.stage.http_tap", "lab.stage.envelope_view"),
-        *("lab.stage.attacker", "lab.stage.downgrading", "lab.stage.meddling"),
+        *("lab.stage.attacker", "lab.stage.downgrading", "lab.stage.meddling", "lab.stage.posted"),
     )
     return [
         f"{name} imports {one}"
