@@ -270,6 +270,8 @@ class Event(StrEnum):
     """A connection ended in good order."""
     BROKEN = "broken"
     """A connection ended with an error, which the detail names."""
+    REFUSED = "refused"
+    """A client that was offered TLS ended the connection before it said anything in it; the detail says how."""
     SEGMENT = "segment"
     """The tap was told that the conversation is over, and all its connections had ended; the detail is how many
     observations it handed to the record, so that one lost on a full disk is missed."""

@@ -132,7 +132,10 @@ def service_is_apart(imports: Imports) -> list[str]:
 
 
 def addons_know_the_tap_side_only(imports: Imports) -> list[str]:
-    allowed = ("lab.model", "lab.stage.tap_side", "lab.stage.envelope_view")
+    allowed = (
+        *("lab.model", "lab.stage.tap_side", "lab.stage.http_tap", "lab.stage.envelope_view"),
+        *("lab.stage.attacker", "lab.stage.downgrading", "lab.stage.meddling", "lab.stage.posted"),
+    )
     return [
         f"{name} imports {one}"
         for name, imported in imports.items()

@@ -56,12 +56,22 @@ def records(data: bytes) -> tuple[Record, ...]:
     while at + HEADER_LENGTH <= len(data):
         content_type, major, minor = data[at], data[at + 1], data[at + 2]
         end = at + HEADER_LENGTH + int.from_bytes(data[at + 3 : at + HEADER_LENGTH])
-        plausible = content_type in _CONTENT_TYPES and major == 3 and minor <= 4
-        if not plausible or end > len(data) or end - at - HEADER_LENGTH > _MAX_PAYLOAD:
+        if not may_begin_record(data[at : at + HEADER_LENGTH]) or end > len(data):
             break
         found.append(Record(at, end, content_type, major << 8 | minor))
         at = end
     return tuple(found)
+
+
+def may_begin_record(data: bytes) -> bool:
+    """Whether a record can begin like this, with however many of its bytes there are."""
+    header = data[:HEADER_LENGTH].ljust(HEADER_LENGTH, b"\0")
+    return (
+        (not data or header[0] in _CONTENT_TYPES)
+        and (len(data) < 2 or header[1] == 3)
+        and header[2] <= 4
+        and int.from_bytes(header[3:]) <= _MAX_PAYLOAD
+    )
 
 
 def client_hello(data: bytes) -> ClientHello | None:

@@ -32,6 +32,14 @@ class IdentityChangedError(E2EEError):
         self.account = account
 
 
+class NoKeysError(E2EEError):
+    """The service has no keys for an account, or says so: one sentence. `account` says whose."""
+
+    def __init__(self, account: str) -> None:
+        super().__init__(f"the service has no keys to encrypt with for {account}: nothing was sent")
+        self.account = account
+
+
 @dataclass(frozen=True, slots=True)
 class Contact:
     """What the device knows of one account: device lists as they were signed.

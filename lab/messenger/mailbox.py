@@ -53,13 +53,14 @@ class Prepared:
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A message that was opened: `fields` is what it says. `used_up`: it took a one-time key. `group`: the
-    conversation, if it was sealed for all of a group at once."""
+    conversation, if it was sealed for all of a group at once. `plain`: it was not sealed, the service could read it."""
 
     id: str
     sender: str
     fields: Mapping[str, Any]
     used_up: bool = False
     group: str = ""
+    plain: bool = False
 
     def to_bytes(self) -> bytes:
         return dump(
@@ -69,6 +70,7 @@ class Waiting:
                 "fields": self.fields,
                 "used_up": self.used_up,
                 "group": self.group,
+                "plain": self.plain,
             }
         )
 

@@ -39,6 +39,11 @@ class Arrived:
     envelope: str | None
     shared: str | None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is nothing in it that was sealed."""
+        return self.envelope is None and self.shared is None and any(self.plain.values())
+
 
 @dataclass(frozen=True, slots=True)
 class Members:

@@ -24,7 +24,7 @@ from lab.e2ee.fingerprint import Party, qr_payload, safety_number
 from lab.e2ee.identity import read_device_list
 from lab.e2ee.protocol import E2EEError
 from lab.messenger import attachments
-from lab.messenger.contacts import Contacts
+from lab.messenger.contacts import Contacts, NoKeysError
 from lab.messenger.content import Content, from_json, to_json
 from lab.messenger.mailbox import Mailbox, Prepared, Waiting
 from lab.messenger.operations import Arrived, Members, Operations, read_event
@@ -68,7 +68,9 @@ class Participant:
 
     `encryption` None: contents are sent as they are, and what is said below about keys and identities does not apply.
     `padded`: what is sealed is filled up to a multiple of some length. `number` is that of a device that is not in its
-    store yet. `key_log` is as in Wire.
+    store yet. `key_log` is as in Wire. `fall_back`: asked with the name of an account for which the service has no
+    keys, or which sent something that is not sealed, whether to go on with it without encryption; an app that does not
+    ask its user has its answer ready.
 
     WireError and E2EEError come out of every method that speaks to the service; LabError: the device store cannot be
     used, or the encryption is not installed.
@@ -85,8 +87,10 @@ class Participant:
         padded: bool = False,
         key_log: Path | None = None,
         number: int = 1,
+        fall_back: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self.person = person
+        self._fall_back = fall_back
         # First, since it may not be installed; nothing is open yet.
         engine = None if encryption is None else engine_for(encryption, os.urandom)
         self._number = number
@@ -235,13 +239,16 @@ class Participant:
         """Seal a message and put it into the outbox; its file is stored at the service."""
         prepared = Prepared(str(uuid4()), conversation, tuple(recipients), content, {}, {})
         if self._encrypted is None:
-            body, changes = {"content": to_json(content)}, Changes()
-            prepared = replace(prepared, fields=body["content"], body={"id": prepared.id, **body})
-            self._mailbox.prepare(prepared, changes)
-            return prepared
+            return self._leave_open(prepared)
         for account in recipients:
             self._encrypted.contacts.check(account)
-        return self._seal(self._encrypted, replace(prepared, fields=attachments.store(content, self._operations)))
+        sealable = replace(prepared, fields=attachments.store(content, self._operations))
+        try:
+            return self._seal(self._encrypted, sealable)
+        except NoKeysError as error:
+            if not self._fall_back(error.account):
+                raise
+            return self._leave_open(prepared)
 
     def post(self, prepared: Prepared, *, again: bool = False) -> str:
         """Post what was prepared; returns the message's id.
@@ -270,6 +277,13 @@ class Participant:
         return self._show(waiting, confirm=confirm)
 
     # Sending
+
+    def _leave_open(self, prepared: Prepared) -> Prepared:
+        """Have it sent as it is, so that the service can read it."""
+        fields = to_json(prepared.content)
+        prepared = replace(prepared, fields=fields, body={"id": prepared.id, "content": fields})
+        self._mailbox.prepare(prepared, Changes())
+        return prepared
 
     def _seal(self, encrypted: _Encrypted, prepared: Prepared) -> Prepared:
         body, changes = encrypted.sealing.seal(prepared.conversation, prepared.recipients, prepared.fields)
@@ -331,13 +345,14 @@ class Participant:
             self._mailbox.skip(arrived.sequence)
             self._arrived = None
 
-        if self._encrypted is None:
+        if self._encrypted is None or (arrived.is_plain and self._fall_back(arrived.sender)):
             try:
                 fields = to_json(from_json(arrived.plain))
             except ValueError as error:
                 forget()
                 raise WireError(f"message {arrived.id}: {error}") from None
-            self._mailbox.receive(Waiting(arrived.id, arrived.sender, fields), arrived.sequence, Changes())
+            waiting = Waiting(arrived.id, arrived.sender, fields, plain=True)
+            self._mailbox.receive(waiting, arrived.sequence, Changes())
             return
         with self._refusing(arrived.id, arrived.sender, forget):
             unsealed = self._encrypted.sealing.open(arrived)
@@ -347,7 +362,7 @@ class Participant:
         self._mailbox.receive(waiting, arrived.sequence, unsealed.changes)
 
     def _show(self, waiting: Waiting, *, confirm: bool) -> Content:
-        if self._encrypted is None:
+        if self._encrypted is None or waiting.plain:
             content = from_json(waiting.fields)
         else:
             with self._refusing(waiting.id, waiting.sender, lambda: self._mailbox.shown(waiting.id)):

@@ -30,7 +30,7 @@ from lab.e2ee.identity import PublicDevice
 from lab.e2ee.padding import pad, unpad
 from lab.e2ee.prekeys import Handed
 from lab.e2ee.protocol import MAX_READERS, E2EEError
-from lab.messenger.contacts import Contacts
+from lab.messenger.contacts import Contacts, NoKeysError
 from lab.messenger.content import dump
 from lab.messenger.operations import Arrived, Operations, addresses, encode
 from lab.messenger.own import OwnDevice
@@ -66,7 +66,8 @@ class _SenderKey:
 class Sealing:
     """Encryption with `engine` for the device `own`.
 
-    E2EEError, IdentityChangedError among them, comes out of every method, and where the service is asked WireError.
+    E2EEError comes out of every method, IdentityChangedError and NoKeysError among them, and where the service is asked
+    WireError.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class Sealing:
                 raise
             # Somebody may have removed a device that keys were asked for.
             for account in (*recipients, self._own.account):
-                self._contacts.refresh(account)
+                self._refresh(account)
             return self._seal(conversation, recipients, fields)
 
     def correct(self, error: WireError, recipients: Sequence[str]) -> None:
@@ -240,8 +241,17 @@ class Sealing:
             self._contacts.learn(account, data)
             for device in devices:
                 if device.device not in keys:
-                    raise E2EEError(f"device {device.device} of {account} has not published any keys yet")
+                    raise NoKeysError(account)
                 handed[device] = keys[device.device]
+
+    def _refresh(self, account: str) -> None:
+        """Learn the device list of an account. Whoever was met before had one, and is not believed to have none now."""
+        try:
+            self._contacts.refresh(account)
+        except WireError as error:
+            if error.status == 404 and self._contacts.find(account) is None:
+                raise NoKeysError(account) from error
+            raise
 
     def _sender(self, account: str, number: int) -> PublicDevice:
         """The device that a message is said to be from, if the account has such a one."""

@@ -1,22 +1,31 @@
 """HTTP to the message service, as any client would speak it: names, certificates and errors are the service's own.
 
 The connection is dialled to the venue's address while URL, Host, SNI and the name check all say the venue's host.
-Proxy and CA variables of the environment are ignored: a participant trusts exactly the authority it was given.
+Proxy and CA variables of the environment are ignored: a participant trusts exactly the authorities it was given.
+
+An app may begin with http://, as with a link or a typed name, and is then sent to https:// by the service. Whoever is
+on the path sees that first question and can answer in the service's place, unless the app remembers what the service
+has said before (HSTS).
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http.client import IncompleteRead
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -26,10 +35,14 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from lab import private
 from lab.messenger.content import dump
+from lab.messenger.hsts import HEADER, Hsts
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 20.0
 """Guards, not waits: a service that is silent for longer counts as gone."""
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+"""Answers that say where to go instead (RFC 9110, section 15.4)."""
 
 _PASSING = frozenset({401, 408, 421, 425, 429})
 """Refusals that say nothing about the request itself (RFC 9110, section 15.5; RFC 6585; RFC 8470)."""
@@ -40,11 +53,28 @@ PIECE = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where the service is: `url` (scheme and host), the `address` to dial, the certificate file to trust."""
+    """Where the service is: `url` (scheme and host), the `address` to dial, the certificate file to trust.
+
+    And how careful the app is. `installed`: files of further authorities, which somebody has put onto the device.
+    `pins`: the keys that the service may have (see `pin_of`), in addition to a certificate; empty: any key.
+    `follows`: where `url` is http://, ask there once, and go to https:// if the service says so. `hsts`: what the app
+    remembers of that, so that it need not ask again.
+    """
 
     url: str
     address: tuple[str, int]
     authority: Path
+    installed: tuple[Path, ...] = ()
+    pins: frozenset[str] = frozenset()
+    follows: bool = False
+    hsts: Hsts | None = None
+
+
+def pin_of(certificate: bytes) -> str:
+    """The key of a certificate (DER) as RFC 7469, section 2.4, names it: base64 of the SHA-256 of its SPKI."""
+    key = x509.load_der_x509_certificate(certificate).public_key()
+    digest = hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+    return base64.b64encode(digest).decode("ascii")
 
 
 class WireError(Exception):
@@ -73,12 +103,17 @@ class Wire:
 
     def __init__(self, route: Route, connected: Callable[[tuple[str, int]], None], key_log: Path | None = None) -> None:
         self._url = route.url
+        self._host = urlsplit(route.url).hostname or ""
+        self._hsts = route.hsts
+        self._undecided = route.follows and route.url.startswith("http://")
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.verify = str(route.authority)
         self._session.headers.clear()
         self._session.headers.update({"User-Agent": "lab-messenger/1"})
-        self._session.mount(route.url, _Direct(route.address, connected, key_log))
+        direct = _Direct(route, connected, key_log)
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, direct)
 
     def login(self, token: str) -> None:
         """Send `token` with every request from now on."""
@@ -114,9 +149,35 @@ class Wire:
         accept: str = "*/*",
         stream: bool = False,
     ) -> requests.Response:
+        if self._undecided:
+            self._decide()
         headers = {"Accept": accept}
         if data is not None:
             headers["Content-Type"] = media_type
+        answer = self._ask(method, path, data, headers, stream=stream)
+        if not _accepted(answer):
+            with answer:
+                problem = _problem(answer)
+                detail = problem.get("detail") or problem.get("title") or answer.reason
+                raise WireError(f"{method} {path}: {answer.status_code} {detail}", answer.status_code, problem)
+        return answer
+
+    def _decide(self) -> None:
+        """Find out whether to go on with TLS. What is asked for here says nothing but the name of the service."""
+        secured = "https://" + self._url.removeprefix("http://")
+        if self._hsts is None or not self._hsts.knows(self._host):
+            with self._ask("GET", "/", None, {"Accept": "*/*"}, stream=False) as answer:
+                # Only where it was asked for, so that nobody leads the app to a service of their own.
+                said = answer.status_code in REDIRECTS and answer.headers.get("Location", "").startswith(secured + "/")
+        else:
+            said = True
+        if said:
+            self._url = secured
+        self._undecided = False
+
+    def _ask(
+        self, method: str, path: str, data: bytes | None, headers: dict[str, str], *, stream: bool
+    ) -> requests.Response:
         try:
             answer = self._session.request(
                 method,
@@ -129,11 +190,8 @@ class Wire:
             )
         except requests.RequestException as error:
             raise WireError(f"{method} {path}: {_cause(error)}") from error
-        if not _accepted(answer):
-            with answer:
-                problem = _problem(answer)
-                detail = problem.get("detail") or problem.get("title") or answer.reason
-                raise WireError(f"{method} {path}: {answer.status_code} {detail}", answer.status_code, problem)
+        if self._hsts is not None and HEADER in answer.headers and self._url.startswith("https://"):
+            self._hsts.hear(self._host, answer.headers[HEADER])
         return answer
 
     @staticmethod
@@ -193,21 +251,19 @@ class _UnreachableError(NewConnectionError):
 
 
 class _Direct(HTTPAdapter):
-    """Dials `address` for every host, without changing what the request says."""
+    """Dials the route's address for every host, without changing what the request says."""
 
-    def __init__(
-        self, address: tuple[str, int], connected: Callable[[tuple[str, int]], None], key_log: Path | None
-    ) -> None:
-        self._address = address
+    def __init__(self, route: Route, connected: Callable[[tuple[str, int]], None], key_log: Path | None) -> None:
+        self._route = route
         self._connected = connected
         self._key_log = key_log
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        if self._key_log is not None:
-            kwargs["ssl_context"] = _logging_keys(self._key_log)
+        if self._key_log is not None or self._route.installed:
+            kwargs["ssl_context"] = _context(self._key_log, self._route.installed)
         super().init_poolmanager(*args, **kwargs)
-        address, connected = self._address, self._connected
+        address, pins, connected = self._route.address, self._route.pins, self._connected
 
         def dial(connection: HTTPConnection) -> socket.socket:
             try:
@@ -226,6 +282,11 @@ class _Direct(HTTPAdapter):
         class Secured(HTTPSConnection):
             _new_conn = dial
 
+            def connect(self) -> None:
+                super().connect()
+                if pins:
+                    _check_pin(self, pins)
+
         class PlainPool(HTTPConnectionPool):
             ConnectionCls = Plain
 
@@ -241,12 +302,28 @@ class _Direct(HTTPAdapter):
         super().close()
 
 
-def _logging_keys(key_log: Path) -> ssl.SSLContext:
+def _context(key_log: Path | None, installed: Iterable[Path]) -> ssl.SSLContext:
     """The context that urllib3 would make by itself, to which it adds authority and name check; it logs its keys."""
-    os.close(private.create(key_log))
     context = create_urllib3_context()
-    context.keylog_filename = str(key_log)
+    for authority in installed:
+        context.load_verify_locations(authority)
+    if key_log is not None:
+        os.close(private.create(key_log))
+        context.keylog_filename = str(key_log)
     return context
+
+
+def _check_pin(connection: HTTPSConnection, pins: frozenset[str]) -> None:
+    """Go on only with one of these keys. A trusted authority has certified it, else there would be no connection.
+
+    Only the service's own key counts here, while RFC 7469 (2.6) also takes that of an authority of its chain.
+    """
+    certificate = connection.sock.getpeercert(binary_form=True) if isinstance(connection.sock, ssl.SSLSocket) else None
+    if certificate is None or pin_of(certificate) not in pins:
+        connection.close()
+        raise ssl.SSLCertVerificationError(
+            ssl.SSL_ERROR_SSL, f"the key of {connection.host} is not the one that this app knows (pinning)"
+        )
 
 
 def _cause(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import os
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from cryptography import x509
@@ -40,22 +41,35 @@ class Authority:
     def pem_with_key(self) -> bytes:
         return _key_pem(self.key) + self.pem
 
-    def issue(self, host: str) -> bytes:
-        """A server's key and certificate for the DNS name `host`, as one PEM."""
+    def issue(self, host: str, *, ago: datetime.timedelta = datetime.timedelta(0)) -> bytes:
+        """A server's key and certificate for the DNS name `host`, as one PEM, as it was issued so long `ago`."""
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = (
-            _builder(_name(host), self.certificate.subject, key.public_key())
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_usage(digital_signature=True), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
-                critical=False,
-            )
-            .sign(self.key, hashes.SHA256())
-        )
-        return _key_pem(key) + certificate.public_bytes(serialization.Encoding.PEM)
+        return _key_pem(key) + _leaf(host, key, self.certificate.subject, self.key, ago)
+
+
+class Flaw(StrEnum):
+    """The one thing that is wrong with a certificate."""
+
+    EXPIRED = "expired"
+    WRONG_NAME = "wrong-name"
+    SELF_SIGNED = "self-signed"
+    UNKNOWN_AUTHORITY = "unknown-authority"
+
+
+def issue_flawed(authority: Authority, host: str, flaw: Flaw) -> bytes:
+    """What `authority.issue` gives, but for one flaw: what a careful client refuses to take for `host`."""
+    match flaw:
+        case Flaw.EXPIRED:
+            return authority.issue(host, ago=LIFETIME + 2 * SKEW)
+        case Flaw.WRONG_NAME:
+            return authority.issue(f"not-{host}")
+        case Flaw.SELF_SIGNED:
+            key = ec.generate_private_key(ec.SECP256R1())
+            return _key_pem(key) + _leaf(host, key, _name(host), key)
+        case Flaw.UNKNOWN_AUTHORITY:
+            # The same name, so that the key is all that is different.
+            common_name = authority.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
+            return make_authority(str(common_name)).issue(host)
 
 
 def make_authority(common_name: str) -> Authority:
@@ -76,8 +90,36 @@ def write_private(path: Path, content: bytes) -> Path:
     return path
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
+def _leaf(
+    host: str,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: x509.Name,
+    issuer_key: ec.EllipticCurvePrivateKey,
+    ago: datetime.timedelta = datetime.timedelta(0),
+) -> bytes:
+    """A server's certificate for `host` and `key` (PEM)."""
+    certificate = (
+        _builder(_name(host), issuer, key.public_key(), ago)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(digital_signature=True), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
+            critical=False,
+        )
+        .sign(issuer_key, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    ago: datetime.timedelta = datetime.timedelta(0),
+) -> x509.CertificateBuilder:
+    now = datetime.datetime.now(datetime.UTC) - ago
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

@@ -43,7 +43,7 @@ SERVER_RECORDING = "server.jsonl"
 _TAP = "from mitmproxy.tools.main import {0}; {0}()"
 _SERVICE = "from lab.service.__main__ import run; run()"
 
-_TAPS_NEED = ("mitmproxy.tools.main", "lab.stage.tap_side", "lab.stage.envelope_view")
+_TAPS_NEED = ("mitmproxy.tools.main", "lab.stage.http_tap", "lab.stage.envelope_view")
 
 _PATIENCE = 7 * 86_400
 """Seconds of silence after which a tap ends a connection: somebody who types may take a long pause."""

@@ -101,6 +101,10 @@ class Recorder:
         """Something went wrong on a connection that goes on."""
         self._note(Event.BROKEN, self._numbers.get(connection, ""), error)
 
+    def refused(self, connection: str, how: str) -> None:
+        """The client did not want to go on with a connection, which has still to end."""
+        self._note(Event.REFUSED, self._numbers.get(connection, ""), how)
+
     def got(
         self, connection: str, place: str, direction: Direction, moment: float, data: bytes, exchange: int = 0
     ) -> None:
@@ -164,7 +168,7 @@ class Tap:
             try:
                 self.recorder.begin(Path(ctx.options.lab_record))
             except OSError as error:
-                raise _refused(f"lab_record: {ctx.options.lab_record}: {error.strerror}") from None
+                raise refused(f"lab_record: {ctx.options.lab_record}: {error.strerror}") from None
 
     def running(self) -> None:
         if ctx.options.lab_control:
@@ -196,16 +200,17 @@ def _secret(text: str) -> Secret:
 
     name, _, value = text.partition("=")
     if name not in list(SecretName) or not value:
-        raise _refused(f"lab_secret: {text!r} is not NAME=VALUE with NAME one of {', '.join(SecretName)}")
+        raise refused(f"lab_secret: {text!r} is not NAME=VALUE with NAME one of {', '.join(SecretName)}")
     try:
         secret = Secret(SecretName(name), value.encode())
         detect.find([secret], [])
     except ValueError as error:
-        raise _refused(f"lab_secret: {error}") from None
+        raise refused(f"lab_secret: {error}") from None
     return secret
 
 
-def _refused(why: str) -> exceptions.OptionsError:
+def refused(why: str) -> exceptions.OptionsError:
+    """What `configure` raises for an option that makes no sense."""
     return exceptions.OptionsError(why)  # type: ignore[no-untyped-call]
 
 

@@ -45,6 +45,7 @@ class Connection:
         """Application data, in full."""
         self.refusal = ""
         """Why there was no handshake."""
+        self.tls = False
         self.ended = False
         """The other side closed it."""
 
@@ -52,14 +53,16 @@ class Connection:
 class Peer:
     """A server on a port of its own, in threads of this process. `answers` are given in turn to the requests.
 
-    After an answer that says `Connection: close`, and instead of an empty one, the connection is closed.
+    After an answer that says `Connection: close`, and instead of an empty one, the connection is closed. With `either`
+    it takes connections without TLS too.
     """
 
-    def __init__(self, *answers: bytes, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *answers: bytes, tls: ssl.SSLContext | None = None, either: bool = False) -> None:
         self.connections: list[Connection] = []
         self.requests: list[bytes] = []
         self._answers = deque(answers)
         self._tls = tls
+        self._either = either
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address: tuple[str, int] = self._listener.getsockname()
         self._closing = False
@@ -108,7 +111,8 @@ class Peer:
         with ExitStack() as stack:
             stack.enter_context(accepted)
             connection = accepted
-            if self._tls is not None:
+            if self._tls is not None and not (self._either and accepted.recv(1, socket.MSG_PEEK) != b"\x16"):
+                seen.tls = True
                 try:
                     connection = stack.enter_context(self._tls.wrap_socket(accepted, server_side=True))
                 except OSError as error:
@@ -157,8 +161,8 @@ def peer() -> Iterator[Callable[..., Peer]]:
     """Starts peers and closes them after the test."""
     with ExitStack() as stack:
 
-        def start(*answers: bytes, tls: ssl.SSLContext | None = None) -> Peer:
-            started = Peer(*answers, tls=tls)
+        def start(*answers: bytes, tls: ssl.SSLContext | None = None, either: bool = False) -> Peer:
+            started = Peer(*answers, tls=tls, either=either)
             stack.callback(started.close)
             return started
 
@@ -189,8 +193,9 @@ def wire(authority_file: Path) -> Iterator[Callable[..., Wire]]:
             trusting: Path = authority_file,
             connected: Callable[[tuple[str, int]], Any] = lambda _: None,
             key_log: Path | None = None,
+            **careful: Any,
         ) -> Wire:
-            made = Wire(Route(url, address, trusting), connected, key_log)
+            made = Wire(Route(url, address, trusting, **careful), connected, key_log)
             stack.callback(made.close)
             return made
 
@@ -228,6 +233,7 @@ class Someone:
     padded: bool = False
     number: int = 1
     account: str = ""
+    fall_back: Callable[[str], bool] = lambda _: False
     statements: list[Statement] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -241,6 +247,7 @@ class Someone:
             encryption=self.encryption,
             padded=self.padded,
             number=self.number,
+            fall_back=self.fall_back,
         )
 
     def told(self, deed: Deed) -> list[Statement]:
@@ -280,10 +287,11 @@ def make(tmp_path: Path, service_route: Route) -> Iterator[Make]:
             padded: bool = False,
             like: Someone | None = None,
             number: int = 1,
+            fall_back: Callable[[str], bool] = lambda _: False,
         ) -> Someone:
             """Somebody new, or a further device of the account of `like`."""
             account = like.account if like else ""
-            made = Someone(tmp_path / f"{who}.db", route, encryption, padded, number, account)
+            made = Someone(tmp_path / f"{who}.db", route, encryption, padded, number, account, fall_back)
             stack.enter_context(made.self)
             return made
 

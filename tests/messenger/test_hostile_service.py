@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from lab.e2ee.files import FileKey
 from lab.e2ee.identity import DeviceKeys, sign_device_list
 from lab.e2ee.protocol import E2EEError
+from lab.messenger.contacts import NoKeysError
 from lab.messenger.content import Content
 from lab.messenger.sealing import Sealing
 from lab.messenger.wire import Route, WireError
@@ -229,7 +230,7 @@ class TestWhoReads:
         bob = make("Bob", None)
         bob.join()
         conversation = alice.self.start_conversation([bob.account])
-        with pytest.raises(WireError, match="404 No device list is published under this name"):
+        with pytest.raises(NoKeysError, match=f"no keys to encrypt with for {bob.account}: nothing was sent"):
             alice.self.send(conversation, [bob.account], HI)
         assert alice.told(Deed.SENT) == []
 
@@ -278,7 +279,7 @@ class TestWhoReads:
             listed = raw.call("GET", f"/v1/accounts/{bob.account}/device-list")
             for devices in ([2], [1]):  # the service forgets the keys of device 1
                 raw.call("PUT", "/v1/device-list", {"data": listed["data"], "devices": devices})
-        with pytest.raises(E2EEError, match=f"device 1 of {bob.account} has not published any keys"):
+        with pytest.raises(NoKeysError, match=f"no keys to encrypt with for {bob.account}"):
             alice.self.send(conversation, [bob.account], HI)
 
     def test_a_message_from_a_device_that_is_not_listed_is_refused(self, pair: tuple[Someone, Someone]) -> None:

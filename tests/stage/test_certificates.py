@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from lab.stage.certificates import Authority, make_authority, write_private
+from lab.stage.certificates import Authority, Flaw, issue_flawed, make_authority, write_private
 
 HOST = "chat.lab.test"
 
@@ -110,3 +110,27 @@ def test_a_file_that_is_there_is_not_taken_for_a_key(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         write_private(path, b"key")
     assert path.read_bytes() == b"somebody else's"
+
+
+@pytest.mark.parametrize("flaw", Flaw)
+def test_one_thing_is_wrong_and_nothing_else(authority: Authority, flaw: Flaw) -> None:
+    pem = issue_flawed(authority, HOST, flaw)
+    leaf = x509.load_pem_x509_certificate(pem)
+    assert load_pem_private_key(pem, None).public_key() == leaf.public_key()
+    with pytest.raises(VerificationError):
+        verify(leaf, authority.certificate)
+    match flaw:
+        case Flaw.EXPIRED:
+            own = x509.load_pem_x509_certificate(authority.issue(HOST))
+            assert leaf.not_valid_after_utc < datetime.datetime.now(datetime.UTC) < own.not_valid_after_utc
+            leaf.verify_directly_issued_by(authority.certificate)
+            assert [one.oid for one in leaf.extensions] == [one.oid for one in own.extensions]
+        case Flaw.WRONG_NAME:
+            verify(leaf, authority.certificate, f"not-{HOST}")
+        case Flaw.SELF_SIGNED:
+            assert leaf.issuer == leaf.subject
+            leaf.verify_directly_issued_by(leaf)
+        case Flaw.UNKNOWN_AUTHORITY:
+            assert leaf.issuer == authority.certificate.subject
+            own = x509.load_pem_x509_certificate(authority.issue(HOST))
+            assert [one.oid for one in leaf.extensions] == [one.oid for one in own.extensions]

@@ -1,0 +1,44 @@
+"""The interceptor: on the path, ends TLS with a certificate of its own, reads everything, and passes it on.
+
+    mitmdump -s addons/interceptor.py --mode reverse:https://localhost:8443 --set confdir=interceptor \\
+             --set ssl_verify_upstream_trusted_ca=AUTHORITY.pem --set keep_host_header=true --listen-port 8082
+
+Connect your client to port 8082 instead of 8443. For each name that a client asks for it makes a certificate at once,
+signed by an authority of its own: the folder that confdir names has it, as mitmproxy-ca-cert.pem. Whoever trusts that
+authority is read; whoever does not ends the connection, and then nothing was sent. With --certs '*=KEY_AND_CERT.pem' it
+shows a certificate of your choice instead, such as one that has expired. The service itself is checked as a
+careful client would: AUTHORITY.pem has to have signed its certificate.
+
+    --set lab_record=FILE          also write every request and response, and every refusal, into the new FILE
+    --set lab_secret=body=VALUE    mark and comment flows in which VALUE can be read, however it is encoded
+    --set lab_own_traffic=true     needed where the service is on another machine
+
+Only for traffic that is your own.
+"""
+
+import re
+
+from mitmproxy import connection, tls
+
+from lab.stage.attacker import Attacker
+from lab.stage.tap_side import recorded
+
+SILENT = "the client ended the connection after it had seen the certificate, without having sent anything"
+
+
+class Interceptor(Attacker):
+    @recorded
+    def tls_failed_client(self, data: tls.TlsData) -> None:
+        # With an alert that says why (RFC 8446, section 6.2), or by hanging up.
+        words = re.findall(r"'([^']*)'", data.conn.error or "")
+        reason = words[-1] if words else data.conn.error
+        self.recorder.refused(data.conn.id, f"the client refused TLS for {data.conn.sni or 'no name'}: {reason}")
+
+    @recorded
+    def client_disconnected(self, client: connection.Client) -> None:
+        if client.tls_established and not self.exchanges(client):
+            self.recorder.refused(client.id, SILENT)
+        super().client_disconnected(client)
+
+
+addons = [Interceptor()]
