@@ -30,6 +30,8 @@ class Encryption(StrEnum):
     """Olm and Megolm as Matrix uses them, by another implementation (vodozemac)."""
     STATIC = "static"
     """A bad example: keys that never change."""
+    CTR = "ctr"
+    """A bad example: the same, and nothing notices a change (AES-CTR without a tag)."""
     RSA = "rsa"
     """A bad example: RSA as in a school book."""
 

@@ -31,6 +31,7 @@ LAYERS = {
     "lab.capture": 1,
     "lab.report": 1,
     "lab.export": 1,
+    "lab.attack": 1,
     "lab.scenario": 1,  # reading lessons; what plays them is named below
     "lab.messenger": 2,
     "lab.scan": 2,
@@ -53,6 +54,7 @@ LAYERS = {
 PURE = (
     *("lab.model", "lab.detect", "lab.record", "lab.planting", "lab.inference", "lab.controls", "lab.matrix"),
     *("lab.mail", "lab.device_copy", "lab.safety", "lab.e2ee"),
+    *("lab.attack.bitflip", "lab.attack.salamander", "lab.attack.pictures"),
 )
 UNCERTAIN = (
     *("os", "io", "pathlib", "shutil", "tempfile", "signal", "locale", "platform", "getpass", "logging"),

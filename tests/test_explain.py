@@ -148,6 +148,7 @@ def test_nothing_that_was_written_is_in_it(capsys: pytest.CaptureFixture[str], r
     [
         (Encryption.OLM, "This was made by Olm or Megolm"),
         (Encryption.STATIC, "keys that never change"),
+        (Encryption.CTR, "can flip any bit of the text"),
         (Encryption.RSA, "the text under the recipient's RSA key and nothing else"),
     ],
 )

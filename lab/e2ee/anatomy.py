@@ -4,8 +4,8 @@ It is not from a specification. It names the fields that `session`, `agreement`,
 order, and asks them whether the form is right. It has no key, so nothing is authenticated or decrypted: it shows what
 the bytes say, whether it is true or not. That is also all that whoever carries the envelope gets to see.
 
-Left out: the envelopes of `static_x3dh`, `textbook_rsa` and `olm`. Nothing in those bytes says whose they are, and by
-chance they may look like one of these forms, so whoever knows that they are does not ask here.
+Left out: the envelopes of `static_x3dh`, `unauthenticated`, `textbook_rsa` and `olm`. Nothing in those bytes says
+whose they are, and by chance they may look like one of these forms, so whoever knows that they are does not ask here.
 """
 
 from __future__ import annotations

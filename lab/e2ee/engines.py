@@ -20,6 +20,10 @@ def engine_for(encryption: Encryption, random: Random) -> Engine:
             from lab.e2ee.static_x3dh import StaticX3dh
 
             return StaticX3dh(random)
+        case Encryption.CTR:
+            from lab.e2ee.unauthenticated import Unauthenticated
+
+            return Unauthenticated(random)
         case Encryption.RSA:
             from lab.e2ee.textbook_rsa import TextbookRsa
 

@@ -13,8 +13,8 @@ Two digests travel with the key, inside the end-to-end encrypted message:
 - that of the blob is compared before anything is decrypted, so a store that hands out another blob reaches neither
   cipher nor padding;
 - that of the plaintext is compared afterwards. AES-GCM does not commit to its key: whoever makes a blob can make it so
-  that it opens under two keys to two different files, with valid tags, and the digest of the blob is the same for
-  both. What pins the content is the digest of the plaintext. So whoever quotes, reports or compares a file uses that
+  that it opens under two keys to two different files, with valid tags (`lab.attack.salamander` does), and the digest of
+  the blob is the same for both. What pins the content is the digest of the plaintext. So whoever quotes, reports or compares a file uses that
   one and the message it came in, never the blob.
 
 Left out: reading a file in parts (nothing is given out before all of it was checked, so all of it is in memory), and
@@ -101,9 +101,9 @@ def seal_file(name: str, media_type: str, data: bytes, random: Random) -> tuple[
     key = random(KEY)
     # Checked before the work is done: a FileKey can only be made of what may be sent.
     draft = FileKey(name, media_type, len(data), key, bytes(_DIGEST), _sha256(data))
-    cipher, nonce, associated_data = _prepare(draft)
+    aes_key, nonce, associated_data = gcm_parameters(draft)
     padded = data + bytes(padme(len(data)) - len(data))
-    blob = bytes([VERSION]) + cipher.encrypt(nonce, padded, associated_data)
+    blob = bytes([VERSION]) + AESGCM(aes_key).encrypt(nonce, padded, associated_data)
     return blob, FileKey(name, media_type, draft.size, key, _sha256(blob), draft.plaintext_digest)
 
 
@@ -114,9 +114,9 @@ def open_file(blob: bytes, key: FileKey) -> bytes:
     # Before decryption: what a store has changed or swapped is never looked into.
     if not hmac.compare_digest(_sha256(blob), key.blob_digest):
         raise E2EEError("this is not the file that the message speaks of")
-    cipher, nonce, associated_data = _prepare(key)
+    aes_key, nonce, associated_data = gcm_parameters(key)
     try:
-        padded = cipher.decrypt(nonce, blob[1:], associated_data)
+        padded = AESGCM(aes_key).decrypt(nonce, blob[1:], associated_data)
     except InvalidTag:
         raise E2EEError("the file does not open with this key") from None
     data, padding = padded[: key.size], padded[key.size :]
@@ -128,11 +128,11 @@ def open_file(blob: bytes, key: FileKey) -> bytes:
     return data
 
 
-def _prepare(key: FileKey) -> tuple[AESGCM, bytes, bytes]:
-    """Cipher, nonce and associated data; the name and the type cannot be exchanged without the file."""
+def gcm_parameters(key: FileKey) -> tuple[bytes, bytes, bytes]:
+    """Key, nonce and associated data for AES-256-GCM; the name and the type cannot be exchanged without the file."""
     material = derive(key.key, salt=None, info=FILE_LABEL, length=KEY + _NONCE)
     described = blocks(FILE_LABEL, bytes([VERSION]), _utf8(key.name), _utf8(key.media_type), number(key.size))
-    return AESGCM(material[:KEY]), material[KEY:], described
+    return material[:KEY], material[KEY:], described
 
 
 def _sha256(data: bytes) -> bytes:

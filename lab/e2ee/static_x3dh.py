@@ -38,6 +38,9 @@ _F = b"\xff" * KEY
 """X3DH, section 2.2: no X25519 key looks like this, so that the input is none of another use of the same keys."""
 _NONCE = 12
 
+HEADER = 1 + KEY
+"""Bytes of an envelope before the ciphertext: the version and the ephemeral key."""
+
 
 def seal(device: DeviceKeys, peer: PublicDevice, peer_signed_pre_key: bytes, plaintext: bytes, random: Random) -> bytes:
     """The envelope from `device` to `peer`, 49 bytes longer than the plaintext.
@@ -45,37 +48,53 @@ def seal(device: DeviceKeys, peer: PublicDevice, peer_signed_pre_key: bytes, pla
     `peer_signed_pre_key` is the X25519 key, 32 bytes, of a verified bundle. Draws 32 bytes. E2EEError: it is not
     acceptable.
     """
-    ephemeral = new_agreement_key(random)
-    header = number(VERSION, 1) + ephemeral.public_key().public_bytes_raw()
-    secrets = (
-        agree(device.identity, peer_signed_pre_key),
-        agree(ephemeral, peer.identity),
-        agree(ephemeral, peer_signed_pre_key),
-    )
+    header, secret = agree_to_write(device, peer, peer_signed_pre_key, random)
     associated_data = _associated_data(device.public, peer, peer_signed_pre_key, header)
-    cipher, nonce = _cipher(*secrets)
+    cipher, nonce = _cipher(secret)
     return header + cipher.encrypt(nonce, plaintext, associated_data)
 
 
 def open_sealed(device: DeviceKeys, signed_pre_key: X25519PrivateKey, peer: PublicDevice, envelope: bytes) -> bytes:
     """The plaintext of an envelope that `peer` made for `device` and this pre-key of it. E2EEError: it did not."""
     reader = Reader(envelope)
-    header = reader.take(1 + KEY)
-    if header[0] != VERSION:
-        raise E2EEError("this is of no known version")
-    ephemeral = header[1:]
-    secrets = (
-        agree(signed_pre_key, peer.identity),
-        agree(device.identity, ephemeral),
-        agree(signed_pre_key, ephemeral),
-    )
+    header = reader.take(HEADER)
+    secret = agree_to_read(device, signed_pre_key, peer, header)
     pre_key = signed_pre_key.public_key().public_bytes_raw()
     associated_data = _associated_data(peer, device.public, pre_key, header)
-    cipher, nonce = _cipher(*secrets)
+    cipher, nonce = _cipher(secret)
     try:
         return cipher.decrypt(nonce, reader.rest(), associated_data)
     except InvalidTag:
         raise E2EEError("an envelope does not open") from None
+
+
+def agree_to_write(
+    device: DeviceKeys, peer: PublicDevice, peer_signed_pre_key: bytes, random: Random
+) -> tuple[bytes, bytes]:
+    """The header of an envelope, 33 bytes, and the secret to derive its keys from, 128 bytes; another one each time.
+
+    E2EEError: the pre-key is not acceptable.
+    """
+    ephemeral = new_agreement_key(random)
+    header = number(VERSION, 1) + ephemeral.public_key().public_bytes_raw()
+    dh1 = agree(device.identity, peer_signed_pre_key)
+    dh2 = agree(ephemeral, peer.identity)
+    dh3 = agree(ephemeral, peer_signed_pre_key)
+    return header, _F + dh1 + dh2 + dh3
+
+
+def agree_to_read(device: DeviceKeys, signed_pre_key: X25519PrivateKey, peer: PublicDevice, header: bytes) -> bytes:
+    """The same secret for the reader of an envelope that begins with `header`, 33 bytes, as it was received.
+
+    Nothing is authenticated by that. E2EEError: another version, or the ephemeral key is not acceptable.
+    """
+    if header[0] != VERSION:
+        raise E2EEError("this is of no known version")
+    ephemeral = header[1:]
+    dh1 = agree(signed_pre_key, peer.identity)
+    dh2 = agree(device.identity, ephemeral)
+    dh3 = agree(signed_pre_key, ephemeral)
+    return _F + dh1 + dh2 + dh3
 
 
 def _associated_data(sender: PublicDevice, recipient: PublicDevice, pre_key: bytes, header: bytes) -> bytes:
@@ -85,9 +104,9 @@ def _associated_data(sender: PublicDevice, recipient: PublicDevice, pre_key: byt
     return blocks(STATIC_X3DH_LABEL, sender.to_bytes(), recipient.to_bytes(), pre_key, header)
 
 
-def _cipher(dh1: bytes, dh2: bytes, dh3: bytes) -> tuple[AESGCM, bytes]:
+def _cipher(secret: bytes) -> tuple[AESGCM, bytes]:
     """The cipher and the nonce for one message. The ephemeral key is new for each, so neither is used again."""
-    derived = derive(_F + dh1 + dh2 + dh3, salt=None, info=STATIC_X3DH_LABEL, length=KEY + _NONCE)
+    derived = derive(secret, salt=None, info=STATIC_X3DH_LABEL, length=KEY + _NONCE)
     return AESGCM(derived[:KEY]), derived[KEY:]
 
 
@@ -104,11 +123,11 @@ class StaticX3dh:
         return blocks(keys.to_bytes(), new_agreement_key(self._random).private_bytes_raw())
 
     def public(self, device: bytes) -> PublicDevice:
-        return _device(device)[0].public
+        return opened_state(device)[0].public
 
     def publish(self, device: bytes, one_time: int) -> Published:
         """The pre-key and its signature. There are no one-time keys, however many are wanted."""
-        keys, pre_key = _device(device)
+        keys, pre_key = opened_state(device)
         public = pre_key.public_key().public_bytes_raw()
         signed = public + sign(keys.signing, SIGNED_PRE_KEY_LABEL, STATIC_X3DH_LABEL, public)
         return Published(device, signed, OneTimeKeys((), ()))
@@ -121,20 +140,27 @@ class StaticX3dh:
         return blocks(peer.to_bytes(), pre_key)
 
     def seal(self, device: bytes, session: bytes, plaintext: bytes) -> Sealed:
-        reader = Reader(session)
-        peer, pre_key = PublicDevice.from_bytes(reader.block()), reader.block()
-        return Sealed(session, seal(_device(device)[0], peer, pre_key, plaintext, self._random))
+        return Sealed(session, seal(opened_state(device)[0], *opened_session(session), plaintext, self._random))
 
     def open(self, device: bytes, session: bytes | None, peer: PublicDevice, envelope: bytes) -> Opened:
-        return Opened(device, session or b"", open_sealed(*_device(device), peer, envelope))
+        return Opened(device, session or b"", open_sealed(*opened_state(device), peer, envelope))
 
     def overhear(self, device: bytes, session: bytes) -> bytes | None:
         """None: the ephemeral keys of what the device sends are gone with each message."""
         return None
 
 
-def _device(state: bytes) -> tuple[DeviceKeys, X25519PrivateKey]:
+def opened_state(state: bytes) -> tuple[DeviceKeys, X25519PrivateKey]:
+    """The keys of a device and its pre-key."""
     reader = Reader(state)
     keys, pre_key = DeviceKeys.from_bytes(reader.block()), X25519PrivateKey.from_private_bytes(reader.block(KEY))
     reader.end()
     return keys, pre_key
+
+
+def opened_session(session: bytes) -> tuple[PublicDevice, bytes]:
+    """The other device and its pre-key, 32 bytes."""
+    reader = Reader(session)
+    peer, pre_key = PublicDevice.from_bytes(reader.block()), reader.block()
+    reader.end()
+    return peer, pre_key

@@ -27,6 +27,8 @@ _OTHERS = {
     "like that of the lab, in a form of its own, which is not taken apart here.",
     Encryption.STATIC: "This message was sealed alone, by a key agreement with keys that never change: there is no "
     "ratchet in it and no counter, and whoever gets the recipient's keys opens it, and all others to that device.",
+    Encryption.CTR: "This message was sealed alone, with keys that never change, and without a tag at its end: whoever "
+    "carries it can flip any bit of the text, and the recipient's device has nothing to notice it by.",
     Encryption.RSA: "This is the text under the recipient's RSA key and nothing else: no version, no sender, no "
     "counter, no signature. Whoever gets the one private key opens it, and all others to that device.",
 }

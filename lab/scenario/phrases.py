@@ -350,7 +350,7 @@ _ENGLISH = (
         StepKind.REPEAT_READ,
         "the same message reaches {other} again and is read again",
         "the same message reaches bob again and is read again",
-        "The same, and the app shows it as if it were new, as it does with `rsa` and `static`.",
+        "The same, and the app shows it as if it were new, as it does with `rsa`, `static` and `ctr`.",
     ),
     Phrase(
         StepKind.FORGE,
@@ -416,6 +416,7 @@ WORDS: tuple[tuple[str, Mapping[StrEnum, str]], ...] = (
             Encryption.X3DH: "the same without protection from quantum computers",
             Encryption.OLM: "as Matrix does it, by the program that Matrix uses; needs `pip install 'mitm-lab[olm]'`",
             Encryption.STATIC: "a bad example: the keys never change",
+            Encryption.CTR: "a bad example: the same, and a message that was changed on its way is shown as it arrives",
             Encryption.RSA: "a bad example: RSA as in a school book, for short texts only",
         },
     ),

@@ -86,7 +86,7 @@ def test_another_implementation_gives_the_same_matrix(record: Record) -> None:
     assert found[0] == found[1]
 
 
-@pytest.mark.parametrize("encryption", [Encryption.STATIC, Encryption.RSA])
+@pytest.mark.parametrize("encryption", [Encryption.STATIC, Encryption.CTR, Encryption.RSA])
 def test_keys_that_never_change_open_everything(record: Record, encryption: Encryption) -> None:
     assert set(verdicts(record(encryption)).values()) == {EXPOSED}
 
