@@ -3,8 +3,8 @@
     participants ═══▶ network tap ═══▶ server tap (ends TLS) ═══▶ service ═══▶ SQLite
 
 Three processes are started side by side once a run (see starting.py). Each session gets a service instance, a
-database, a certificate and recordings of its own; the taps are pointed at them, which takes milliseconds. Everything
-binds to loopback.
+database, a certificate and recordings of its own; the taps are pointed at them, which takes milliseconds. Attackers
+stand between these, where a session has any (see attackers.py). Everything binds to loopback.
 """
 
 from __future__ import annotations
@@ -17,10 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
 from lab import resources
 from lab.capture import Item, Writer
 from lab.model import Direction, Missing, Mode, Observation, Observer, Secret, SecretName
-from lab.stage.certificates import make_authority, write_private
+from lab.stage.attackers import ATTACKERS_OPTIONS, INTERCEPTOR, NOBODY, RECORD_WHAT_THEY_OPEN, Attackers
+from lab.stage.certificates import Flaw, issue_flawed, make_authority, write_private
 from lab.stage.process import ANSWER_SECONDS, Child, ChildError
 from lab.stage.starting import Starter, open_starter
 from lab.stage.workspace import Workspace, open_workspace
@@ -37,8 +41,8 @@ AT_REST = (
 )
 """What the operator keeps on disk: file name, and the place that reports name."""
 
-SERVER_RECORDING = "server.jsonl"
-"""In the folder of a session: what the server tap writes."""
+SERVER_RECORDING, INTERCEPTORS_RECORDING = "server.jsonl", "interceptor.jsonl"
+"""In the folder of a session: what the server tap writes, and what whoever acts on the path does."""
 
 _TAP = "from mitmproxy.tools.main import {0}; {0}()"
 _SERVICE = "from lab.service.__main__ import run; run()"
@@ -71,6 +75,10 @@ class Venue:
     authority: Path
     devices: Path
     """A folder for the participants' device stores."""
+    certificate: bytes
+    """What the service shows (DER); empty without TLS."""
+    installed: Path
+    """The authority of whoever intercepts, where it was installed on devices."""
     behind: Behind
 
     @property
@@ -87,11 +95,17 @@ class Stage:
         self._authority = make_authority("Lab CA of this run")
         self._authority_file = directory / "authority.pem"
         self._authority_file.write_bytes(self._authority.pem)
+        self._interceptors = make_authority("Installed CA of this run")
+        self._installed_file = directory / "installed.pem"
+        self._installed_file.write_bytes(self._interceptors.pem)
         self._sessions = 0
         self._ready = False
         self._abandoned = False
         self._closing = closing
         self._starter = starter
+        self._attackers: dict[str, Child] = {}
+        self._recording: list[tuple[Observer, Child, Path]] = []
+        """The taps that record the session, and where."""
         self.web = web
         self.service = self._start("service", self._folder("service"), ["-c", _SERVICE])
         for module in (*_TAPS_NEED, f"mitmproxy.tools.{'web' if web else 'dump'}"):
@@ -121,8 +135,10 @@ class Stage:
         return self._start(name, self._folder(name), arguments)
 
     @contextmanager
-    def session(self, mode: Mode, host: str, writer: Writer) -> Iterator[Venue]:
+    def session(self, mode: Mode, host: str, writer: Writer, attackers: Attackers = NOBODY) -> Iterator[Venue]:
         """Open the service for one conversation; on leaving, write what every observer got.
+
+        With TLS the service wants nothing else: it sends whoever comes without to https://.
 
         Close all participants before leaving: the taps wait for their connections to end. What an observer could not
         deliver is written as `Missing` and judged as such; ChildError only while opening. A session that is left by an
@@ -140,9 +156,8 @@ class Stage:
                 }
             }
         )["port"]
-        venue = self._point_taps(mode, host, port, directory)
-        for _, tap, recording in self._recordings(directory):
-            tap.ask({"begin": str(recording)})
+        self._recording = []
+        venue = self._point_taps(mode, host, port, directory, attackers)
         try:
             yield venue
         except BaseException:
@@ -183,15 +198,24 @@ class Stage:
         network, server = (str(tap.ask({"page": {}})["url"]) for tap in (self.network, self.server))
         return network, server
 
-    def _recordings(self, directory: Path) -> list[tuple[Observer, Child, Path]]:
-        return [
-            (Observer.NETWORK, self.network, directory / "network.jsonl"),
-            (Observer.SERVER, self.server, directory / SERVER_RECORDING),
-        ]
+    def act(self, addon: str, orders: dict[str, Any]) -> dict[str, Any]:
+        """Tell an attacker of this session what to do; its answer. ChildError: it cannot do that."""
+        return self._attackers[addon].ask({"act": orders})
+
+    def stand_in(self, venue: Venue, flaw: Flaw | None) -> tuple[str, int]:
+        """Where somebody answers in place of the service, until the end of the session, with such a certificate.
+
+        It has a line to itself, which the network tap watches, too: the participants' own connections stay as they are.
+        `flaw` None: an authority signed it that devices may have installed. ChildError.
+        """
+        address = self._intercept(venue.host, venue.behind.front_end[1], venue.behind.directory, flaw)
+        modes = [_relay(venue.behind.front_end[1]), _relay(address[1], aside := _free_port())]
+        _listen(self.network, {"mode": modes})
+        return LOOPBACK, aside
 
     def _collect(self, directory: Path, writer: Writer, command: dict[str, Any], seconds: float) -> None:
         """What every observer got. A tap's answer to `command` may say how many bytes of its recording are meant."""
-        for observer, tap, recording in self._recordings(directory):
+        for observer, tap, recording in self._recording:
             size: int | None = None
             try:
                 size = tap.ask(command, seconds).get("bytes")
@@ -201,23 +225,65 @@ class Stage:
                 writer.copy_lines(recording, size)
         writer.add(*_at_rest(directory))
 
-    def _point_taps(self, mode: Mode, host: str, port: int, directory: Path) -> Venue:
+    def _point_taps(self, mode: Mode, host: str, port: int, directory: Path, attackers: Attackers) -> Venue:
+        self._record(Observer.NETWORK, self.network, directory / "network.jsonl")
+        self._record(Observer.SERVER, self.server, directory / SERVER_RECORDING)
+        behind_tls = port
+        for addon in attackers.behind:
+            tap = self._attacker(addon)
+            behind_tls = _listen(tap, {"mode": [_forward(behind_tls)]})[1]
+            if addon in RECORD_WHAT_THEY_OPEN:
+                self._record(Observer.SERVER, tap, directory / f"{addon}.jsonl")
         front: dict[str, Any] = {
-            "mode": [f"reverse:http://{LOOPBACK}:{port}@{LOOPBACK}:0"],
+            "mode": [_forward(behind_tls)],
             "certs": [],
             "modify_headers": [],
+            "lab_tls_only": mode is not Mode.PLAINTEXT,
         }
+        certificate = b""
         if mode is not Mode.PLAINTEXT:
-            leaf = write_private(directory / "front-end.pem", self._authority.issue(host))
+            pem = self._authority.issue(host)
+            certificate = x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
+            leaf = write_private(directory / "front-end.pem", pem)
             front["certs"] = [f"*={leaf}"]
             # The service must know which scheme its clients used; behind the front end it sees plain HTTP only.
             front["modify_headers"] = ["|~q|X-Forwarded-Proto|https"]
-        front_end = _listen(self.server, front)
+        front_end = entrance = _listen(self.server, front)
+        if attackers.on_path == INTERCEPTOR:
+            entrance = self._intercept(host, front_end[1], directory, attackers.flaw)
+        elif attackers.on_path:
+            tap = self._attacker(attackers.on_path)
+            entrance = _listen(tap, {"mode": [_forward(front_end[1])]})
+            self._record(Observer.INTERCEPTOR, tap, directory / INTERCEPTORS_RECORDING)
+        address = _listen(self.network, {"mode": [_relay(entrance[1])]})
         devices = directory / "devices"
         devices.mkdir(mode=0o700)
-        address = _listen(self.network, {"mode": [f"reverse:tcp://{LOOPBACK}:{front_end[1]}@{LOOPBACK}:0"]})
         behind = Behind(front_end, (LOOPBACK, port), directory)
-        return Venue(mode, host, address, self._authority_file, devices, behind)
+        return Venue(mode, host, address, self._authority_file, devices, certificate, self._installed_file, behind)
+
+    def _intercept(self, host: str, front_end: int, directory: Path, flaw: Flaw | None) -> tuple[str, int]:
+        """Let the interceptor show such a certificate, and pass on to the front end; where it listens."""
+        tap = self._attacker(INTERCEPTOR)
+        recording = directory / INTERCEPTORS_RECORDING
+        if not recording.exists():
+            self._record(Observer.INTERCEPTOR, tap, recording)
+        pem = self._interceptors.issue(host) if flaw is None else issue_flawed(self._authority, host, flaw)
+        leaf = write_private(directory / f"{INTERCEPTOR}-{flaw or 'trusted'}.pem", pem)
+        mode = f"reverse:https://{LOOPBACK}:{front_end}@{LOOPBACK}:0"
+        return _listen(tap, {"mode": [mode], "certs": [f"*={leaf}"]})
+
+    def _record(self, observer: Observer, tap: Child, recording: Path) -> None:
+        tap.ask({"begin": str(recording)})
+        self._recording.append((observer, tap, recording))
+
+    def _attacker(self, addon: str) -> Child:
+        """The process of this attacker, which is started when it is first needed."""
+        if addon not in self._attackers:
+            options = ("keep_host_header=true", f"ssl_verify_upstream_trusted_ca={self._authority_file}")
+            self._attackers[addon] = self._start_tap(addon, addon, *options, *ATTACKERS_OPTIONS.get(addon, ()))
+            self._attackers[addon].ready()
+            self._workspace.watch(self._attackers[addon].pid)
+        return self._attackers[addon]
 
     def _start_tap(self, name: str, addon: str, *more: str) -> Child:
         directory = self._folder(name.replace(" ", "-"))
@@ -269,6 +335,16 @@ def open_stage(starter: Starter | None = None, *, web: bool = False) -> Iterator
 def _listen(tap: Child, options: dict[str, Any]) -> tuple[str, int]:
     host, port = tap.ask({"listen": options})["addresses"][0]
     return str(host), int(port)
+
+
+def _forward(port: int) -> str:
+    """The mode of a tap that reads HTTP and passes it on to this port."""
+    return f"reverse:http://{LOOPBACK}:{port}@{LOOPBACK}:0"
+
+
+def _relay(port: int, at: int = 0) -> str:
+    """The mode of a tap that relays bytes to this port."""
+    return f"reverse:tcp://{LOOPBACK}:{port}@{LOOPBACK}:{at}"
 
 
 def _free_port() -> int:
