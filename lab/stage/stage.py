@@ -20,7 +20,7 @@ from typing import Any
 from lab import resources
 from lab.capture import Item, Writer
 from lab.model import Direction, Missing, Mode, Observation, Observer, Secret, SecretName
-from lab.stage.certificates import make_authority, write_private
+from lab.stage.certificates import Authority, make_authority, write_private
 from lab.stage.process import ANSWER_SECONDS, Child, ChildError
 from lab.stage.starting import Starter, open_starter
 from lab.stage.workspace import Workspace, open_workspace
@@ -96,8 +96,8 @@ class Stage:
         self.service = self._start("service", self._folder("service"), ["-c", _SERVICE])
         for module in (*_TAPS_NEED, f"mitmproxy.tools.{'web' if web else 'dump'}"):
             starter.prepare(module)
-        self.network = self._start_tap("network tap", "network_observer")
-        self.server = self._start_tap("server tap", "server_observer", "keep_host_header=true")
+        self.network = self.start_tap("network tap", "network_observer")
+        self.server = self.start_tap("server tap", "server_observer", "keep_host_header=true")
 
     @property
     def children(self) -> tuple[Child, ...]:
@@ -119,6 +119,15 @@ class Stage:
     def start(self, name: str, arguments: list[str]) -> Child:
         """A further process for the same run, in a folder of its own: it ends when the stage does."""
         return self._start(name, self._folder(name), arguments)
+
+    def start_tap(self, name: str, addon: str, *options: str, authority: Authority | None = None) -> Child:
+        """A further tap with this addon: it ends when the stage does. `authority` signs what it makes by itself."""
+        directory = self._folder(name.replace(" ", "-"))
+        # Else mitmproxy would spend a tenth of a second on an RSA authority that no participant trusts.
+        signing = authority or make_authority("unused")
+        write_private(directory / "mitmproxy-ca.pem", signing.pem_with_key)
+        arguments = self._tap_arguments(addon, *options, f"confdir={directory}", web=self.web)
+        return self._start(name, directory, arguments)
 
     @contextmanager
     def session(self, mode: Mode, host: str, writer: Writer) -> Iterator[Venue]:
@@ -218,13 +227,6 @@ class Stage:
         address = _listen(self.network, {"mode": [f"reverse:tcp://{LOOPBACK}:{front_end[1]}@{LOOPBACK}:0"]})
         behind = Behind(front_end, (LOOPBACK, port), directory)
         return Venue(mode, host, address, self._authority_file, devices, behind)
-
-    def _start_tap(self, name: str, addon: str, *more: str) -> Child:
-        directory = self._folder(name.replace(" ", "-"))
-        # mitmproxy would spend a tenth of a second on an RSA authority that no participant trusts.
-        write_private(directory / "mitmproxy-ca.pem", make_authority("unused").pem_with_key)
-        arguments = self._tap_arguments(addon, *more, f"confdir={directory}", web=self.web)
-        return self._start(name, directory, arguments)
 
     def _start(self, name: str, directory: Path, arguments: list[str]) -> Child:
         child = Child(name, arguments, directory, self._starter)
