@@ -32,9 +32,9 @@ from mitmproxy.proxy import layer, layers, server_hooks
 from lab.model import LabError
 from lab.stage import downgrading
 from lab.stage.attacker import Attacker
-from lab.stage.tap_side import recorded
+from lab.stage.tap_side import recorded, refused
 
-TLS, KEYS, EMPTY_KEYS = "tls", "keys", "empty-keys"
+CHOICES = TLS, KEYS, EMPTY_KEYS = "tls", "keys", "empty-keys"
 
 
 class Downgrade(Attacker):
@@ -46,11 +46,13 @@ class Downgrade(Attacker):
 
     def load(self, loader: Loader) -> None:
         super().load(loader)
-        loader.add_option("lab_downgrade", str, TLS, "What to take away.", choices=(TLS, KEYS, EMPTY_KEYS))
+        loader.add_option("lab_downgrade", str, TLS, "What to take away.", choices=CHOICES)
 
     def configure(self, updated: set[str]) -> None:
         super().configure(updated)
         self._what = ctx.options.lab_downgrade
+        if self._what not in CHOICES:
+            raise refused(f"lab_downgrade: {self._what!r} is not one of {', '.join(CHOICES)}")
 
     def act(self, orders: Mapping[str, Any]) -> dict[str, Any]:
         """{"done": {}}: how many requests were passed on or answered in the attack, and how many answers changed."""

@@ -29,9 +29,9 @@ SILENT = "the client ended the connection after it had seen the certificate, wit
 class Interceptor(Attacker):
     @recorded
     def tls_failed_client(self, data: tls.TlsData) -> None:
-        # With an alert that says why (RFC 8446, section 6.2), or by hanging up.
-        words = re.findall(r"'([^']*)'", data.conn.error or "")
-        reason = words[-1] if words else data.conn.error
+        # With an alert that says why (RFC 8446, section 6.2), which OpenSSL puts into words; or by hanging up.
+        alert = re.search(r"\balert ([\w ]+)", data.conn.error or "")
+        reason = alert[1] if alert else "it hung up during the handshake"
         self.recorder.refused(data.conn.id, f"the client refused TLS for {data.conn.sni or 'no name'}: {reason}")
 
     @recorded

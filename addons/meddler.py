@@ -6,7 +6,7 @@ Connect your client to port 8082 instead of 8443. With `reverse:tcp` it stands i
 is the next record with application data in it. With `--mode reverse:http://127.0.0.1:PORT` it stands where TLS has
 ended, between the front end and the lab's own service, and acts on the next message that somebody posts.
 
-    --set lab_do=DEED              flip, truncate, replay, drop, delay, reorder or cross-deliver (see lab/stage/meddling.py)
+    --set lab_do=DEED              once: flip, truncate, replay, drop, delay, reorder or cross-deliver
     --set lab_record=FILE          also write what passes, as it was before, into the new FILE
     --set lab_own_traffic=true     needed where the service is on another machine
 

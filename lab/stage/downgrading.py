@@ -56,12 +56,13 @@ def strip_tls(answer: http.Response, host: str) -> bool:
         answer.headers.set_all("content-security-policy", wishes)
     changed = answer.headers.fields != before.fields
     is_text = answer.headers.get("content-type", "").startswith(_TEXT)
-    if is_text and (text := answer.get_text(strict=False)) and secured in text:
-        answer.text = _unlinked(text, secured, plain)
+    text = (answer.get_text(strict=False) or "") if is_text else ""
+    if (unlinked := _unlinked(text, secured, plain)) != text:
+        answer.text = unlinked
         changed = True
     return changed
 
 
 def _unlinked(text: str, secured: str, plain: str) -> str:
     # Not where the name goes on: https://chat.example.org is somewhere else than https://chat.example.
-    return re.sub(rf"(?i){re.escape(secured)}(?![\w.:-])", plain, text)
+    return re.sub(rf"(?i){re.escape(secured)}(?![\w-]|[.:]\w)", plain, text)

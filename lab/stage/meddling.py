@@ -44,8 +44,8 @@ class Unit(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to do to the next unit. `at` and `xor`: which byte a flip changes, from the end if negative, and which of its
-    bits. `keep`: so many bytes are left by a truncation; None: the first half."""
+    """What to do to the next unit. `at` and `xor`: which byte a flip changes, from the end if negative, and which bits
+    of it. `keep`: so many bytes are left by a truncation; None: the first half."""
 
     do: Deed
     to_service: bool = True

@@ -24,7 +24,7 @@ from lab import resources
 from lab.capture import Item, Writer
 from lab.model import Direction, Missing, Mode, Observation, Observer, Secret, SecretName
 from lab.stage.attackers import ATTACKERS_OPTIONS, INTERCEPTOR, NOBODY, RECORD_WHAT_THEY_OPEN, Attackers
-from lab.stage.certificates import Flaw, issue_flawed, make_authority, write_private
+from lab.stage.certificates import Authority, Flaw, issue_flawed, make_authority, write_private
 from lab.stage.process import ANSWER_SECONDS, Child, ChildError
 from lab.stage.starting import Starter, open_starter
 from lab.stage.workspace import Workspace, open_workspace
@@ -110,8 +110,8 @@ class Stage:
         self.service = self._start("service", self._folder("service"), ["-c", _SERVICE])
         for module in (*_TAPS_NEED, f"mitmproxy.tools.{'web' if web else 'dump'}"):
             starter.prepare(module)
-        self.network = self._start_tap("network tap", "network_observer")
-        self.server = self._start_tap("server tap", "server_observer", "keep_host_header=true")
+        self.network = self.start_tap("network tap", "network_observer")
+        self.server = self.start_tap("server tap", "server_observer", "keep_host_header=true")
 
     @property
     def children(self) -> tuple[Child, ...]:
@@ -133,6 +133,15 @@ class Stage:
     def start(self, name: str, arguments: list[str]) -> Child:
         """A further process for the same run, in a folder of its own: it ends when the stage does."""
         return self._start(name, self._folder(name), arguments)
+
+    def start_tap(self, name: str, addon: str, *options: str, authority: Authority | None = None) -> Child:
+        """A further tap with this addon: it ends when the stage does. `authority` signs what it makes by itself."""
+        directory = self._folder(name.replace(" ", "-"))
+        # Else mitmproxy would spend a tenth of a second on an RSA authority that no participant trusts.
+        signing = authority or make_authority("unused")
+        write_private(directory / "mitmproxy-ca.pem", signing.pem_with_key)
+        arguments = self._tap_arguments(addon, *options, f"confdir={directory}", web=self.web)
+        return self._start(name, directory, arguments)
 
     @contextmanager
     def session(self, mode: Mode, host: str, writer: Writer, attackers: Attackers = NOBODY) -> Iterator[Venue]:
@@ -280,17 +289,10 @@ class Stage:
         """The process of this attacker, which is started when it is first needed."""
         if addon not in self._attackers:
             options = ("keep_host_header=true", f"ssl_verify_upstream_trusted_ca={self._authority_file}")
-            self._attackers[addon] = self._start_tap(addon, addon, *options, *ATTACKERS_OPTIONS.get(addon, ()))
+            self._attackers[addon] = self.start_tap(addon, addon, *options, *ATTACKERS_OPTIONS.get(addon, ()))
             self._attackers[addon].ready()
             self._workspace.watch(self._attackers[addon].pid)
         return self._attackers[addon]
-
-    def _start_tap(self, name: str, addon: str, *more: str) -> Child:
-        directory = self._folder(name.replace(" ", "-"))
-        # mitmproxy would spend a tenth of a second on an RSA authority that no participant trusts.
-        write_private(directory / "mitmproxy-ca.pem", make_authority("unused").pem_with_key)
-        arguments = self._tap_arguments(addon, *more, f"confdir={directory}", web=self.web)
-        return self._start(name, directory, arguments)
 
     def _start(self, name: str, directory: Path, arguments: list[str]) -> Child:
         child = Child(name, arguments, directory, self._starter)
