@@ -136,13 +136,13 @@ def check_consistency(first: int, first_root: bytes, second: int, second_root: b
     any proof. A tree without entries is the beginning of every other: there is nothing to prove, and nothing is
     accepted as a proof.
     """
-    _check_lengths(first_root, second_root, *path)
     if not 0 < first <= second:
         raise E2EEError("the log has become shorter, or has no entries to compare")
     if first == second:
         if path or first_root != second_root:
             raise E2EEError("the log shows two different trees of one size")
         return
+    _check_lengths(first_root, second_root, *path)
     if not path:
         raise E2EEError("the log gives no proof that it only grew")
     # The tree of `first` entries is one node of the other: its root is known and therefore not part of the proof.
