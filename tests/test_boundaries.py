@@ -32,6 +32,7 @@ LAYERS = {
     "lab.report": 1,
     "lab.export": 1,
     "lab.scenario": 1,  # reading lessons; what plays them is named below
+    "lab.attack": 2,
     "lab.messenger": 2,
     "lab.scan": 2,
     "lab.stage": 2,
