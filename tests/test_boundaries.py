@@ -32,11 +32,11 @@ LAYERS = {
     "lab.report": 1,
     "lab.export": 1,
     "lab.scenario": 1,  # reading lessons; what plays them is named below
-    "lab.attack": 2,
     "lab.messenger": 2,
     "lab.scan": 2,
     "lab.stage": 2,
     "lab.service": 2,
+    "lab.attack": 2,
     "addons": 2,
     "lab.scenario.casting": 3,
     "lab.scenario.company": 3,

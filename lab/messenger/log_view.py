@@ -8,7 +8,8 @@ Three checks, and each sees what the others do not:
   list. All entries are read, of everybody, since a service that was asked for those of one account could leave one out.
 - Heads of the log travel along inside sealed messages (gossip), and each reader demands the proof that the sender's log
   and the own one are the same. Only this finds a service that keeps a second log for one victim: each log by itself is
-  in perfect order, and its owner never gets to see the entry in the other one.
+  in perfect order, and its owner never gets to see the entry in the other one. A head from before the two went their
+  own ways fits both, so the message that tells is the first one whose sender has seen more than that.
 
 What gossip is worth depends on the way that it takes. The operator who has put keys of its own between two people reads
 and rewrites what they write each other, heads included. So a head means something if it comes from somebody whose
@@ -24,6 +25,7 @@ is sealed any more. A real app would show this and let its owner decide.
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -229,7 +231,9 @@ class LogView:
     # What others have seen
 
     def gossip(self) -> dict[str, str]:
-        """What to put into a message, so that its reader can compare."""
+        """What to put into a message, so that its reader can compare: the head as it is now, if the service tells."""
+        with suppress(WireError):
+            self._follow(self._operations.log_head())
         head = self.head
         return {} if head is None else {HEAD_FIELD: encode(head.to_bytes())}
 
@@ -243,7 +247,9 @@ class LogView:
 
     def settle(self) -> None:
         """Compare the heads that others have seen with the own one. The first that does not fit comes out as an error;
-        the others are for the next time."""
+        the others are for the next time. Once something lasting was found out, and told, there is nothing to settle."""
+        if self._store.get(Table.LOG, _VERDICT) is not None:
+            return
         for name, _ in list(self._store.rows(Table.LOG)):
             if name[0] == _HEARD:
                 _, sender, text = name
