@@ -11,11 +11,13 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from dataclasses import replace as with_changes
 
 from lab.e2ee.codec import Reader, blocks, number
 from lab.e2ee.identity import DeviceList, check_successor, read_device_list
 from lab.e2ee.protocol import E2EEError
+from lab.messenger.log_view import LogView
 from lab.messenger.operations import Operations
 from lab.messenger.store import Changes, DeviceStore, Table
 from lab.messenger.wire import WireError
@@ -63,16 +65,18 @@ class Contact:
 
 
 class Contacts:
-    """The contacts in `store`, and the service to ask about them.
+    """The contacts in `store`, and the service to ask about them; `log` None: what it hands out is not looked up there.
 
     IdentityChangedError comes out of every method that is given a device list, or gets one from the service; E2EEError
-    where the account has not signed that list, or has signed a newer one; WireError where the service does not answer.
+    where the account has not signed that list, or has signed a newer one, or the service's log has another one;
+    WireError where the service does not answer.
     """
 
-    def __init__(self, own: str, store: DeviceStore, operations: Operations) -> None:
+    def __init__(self, own: str, store: DeviceStore, operations: Operations, log: LogView | None) -> None:
         self._own = own
         self._store = store
         self._operations = operations
+        self._log = log
 
     def find(self, account: str) -> Contact | None:
         """What is known, without asking anybody."""
@@ -107,7 +111,12 @@ class Contacts:
             self.refresh(account)
 
     def learn(self, account: str, data: bytes) -> DeviceList:
-        """Take over a device list that somebody handed out for `account`."""
+        """Take over a device list that the service handed out for `account`; or, if the owner has replaced it in this
+        very moment and there is a log to tell, the one after it."""
+        return self.replace(account, data if self._log is None else self._log.confirmed(account, data))
+
+    def replace(self, account: str, data: bytes) -> DeviceList:
+        """Take over a device list, wherever it comes from."""
         new = read_device_list(data, account)
         contact = self.find(account)
         if contact is None:
@@ -120,7 +129,7 @@ class Contacts:
         check_successor(old, new)
         if new != old or contact.offered:
             kept = {str(device.device) for device in new.devices}
-            self._save(account, replace(contact, devices=data, offered=b""), keep=kept.__contains__)
+            self._save(account, with_changes(contact, devices=data, offered=b""), keep=kept.__contains__)
         return new
 
     def adopt(self, contacts: dict[str, Contact]) -> None:
@@ -137,7 +146,7 @@ class Contacts:
         contact = self.find(account)
         if contact is None:
             raise E2EEError(f"nothing is known of {account} that could be verified")
-        self._save(account, replace(contact, verified=True))
+        self._save(account, with_changes(contact, verified=True))
 
     def accept(self, account: str) -> None:
         """Rely on the new identity of `account` from now on; nothing, if it has not changed. E2EEError: one's own."""

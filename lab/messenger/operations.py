@@ -15,11 +15,14 @@ from urllib.parse import quote
 
 from lab.e2ee.engine import Published
 from lab.e2ee.prekeys import Handed
+from lab.e2ee.transparency import LogEntry, TreeHead
 from lab.messenger.content import is_text
 from lab.messenger.wire import EventStream, Wire, WireError
 
 _MOST = 2**63
 """Sequence numbers and ids of keys are below it."""
+
+_MOST_VERSIONS = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,24 @@ class Arrived:
     def is_plain(self) -> bool:
         """Whether there is nothing in it that was sealed."""
         return self.envelope is None and self.shared is None and any(self.plain.values())
+
+
+@dataclass(frozen=True, slots=True)
+class SignedHead:
+    """A tree head of the service's log, and the key that it is said to be signed with. Nothing is verified."""
+
+    key: bytes
+    head: TreeHead
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """The latest entry of an account in the service's log: its number, and the proof that it is under the head."""
+
+    signed: SignedHead
+    number: int
+    entry: LogEntry
+    path: list[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +124,27 @@ class Operations:
             if each.get("signed") is not None
         }
         return _data(answer, "data"), handed
+
+    def log_head(self) -> SignedHead:
+        return _signed_head(self._wire.call("GET", "/v1/log/head"))
+
+    def log_entry(self, account: str) -> Logged:
+        answer = self._wire.call("GET", f"/v1/accounts/{_quoted(account)}/log-entry")
+        head, entry = _object(answer, "head"), _object(answer, "entry")
+        return Logged(_signed_head(head), _number(answer, "number"), _entry(entry), _hashes(answer, "path"))
+
+    def log_consistency(self, first: int, second: int) -> list[bytes]:
+        """The proof that the log of `second` entries begins with that of `first`."""
+        return _hashes(self._wire.call("GET", f"/v1/log/consistency?first={first}&second={second}"), "path")
+
+    def log_entries(self, start: int, end: int) -> list[LogEntry]:
+        """Entries from number `start` on, and none from `end` on, or so it was asked."""
+        answer = self._wire.call("GET", f"/v1/log/entries?start={start}&end={end}")
+        return [_entry(each) for each in _objects(answer, "entries")]
+
+    def own_log_entries(self) -> list[bytes]:
+        """The device lists behind the entries of this account."""
+        return [_data(each, "data") for each in _objects(self._wire.call("GET", "/v1/log/own-entries"), "entries")]
 
     def start_conversation(self, accounts: Sequence[str], title: str) -> str:
         body = {"members": list(accounts), **({"title": title} if title else {})}
@@ -222,6 +264,32 @@ def _objects(fields: Mapping[str, Any], what: str) -> list[dict[str, Any]]:
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         raise _nonsense(what)
     return found
+
+
+def _object(fields: Mapping[str, Any], what: str) -> dict[str, Any]:
+    found = fields.get(what)
+    if not isinstance(found, dict):
+        raise _nonsense(what)
+    return found
+
+
+def _hashes(fields: Mapping[str, Any], what: str) -> list[bytes]:
+    found = fields.get(what)
+    if not isinstance(found, list):
+        raise _nonsense(what)
+    return [_data({what: each}, what) for each in found]
+
+
+def _signed_head(fields: Mapping[str, Any]) -> SignedHead:
+    root, signature = _data(fields, "root"), _data(fields, "signature")
+    return SignedHead(_data(fields, "key"), TreeHead(_number(fields, "size"), root, signature))
+
+
+def _entry(fields: Mapping[str, Any]) -> LogEntry:
+    version = _number(fields, "version")
+    if version > _MOST_VERSIONS:
+        raise _nonsense("version")
+    return LogEntry(_text(fields, "account"), version, _data(fields, "digest"))
 
 
 def _key(fields: object) -> bytes | None:

@@ -135,7 +135,7 @@ class OwnDevice:
         changes = Changes()
         changes.drop(Table.STATE, _LIST_PUBLISHED)
         self._store.commit(changes)
-        self._contacts.learn(self.account, data)
+        self._contacts.replace(self.account, data)
         self.publish()
 
     def _store_account(self, key: bytes, devices: bytes, *, published: bool) -> None:

@@ -26,6 +26,7 @@ from lab.e2ee.protocol import E2EEError
 from lab.messenger import attachments
 from lab.messenger.contacts import Contacts, NoKeysError
 from lab.messenger.content import Content, from_json, to_json
+from lab.messenger.log_view import LogView
 from lab.messenger.mailbox import Mailbox, Prepared, Waiting
 from lab.messenger.operations import Arrived, Members, Operations, read_event
 from lab.messenger.own import OwnDevice
@@ -56,21 +57,30 @@ class _Encrypted:
     """What a device has besides, if contents are end-to-end encrypted."""
 
     def __init__(
-        self, engine: Engine, account: str, store: DeviceStore, operations: Operations, *, padded: bool
+        self,
+        engine: Engine,
+        account: str,
+        store: DeviceStore,
+        operations: Operations,
+        *,
+        padded: bool,
+        transparency: bool,
     ) -> None:
-        self.contacts = Contacts(account, store, operations)
+        self.log = LogView(account, store, operations) if transparency else None
+        self.contacts = Contacts(account, store, operations, self.log)
         self.own = OwnDevice(account, engine, store, self.contacts, operations)
-        self.sealing = Sealing(engine, store, operations, self.contacts, self.own, padded=padded)
+        self.sealing = Sealing(engine, store, operations, self.contacts, self.own, self.log, padded=padded)
 
 
 class Participant:
     """Use as a context manager; leaving it closes every connection and the device store.
 
     `encryption` None: contents are sent as they are, and what is said below about keys and identities does not apply.
-    `padded`: what is sealed is filled up to a multiple of some length. `number` is that of a device that is not in its
-    store yet. `key_log` is as in Wire. `fall_back`: asked with the name of an account for which the service has no
-    keys, or which sent something that is not sealed, whether to go on with it without encryption; an app that does not
-    ask its user has its answer ready.
+    `padded`: what is sealed is filled up to a multiple of some length. `transparency`: what the service says about keys
+    is held against its log (see `lab.messenger.log_view`). `number` is that of a device that is not in its store yet.
+    `key_log` is as in Wire. `fall_back`: asked with the name of an account for which the service has no keys, or which
+    sent something that is not sealed, whether to go on with it without encryption; an app that does not ask its user
+    has its answer ready.
 
     WireError and E2EEError come out of every method that speaks to the service; LabError: the device store cannot be
     used, or the encryption is not installed.
@@ -85,6 +95,7 @@ class Participant:
         *,
         encryption: Encryption | None,
         padded: bool = False,
+        transparency: bool = False,
         key_log: Path | None = None,
         number: int = 1,
         fall_back: Callable[[str], bool] = lambda _: False,
@@ -102,7 +113,9 @@ class Participant:
         self._mailbox = Mailbox(self._store)
         self._encrypted: _Encrypted | None = None
         if engine is not None:
-            self._encrypted = _Encrypted(engine, person.account, self._store, self._operations, padded=padded)
+            self._encrypted = _Encrypted(
+                engine, person.account, self._store, self._operations, padded=padded, transparency=transparency
+            )
         self._events: EventStream | None = None
         self._arrived: Arrived | None = None
         self._titles: dict[str, str] = {}
@@ -150,6 +163,9 @@ class Participant:
         new._log_in(new._operations.log_in)
         own.add(others.create(new._number))
         others.join_account(own)
+        ours, theirs = self._required().log, new._required().log
+        if ours is not None and theirs is not None:
+            theirs.adopt(ours)
         others.publish()
 
     def unlink(self, number: int) -> None:
@@ -163,7 +179,9 @@ class Participant:
         lost one is mixed up with it. To everybody else this is a changed identity.
         """
         self._log_in(self._operations.log_in)
-        own = self._device()
+        own, log = self._device(), self._required().log
+        if log is not None:
+            log.begin_anew()
         own.create(self._free_number())
         own.found_account()
         own.publish()
@@ -197,12 +215,35 @@ class Participant:
         """Go on with the changed identity of `account`, which is not verified then."""
         self._contacts().accept(account)
 
+    # The service's log of keys: E2EEError comes out of each of these if there is no transparency
+
+    def read_log(self) -> None:
+        """Read what is new in the service's log. IdentitySubstitutedError: keys are there for this account that it has
+        not made; LogForkedError: the log has another past than before."""
+        self._log().monitor(self._device().account_key.public_key().public_bytes_raw())
+
+    def log_head(self) -> bytes:
+        """What this device has seen of the service's log, to be compared by another way than through the service."""
+        head = self._log().head
+        if head is None:
+            raise E2EEError("nothing was seen of the service's log yet")
+        return head.to_bytes()
+
+    def compare_log(self, whose: str, head: bytes) -> None:
+        """Compare with the `log_head` of somebody else. LogForkedError: the service shows them another log."""
+        self._log().compare(whose, head)
+
     # Conversations
 
     def listen(self) -> None:
-        """Open the stream on which new messages arrive; returns once the service has confirmed it."""
+        """Open the stream on which new messages arrive; returns once the service has confirmed it.
+
+        With transparency, the log is read then (`read_log`); if that comes to an error the stream is open all the same.
+        """
         device = None if self._encrypted is None else self.number
         self._events = self._operations.events(self._mailbox.sequence, device)
+        if self._encrypted is not None and self._encrypted.log is not None:
+            self.read_log()
 
     def stop_listening(self) -> None:
         """Close the stream, if it is open: what is for this device waits at the service until it listens again."""
@@ -268,12 +309,15 @@ class Participant:
         """Wait for the next message, open it, confirm it to the service if wanted, and return what it says.
 
         E2EEError: it was refused, which is told, and is gone; IdentityChangedError if it is from a changed identity.
+        TransparencyError: the service's log is not as its sender has seen it; the message comes with the next call.
         WireError: try again, or listen again.
         """
         if self._events is None:
             raise WireError(f"{self.person.who} is not listening")
         while (waiting := self._mailbox.waiting()) is None:
             self._take(self._events)
+        if self._encrypted is not None and self._encrypted.log is not None:
+            self._encrypted.log.settle()
         return self._show(waiting, confirm=confirm)
 
     # Sending
@@ -440,6 +484,12 @@ class Participant:
 
     def _contacts(self) -> Contacts:
         return self._required().contacts
+
+    def _log(self) -> LogView:
+        log = self._required().log
+        if log is None:
+            raise E2EEError(f"{self.person.who} does not look at the service's log of keys")
+        return log
 
     def _required(self) -> _Encrypted:
         if self._encrypted is None:

@@ -1,8 +1,8 @@
 """Messages into envelopes and back: sessions with every device of every member, sender keys in groups.
 
 What is sealed is JSON: {"conversation": id, ...} with the fields of the content, or with {"sender_key": base64} where a
-group key is handed on. The conversation inside must be the one that the message came in, or else the service could
-show what was written to one group in another one.
+group key is handed on. Who looks at the service's log of keys adds what they have seen of it. The conversation inside
+must be the one that the message came in, or else the service could show what was written to one group in another one.
 
 Two people write to each other's devices one by one, and to their own other devices. In a group each device writes
 under a sender key of its own, if the engine has such keys: one ciphertext for all, and the key itself, sealed in pairs,
@@ -32,6 +32,7 @@ from lab.e2ee.prekeys import Handed
 from lab.e2ee.protocol import MAX_READERS, E2EEError
 from lab.messenger.contacts import Contacts, NoKeysError
 from lab.messenger.content import dump
+from lab.messenger.log_view import LogView
 from lab.messenger.operations import Arrived, Operations, addresses, encode
 from lab.messenger.own import OwnDevice
 from lab.messenger.store import Changes, DeviceStore, Table
@@ -77,6 +78,7 @@ class Sealing:
         operations: Operations,
         contacts: Contacts,
         own: OwnDevice,
+        log: LogView | None,
         *,
         padded: bool,
     ) -> None:
@@ -86,6 +88,7 @@ class Sealing:
         self._operations = operations
         self._contacts = contacts
         self._own = own
+        self._log = log
         self._padded = padded
 
     def seal(
@@ -94,6 +97,8 @@ class Sealing:
         """What to post so that `recipients`, and this account's other devices, can read `fields`."""
         for account in recipients:
             self._contacts.check(account)
+        if self._log is not None:
+            self._log.require_sound()
         try:
             return self._seal(conversation, recipients, fields)
         except WireError as error:
@@ -130,11 +135,14 @@ class Sealing:
             raise E2EEError("a message has come from no device")
         sender = self._sender(arrived.sender, arrived.device)
         try:
-            return self._open(arrived, sender)
+            unsealed = self._open(arrived, sender)
         except E2EEError:
             # The reason may be that it is from somebody with new keys: then that is what its reader has to know.
             self._contacts.check_identity(arrived.sender)
             raise
+        if self._log is not None:
+            self._log.hear(arrived.sender, unsealed.fields, unsealed.changes)
+        return unsealed
 
     def start_group(self, conversation: str) -> None:
         """Write to this conversation under a sender key, even while it has no more than two members."""
@@ -176,7 +184,8 @@ class Sealing:
         handed: dict[PublicDevice, Handed] = {}
         devices = self._addressed(recipients, handed)
         body: dict[str, Any] = {"device": self._own.number}
-        plaintext = self._dump(conversation, fields)
+        seen = {} if self._log is None else self._log.gossip()
+        plaintext = self._dump(conversation, {**fields, **seen})
         if self._groups is None or not self._is_group(conversation, recipients):
             envelopes = self._envelopes(devices, plaintext, handed, changes)
         else:

@@ -60,6 +60,8 @@ class Table(StrEnum):
     """The device's own, by conversation."""
     READERS = "readers"
     """Other devices' sender keys, by conversation, account and device number."""
+    LOG = "log"
+    """What was seen of the service's log of keys."""
     OUTBOX = "outbox"
     """By message id: sealed, and perhaps not posted."""
     INBOX = "inbox"

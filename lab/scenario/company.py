@@ -20,8 +20,8 @@ from lab.stage.stage import Venue
 class Company:
     """Use as a context manager. `tell` gets what participants do, and at the end the keys that they alone hold.
 
-    In E2EE mode they use `encryption`, and fill texts up if they are `padded`. WireError and E2EEError as in
-    Participant; LabError: the encryption is not installed.
+    In E2EE mode they use `encryption`, fill texts up if they are `padded`, and look at the service's log of keys if
+    there is `transparency`. WireError and E2EEError as in Participant; LabError: the encryption is not installed.
     """
 
     def __init__(
@@ -31,11 +31,13 @@ class Company:
         encryption: Encryption = Encryption.PQXDH,
         *,
         padded: bool = False,
+        transparency: bool = False,
     ) -> None:
         self._venue = venue
         self._told = tell
         self._encryption = encryption if venue.mode is Mode.E2EE else None
         self._padded = padded
+        self._transparency = transparency
         self._turn = Lock()
         self._present = ExitStack()
         self._leaving: dict[Participant, ExitStack] = {}
@@ -111,6 +113,7 @@ class Company:
                 self._tell,
                 encryption=self._encryption,
                 padded=self._padded,
+                transparency=self._transparency,
                 key_log=key_log,
                 number=number,
             )

@@ -24,6 +24,8 @@ from lab.service.conversations import Conversations
 from lab.service.device_api import DeviceConverter, add_blob_operations, add_device_operations
 from lab.service.devices import Devices
 from lab.service.events import Events
+from lab.service.key_log import KeyLog
+from lab.service.key_log_api import add_log_operations
 from lab.service.log import AccessLog, Log
 from lab.service.messages import Messages
 from lab.service.openapi import configure_openapi
@@ -54,12 +56,14 @@ class ServiceApp(APIFlask):
         self._events = Events(config.max_streams)
         throttle = LoginThrottle(config.clock, config.login_failures, config.login_window)
         accounts = Accounts(self._storage, self._passwords, throttle, config.clock, config.token_lifetime)
-        devices = Devices(self._storage, self._events.end_devices)
+        key_log = KeyLog(self._storage)
+        devices = Devices(self._storage, key_log, self._events.end_devices)
         conversations = Conversations(self._storage, config.clock, self._events.publish_change)
         messages = Messages(self._storage, config.clock, self._events.publish)
         member_api = member_blueprint(accounts)
         add_account_operations(member_api, accounts, self._events)
         add_device_operations(member_api, devices)
+        add_log_operations(member_api, key_log)
         add_conversation_operations(member_api, conversations)
         add_message_operations(member_api, messages)
         add_event_operations(member_api, config, devices, conversations, messages, self._events)

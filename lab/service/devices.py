@@ -22,6 +22,7 @@ from lab.service.device_schemas import (
     OneTimeKey,
     Stock,
 )
+from lab.service.key_log import KeyLog
 from lab.service.problems import ProblemError
 from lab.service.storage import Storage, device_lists, devices, one_time_keys
 
@@ -61,10 +62,14 @@ _TAKE = (
 
 
 class Devices:
-    """The devices of the accounts of one service; `changed` is told the numbers left in a new list."""
+    """The devices of the accounts of one service; `changed` is told the numbers left in a new list.
 
-    def __init__(self, storage: Storage, changed: Callable[[str, Collection[int]], None]) -> None:
+    Each new list is written into `log`, in the same transaction.
+    """
+
+    def __init__(self, storage: Storage, log: KeyLog, changed: Callable[[str, Collection[int]], None]) -> None:
         self._storage = storage
+        self._log = log
         self._changed = changed
 
     def publish(self, account: str, new: NewDeviceList) -> DeviceList:
@@ -73,6 +78,7 @@ class Devices:
             connection.execute(_PUT_LIST, {"account": account, "data": new.data})
             connection.execute(_REMOVE_OTHERS, {"name": account, "kept": new.devices})
             connection.execute(_ADD_DEVICES, [{"account": account, "device": number} for number in new.devices])
+            self._log.append(connection, account, new.data)
         self._changed(account, new.devices)
         return DeviceList(name=account, devices=sorted(new.devices), data=new.data)
 

@@ -131,6 +131,27 @@ blobs = Table(
     Column("created", Float, nullable=False),
     Column("data", LargeBinary, nullable=False),
 )
+log_key = Table(
+    "log_key",
+    metadata,
+    Column("id", Integer, primary_key=True),  # always 1: there is one
+    Column("private", LargeBinary, nullable=False),  # Ed25519, 32 bytes
+)
+log_entries = Table(  # what was once in a device list stays here
+    "log_entries",
+    metadata,
+    Column("number", Integer, primary_key=True),  # from 0, without gaps
+    Column("account", ForeignKey("accounts.name"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Index("log_entries_account", "account", "version", unique=True),
+)
+log_nodes = Table(
+    "log_nodes",
+    metadata,
+    Column("number", Integer, primary_key=True),  # see lab.service.merkle
+    Column("hash", LargeBinary, nullable=False),
+)
 
 _BUSY_TIMEOUT = 5000  # milliseconds a writer waits for another one
 

@@ -233,6 +233,7 @@ class Someone:
     padded: bool = False
     number: int = 1
     account: str = ""
+    transparency: bool = False
     fall_back: Callable[[str], bool] = lambda _: False
     statements: list[Statement] = field(default_factory=list)
 
@@ -246,6 +247,7 @@ class Someone:
             self.statements.append,
             encryption=self.encryption,
             padded=self.padded,
+            transparency=self.transparency,
             number=self.number,
             fall_back=self.fall_back,
         )
@@ -287,11 +289,12 @@ def make(tmp_path: Path, service_route: Route) -> Iterator[Make]:
             padded: bool = False,
             like: Someone | None = None,
             number: int = 1,
+            transparency: bool = False,
             fall_back: Callable[[str], bool] = lambda _: False,
         ) -> Someone:
             """Somebody new, or a further device of the account of `like`."""
             account = like.account if like else ""
-            made = Someone(tmp_path / f"{who}.db", route, encryption, padded, number, account, fall_back)
+            made = Someone(tmp_path / f"{who}.db", route, encryption, padded, number, account, transparency, fall_back)
             stack.enter_context(made.self)
             return made
 
@@ -302,8 +305,13 @@ def make(tmp_path: Path, service_route: Route) -> Iterator[Make]:
 def enrol(make: Make) -> Enrol:
     """Lets people join the service and listen."""
 
-    def enrol(*names: str, encryption: Encryption | None = Encryption.PQXDH, padded: bool = False) -> list[Someone]:
-        people = [make(name, encryption, padded=padded) for name in names]
+    def enrol(
+        *names: str,
+        encryption: Encryption | None = Encryption.PQXDH,
+        padded: bool = False,
+        transparency: bool = False,
+    ) -> list[Someone]:
+        people = [make(name, encryption, padded=padded, transparency=transparency) for name in names]
         for person in people:
             person.join()
         return people

@@ -176,9 +176,9 @@ class Device:
         account, desk = self.address[0], Desk(self._service, self.address[0])
         self._store = DeviceStore(self._path)
         self.mailbox = Mailbox(self._store)
-        self.contacts = Contacts(account, self._store, desk)
+        self.contacts = Contacts(account, self._store, desk, None)
         self.own = OwnDevice(account, ENGINE, self._store, self.contacts, desk)
-        self.sealing = Sealing(ENGINE, self._store, desk, self.contacts, self.own, padded=False)
+        self.sealing = Sealing(ENGINE, self._store, desk, self.contacts, self.own, None, padded=False)
 
     def close(self) -> None:
         self._store.close()

@@ -27,6 +27,11 @@ EXPECTED = {
     ("get", "/v1/accounts/{name}/keys"): {"200", "401", "404"},
     ("put", "/v1/device-list"): {"200", "401", *WITH_BODY},
     ("get", "/v1/accounts/{name}/device-list"): {"200", "401", "404"},
+    ("get", "/v1/accounts/{name}/log-entry"): {"200", "401", "404"},
+    ("get", "/v1/log/head"): {"200", "401"},
+    ("get", "/v1/log/consistency"): {"200", "401", "404", "422"},
+    ("get", "/v1/log/entries"): {"200", "401", "422"},
+    ("get", "/v1/log/own-entries"): {"200", "401"},
     ("put", "/v1/devices/{device}/keys"): {"200", "401", "404", "409", *WITH_BODY},
     ("get", "/v1/devices/{device}/keys"): {"200", "401", "404"},
     ("post", "/v1/accounts/{name}/handouts"): {"200", "401", "404", *WITH_BODY},
@@ -122,10 +127,20 @@ def test_real_requests_are_answered_as_described(api: Any, alice: Person, bob: P
         ("/v1/messages/{message}", {"message": message}),
         ("/v1/accounts/{name}/keys", {"name": "alice"}),
         ("/v1/accounts/{name}/device-list", {"name": "alice"}),
+        ("/v1/accounts/{name}/log-entry", {"name": "alice"}),
+        ("/v1/log/head", {}),
+        ("/v1/log/own-entries", {}),
         ("/v1/devices/{device}/keys", {"device": 1}),
     ]
     for path, parameters in found:
         case = api[path]["GET"].Case(path_parameters=parameters)
+        assert case.call_and_validate(headers=alice.headers).status_code == 200
+    queries: list[tuple[str, dict[str, Any]]] = [
+        ("/v1/log/consistency", {"first": 1, "second": 1}),
+        ("/v1/log/entries", {"start": 0, "end": 1}),
+    ]
+    for path, query in queries:
+        case = api[path]["GET"].Case(query=query)
         assert case.call_and_validate(headers=alice.headers).status_code == 200
     for path, parameters, body, status in posts:
         case = api[path]["POST"].Case(path_parameters=parameters, body=body, media_type="application/json")
