@@ -36,6 +36,7 @@ LAYERS = {
     "lab.scan": 2,
     "lab.stage": 2,
     "lab.service": 2,
+    "lab.attack": 2,
     "addons": 2,
     "lab.scenario.casting": 3,
     "lab.scenario.company": 3,
@@ -53,6 +54,7 @@ LAYERS = {
 PURE = (
     *("lab.model", "lab.detect", "lab.record", "lab.planting", "lab.inference", "lab.controls", "lab.matrix"),
     *("lab.mail", "lab.device_copy", "lab.safety", "lab.e2ee"),
+    *("lab.attack.accounts", "lab.attack.event_stream", "lab.attack.substitution"),
 )
 UNCERTAIN = (
     *("os", "io", "pathlib", "shutil", "tempfile", "signal", "locale", "platform", "getpass", "logging"),
@@ -132,7 +134,7 @@ def service_is_apart(imports: Imports) -> list[str]:
 
 
 def addons_know_the_tap_side_only(imports: Imports) -> list[str]:
-    allowed = ("lab.model", "lab.stage.tap_side", "lab.stage.envelope_view")
+    allowed = ("lab.model", "lab.stage.tap_side", "lab.stage.envelope_view", "lab.stage.operator_tap", "lab.attack")
     return [
         f"{name} imports {one}"
         for name, imported in imports.items()
