@@ -28,32 +28,27 @@ Orders of a lesson (`act`), which add to each other:
 Only for traffic that is your own.
 """
 
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from mitmproxy import ctx, exceptions, http
+from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 
 from lab.attack.event_stream import Change
 from lab.attack.substitution import Substitution, Victims
-from lab.e2ee.engines import engine_for
 from lab.mail import Address, from_base64, json_object
-from lab.model import Encryption, LabError
-from lab.stage.operator_tap import OperatorTap, refuse, replace_json
+from lab.model import LabError
+from lab.stage.operator_tap import SealedTap, engine, replace_json
 
 ALL = "all"
-KEY = 32
 
 
-class KeySubstitution(OperatorTap):
+class KeySubstitution(SealedTap):
     def __init__(self) -> None:
         super().__init__()
-        self._encryption = Encryption.PQXDH
-        self._attack = Substitution(engine_for(self._encryption, os.urandom), os.urandom)
-        self._opened = self._turned_down = 0
+        self._attack = Substitution(engine(self.encryption), os.urandom)
 
     def load(self, loader: Loader) -> None:
         super().load(loader)
@@ -61,25 +56,22 @@ class KeySubstitution(OperatorTap):
             "lab_substitute", Sequence[str], [], "Whom to deceive about each other: all, or ALICE,BOB. Repeatable."
         )
         loader.add_option("lab_insist", bool, False, "Deceive those too who have met before: their apps warn.")
-        loader.add_option("lab_encryption", str, self._encryption.value, "How the apps encrypt.", list(Encryption))
 
     def configure(self, updated: set[str]) -> None:
         super().configure(updated)
-        if "lab_encryption" in updated:
-            try:
-                self._use(ctx.options.lab_encryption)
-            except LabError as error:
-                raise exceptions.OptionsError(f"lab_encryption: {error}") from None
         if updated & {"lab_substitute", "lab_insist"}:
             circles = [one if one == ALL else one.split(",") for one in ctx.options.lab_substitute]
             self._attack.victims = Victims(
                 ALL in circles, tuple(frozenset(one) for one in circles if one != ALL), ctx.options.lab_insist
             )
 
+    def encrypt_with(self, encryption: str) -> None:
+        self._attack.use(engine(encryption))
+
     def act(self, orders: Mapping[str, Any]) -> dict[str, Any]:
         match orders:
             case {"substitute": "all" | list() as whom}:
-                self._use(orders.get("encryption", self._encryption))
+                self.expect(orders.get("encryption"))
                 for account, key in orders.get("account_keys", {}).items():
                     self._attack.choose(account, Ed25519PrivateKey.from_private_bytes(from_base64(key)))
                 before, circle = self._attack.victims, () if whom == ALL else (frozenset(whom),)
@@ -93,13 +85,14 @@ class KeySubstitution(OperatorTap):
                 self._attack.victims = Victims()
                 return {}
             case {"done": {}}:
-                return {"opened": self._opened, "turned_down": self._turned_down}
+                return self.deeds
         raise LabError(f"key substitution knows no order {dict(orders)}")
 
     def asked(self, flow: http.HTTPFlow, account: str) -> None:
         match flow.request.method, flow.request.path_components:
             case "POST", ("v1", "conversations", conversation, "messages"):
-                self._posted(flow, account, conversation)
+                body = json_object(flow.request.content or b"")
+                self.pass_on(flow, account, body, self._attack.posted(account, conversation, body))
 
     def answered(self, flow: http.HTTPFlow, account: str, answer: http.Response) -> None:
         fields = json_object(answer.content or b"")
@@ -109,34 +102,12 @@ class KeySubstitution(OperatorTap):
             case "GET" | "POST", ("v1", "accounts", name, "device-list" | "handouts"), _:
                 changed = self._attack.answered(account, name, fields)
                 if changed is not fields:
-                    replace_json(answer, dict(changed))
+                    replace_json(answer, changed)
             case "POST", ("v1", "blobs"), {"id": str(blob)}:
                 self._attack.stored(blob, flow.request.content or b"")
 
     def deliver(self, reader: Address) -> Change:
         return lambda name, fields: self._attack.delivered(reader, name, fields)
-
-    def _posted(self, flow: http.HTTPFlow, account: str, conversation: str) -> None:
-        body = json_object(flow.request.content or b"")
-        passed = self._attack.posted(account, conversation, body)
-        for place, data in passed.opened:
-            self.got(flow, place, data)
-            logging.info("read from %s: %s", account, data.decode(errors="replace"))
-        self._opened += bool(passed.opened)
-        if passed.turned_down:
-            self._turned_down += 1
-            missing = [{"account": name, "device": number} for name, number in passed.turned_down]
-            refuse(flow, 409, {"title": "Conflict", "detail": "Wrong devices.", "missing": missing, "stale": []})
-        elif passed.body is not body:
-            replace_json(flow.request, dict(passed.body))
-
-    def _use(self, name: str) -> None:
-        """Be ready for apps that encrypt like that. LabError: there is no such encryption, or it is not installed."""
-        if name not in list(Encryption):
-            raise LabError(f"there is no encryption {name!r}: it is one of {', '.join(Encryption)}")
-        if name != self._encryption:
-            self._attack.use(engine_for(Encryption(name), os.urandom))
-            self._encryption = Encryption(name)
 
 
 addons = [KeySubstitution()]

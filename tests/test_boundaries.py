@@ -54,7 +54,8 @@ LAYERS = {
 PURE = (
     *("lab.model", "lab.detect", "lab.record", "lab.planting", "lab.inference", "lab.controls", "lab.matrix"),
     *("lab.mail", "lab.device_copy", "lab.safety", "lab.e2ee"),
-    *("lab.attack.accounts", "lab.attack.event_stream", "lab.attack.substitution"),
+    *("lab.attack.accounts", "lab.attack.event_stream", "lab.attack.ghost", "lab.attack.posted"),
+    "lab.attack.substitution",
 )
 UNCERTAIN = (
     *("os", "io", "pathlib", "shutil", "tempfile", "signal", "locale", "platform", "getpass", "logging"),
@@ -134,7 +135,10 @@ def service_is_apart(imports: Imports) -> list[str]:
 
 
 def addons_know_the_tap_side_only(imports: Imports) -> list[str]:
-    allowed = ("lab.model", "lab.stage.tap_side", "lab.stage.envelope_view", "lab.stage.operator_tap", "lab.attack")
+    allowed = (
+        *("lab.model", "lab.stage.tap_side", "lab.stage.envelope_view"),
+        *("lab.stage.operator_tap", "lab.attack", "lab.mail"),
+    )
     return [
         f"{name} imports {one}"
         for name, imported in imports.items()

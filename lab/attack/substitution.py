@@ -30,22 +30,19 @@ other, and so they notice.
 
 from __future__ import annotations
 
-import base64
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from lab.attack.accounts import DeviceLists
-from lab.device_copy import ENVELOPE, FILE
+from lab.attack.posted import Blobs, Passed, address_of, encode, fields_of
 from lab.e2ee.engine import Engine
-from lab.e2ee.files import FileKey, open_file
 from lab.e2ee.identity import sign_device_list
 from lab.e2ee.keys import Random, new_signing_key
-from lab.e2ee.padding import pad, unpad
+from lab.e2ee.padding import pad
 from lab.e2ee.prekeys import Handed
 from lab.e2ee.protocol import E2EEError
 from lab.mail import Address, from_base64, json_object
@@ -54,8 +51,6 @@ from lab.messenger.content import dump
 _KINDS = ("one_time", "one_time_kem")
 _REMEMBERED = 256
 """Messages that were sealed anew and may be posted once more."""
-_FILES = 1 << 26
-"""Bytes of encrypted files that are kept until the message with the key to them passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +66,6 @@ class Victims:
 
     def include(self, one: str, other: str) -> bool:
         return one != other and (self.everybody or any({one, other} <= circle for circle in self.circles))
-
-
-@dataclass(frozen=True, slots=True)
-class Passed:
-    """What becomes of a message that was posted.
-
-    `body` is to be posted in its place. `opened` is what the operator read: a place (`lab.device_copy`) and bytes.
-    `turned_down`: it is not posted, but answered as one to the wrong addresses, with these as the missing ones.
-    """
-
-    body: Mapping[str, Any]
-    opened: tuple[tuple[str, bytes], ...] = ()
-    turned_down: tuple[Address, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +125,7 @@ class Substitution:
         self._lists = DeviceLists()
         self._met: set[frozenset[str]] = set()
         self._account_keys: dict[str, Ed25519PrivateKey] = {}
-        self._blobs: dict[str, bytes] = {}
+        self._blobs = Blobs()
         self.use(engine)
 
     def use(self, engine: Engine) -> None:
@@ -164,9 +146,7 @@ class Substitution:
 
     def stored(self, blob: str, data: bytes) -> None:
         """An encrypted file was stored at the service under the id `blob`."""
-        self._blobs[blob] = data
-        while sum(map(len, self._blobs.values())) > _FILES:
-            del self._blobs[next(iter(self._blobs))]
+        self._blobs.keep(blob, data)
 
     def answered(self, viewer: str, account: str, answer: Mapping[str, Any]) -> Mapping[str, Any]:
         """What `viewer` is answered who asked for the device list of `account`, or for keys of its devices."""
@@ -179,7 +159,7 @@ class Substitution:
         devices = answer.get("devices")
         return {
             **answer,
-            "data": _encode(self._list(account)),
+            "data": encode(self._list(account)),
             "devices": [self._handed(viewer, account, each) for each in devices] if isinstance(devices, list) else None,
         }
 
@@ -187,7 +167,7 @@ class Substitution:
         """What becomes of the message `body` that `sender` posts to `conversation`."""
         match body:
             case {"id": str(), "device": int(number), "envelopes": list(envelopes)} if self._lists.of(sender):
-                addressed = dict(enumerate(map(_address, envelopes)))
+                addressed = dict(enumerate(map(address_of, envelopes)))
             case _:
                 return Passed(body)
         deceived = {place: to for place, to in addressed.items() if to is not None and self._deceived(sender, to[0])}
@@ -265,8 +245,8 @@ class Substitution:
         fresh = dict(zip(_KINDS, (published.one_time.one_time, published.one_time.one_time_kem), strict=True))
         for kind, found in fresh.items():
             used = found and keys.get(kind) is not None
-            keys[kind] = {"id": found[0][0], "data": _encode(found[0][1])} if used else None
-        return {"device": number, "signed": _encode(published.signed), **keys}
+            keys[kind] = {"id": found[0][0], "data": encode(found[0][1])} if used else None
+        return {"device": number, "signed": encode(published.signed), **keys}
 
     # Opening and sealing anew
 
@@ -280,12 +260,12 @@ class Substitution:
         body, texts, bring = dict(message.body), list(opened.values()), b""
         if isinstance(body.get("shared"), str):
             text, shared, bring = self._pass_on_shared(states, message, texts)
-            body["shared"] = _encode(shared)
+            body["shared"] = encode(shared)
             texts.append(text)
         for place, text in opened.items():
             sealed = self._seal(states, message.sender, message.deceived[place], _with_sender_key(text, bring))
-            envelopes[place]["data"] = _encode(sealed)
-        return Passed({**body, "envelopes": envelopes}, tuple(self._read(dict.fromkeys(texts))))
+            envelopes[place]["data"] = encode(sealed)
+        return Passed({**body, "envelopes": envelopes}, tuple(self._blobs.read(dict.fromkeys(texts))))
 
     def _pass_on_shared(self, states: _States, message: _Message, texts: Sequence[bytes]) -> tuple[bytes, bytes, bytes]:
         """What is sealed for all, the same sealed by the double, and what lets its readers read that.
@@ -296,7 +276,7 @@ class Substitution:
         if groups is None:
             raise E2EEError("a group message has come, which this encryption does not have")
         for text in texts:
-            if isinstance(key := _fields(text).get("sender_key"), str):
+            if isinstance(key := fields_of(text).get("sender_key"), str):
                 reader = groups.learn(group, self._lists.device(message.sender), from_base64(key))
                 # One that is known stays as it is: it has read further.
                 states.readers.setdefault((*message.address, groups.reader_id(reader)), reader)
@@ -334,15 +314,6 @@ class Substitution:
         states.sessions[double, real] = sealed.state
         return sealed.message
 
-    def _read(self, texts: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
-        """Place and bytes for each of `texts`, and for the file that one has the key to."""
-        for text in texts:
-            yield ENVELOPE, text
-            match _fields(text).get("attachment"):
-                case {"id": str(blob)} as attachment if blob in self._blobs:
-                    with suppress(E2EEError):
-                        yield FILE, open_file(self._blobs[blob], FileKey.from_json(attachment))
-
 
 @dataclass(frozen=True, slots=True)
 class _Message:
@@ -368,32 +339,14 @@ def _there[Name, State](states: Mapping[Name, State], name: Name) -> State:
     return states[name]
 
 
-def _address(envelope: object) -> Address | None:
-    match envelope:
-        case {"recipient": str(account), "device": int(number)}:
-            return account, number
-    return None
-
-
 def _key(fields: object) -> bytes | None:
     return from_base64(fields.get("data")) if isinstance(fields, dict) else None
 
 
-def _fields(text: bytes) -> Mapping[str, Any]:
-    """What is sealed, be it padded or not; nothing, if it is none."""
-    with suppress(E2EEError):
-        return json_object(text) or json_object(unpad(text))
-    return {}
-
-
 def _with_sender_key(text: bytes, bring: bytes) -> bytes:
     """`text` with the sender key `bring` in place of the one that it brings, if it brings any."""
-    fields = _fields(text)
+    fields = fields_of(text)
     if "sender_key" not in fields:
         return text
-    changed = dump({**fields, "sender_key": _encode(bring)})
+    changed = dump({**fields, "sender_key": encode(bring)})
     return changed if json_object(text) else pad(changed)
-
-
-def _encode(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
