@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from mitmproxy import ctx, exceptions, http
+from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import server_hooks
 
@@ -26,7 +26,7 @@ from lab.mail import Address, json_object
 from lab.messenger.content import dump
 from lab.model import Direction, Encryption, LabError, Observation, Observer
 from lab.stage import own_traffic
-from lab.stage.tap_side import Tap, recorded
+from lab.stage.tap_side import Tap, recorded, refused
 
 REPLIED = "lab_replied"
 """In the metadata of a flow that the service does not know of."""
@@ -116,7 +116,7 @@ class SealedTap(OperatorTap):
             try:
                 self.expect(ctx.options.lab_encryption)
             except LabError as error:
-                raise exceptions.OptionsError(f"lab_encryption: {error}") from None  # type: ignore[no-untyped-call]
+                raise refused(f"lab_encryption: {error}") from None
 
     def expect(self, encryption: str | None) -> None:
         """From now on the apps encrypt like that (None: as before). LabError as in `encrypt_with`."""

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import ipaddress
 
-from mitmproxy import ctx, exceptions
+from mitmproxy import ctx
 from mitmproxy.addonmanager import Loader
 from mitmproxy.options import Options
 from mitmproxy.proxy import mode_specs, server_hooks
+
+from lab.stage.tap_side import refused
 
 OPTION = "lab_own_traffic"
 
@@ -31,7 +33,7 @@ def refuse_others(options: Options) -> None:
     for text in options.mode:
         spec = mode_specs.ProxyMode.parse(text)
         if isinstance(spec, mode_specs.ReverseMode | mode_specs.UpstreamMode) and not is_here(spec.address[0]):
-            raise exceptions.OptionsError(f"mode: {_refusal(spec.address[0])}")  # type: ignore[no-untyped-call]
+            raise refused(f"mode: {_refusal(spec.address[0])}")
 
 
 def refuse_connection(data: server_hooks.ServerConnectionHookData) -> None:

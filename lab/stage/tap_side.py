@@ -164,7 +164,7 @@ class Tap:
             try:
                 self.recorder.begin(Path(ctx.options.lab_record))
             except OSError as error:
-                raise _refused(f"lab_record: {ctx.options.lab_record}: {error.strerror}") from None
+                raise refused(f"lab_record: {ctx.options.lab_record}: {error.strerror}") from None
 
     def running(self) -> None:
         if ctx.options.lab_control:
@@ -196,16 +196,17 @@ def _secret(text: str) -> Secret:
 
     name, _, value = text.partition("=")
     if name not in list(SecretName) or not value:
-        raise _refused(f"lab_secret: {text!r} is not NAME=VALUE with NAME one of {', '.join(SecretName)}")
+        raise refused(f"lab_secret: {text!r} is not NAME=VALUE with NAME one of {', '.join(SecretName)}")
     try:
         secret = Secret(SecretName(name), value.encode())
         detect.find([secret], [])
     except ValueError as error:
-        raise _refused(f"lab_secret: {error}") from None
+        raise refused(f"lab_secret: {error}") from None
     return secret
 
 
-def _refused(why: str) -> exceptions.OptionsError:
+def refused(why: str) -> exceptions.OptionsError:
+    """What `configure` raises for an option that makes no sense."""
     return exceptions.OptionsError(why)  # type: ignore[no-untyped-call]
 
 
