@@ -321,7 +321,7 @@ def _ended(capture: Capture, record: Record) -> Iterator[str]:
             if note.connection not in closed:
                 yield f"connection {note.connection} has no clean end in the record"
     # What the operator has opened itself did not come from its tap.
-    held = sum(one.place != device_copy.ENVELOPE for one in record.observations)
+    held = sum(one.place not in (device_copy.ENVELOPE, device_copy.FILE) for one in record.observations)
     if not ends:
         yield "the record has no clean end"
     elif ends[-1].detail != str(held):

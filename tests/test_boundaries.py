@@ -55,7 +55,14 @@ LAYERS = {
 PURE = (
     *("lab.model", "lab.detect", "lab.record", "lab.planting", "lab.inference", "lab.controls", "lab.matrix"),
     *("lab.mail", "lab.device_copy", "lab.safety", "lab.e2ee"),
-    *("lab.attack.bitflip", "lab.attack.salamander", "lab.attack.pictures"),
+    *(
+        "lab.attack.accounts",
+        "lab.attack.bitflip",
+        "lab.attack.event_stream",
+        "lab.attack.ghost",
+        "lab.attack.pictures",
+    ),
+    *("lab.attack.posted", "lab.attack.salamander", "lab.attack.substitution"),
 )
 UNCERTAIN = (
     *("os", "io", "pathlib", "shutil", "tempfile", "signal", "locale", "platform", "getpass", "logging"),
@@ -137,7 +144,8 @@ def service_is_apart(imports: Imports) -> list[str]:
 def addons_know_the_tap_side_only(imports: Imports) -> list[str]:
     allowed = (
         *("lab.model", "lab.stage.tap_side", "lab.stage.http_tap", "lab.stage.envelope_view"),
-        *("lab.stage.attacker", "lab.stage.downgrading", "lab.stage.meddling", "lab.stage.posted"),
+        *("lab.stage.attacker", "lab.stage.downgrading", "lab.stage.meddling", "lab.stage.operator_tap"),
+        *("lab.stage.posted", "lab.attack", "lab.mail"),
     )
     return [
         f"{name} imports {one}"

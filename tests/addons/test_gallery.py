@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import http.server
+import json
 import re
 import shlex
 import ssl
@@ -29,6 +30,11 @@ NEAR_MISS = "/?text=Meet%20me%20at%204pm"
 _MITMDUMP = "from mitmproxy.tools.main import mitmdump; mitmdump()"
 GUARD = 30.0
 """Seconds after which a program that hangs is ended; none of the tests waits for that long."""
+
+OF_OPERATORS = (
+    *("lab_substitute", "lab_insist", "lab_encryption"),
+    *("lab_ghost_device", "lab_ghost_unsigned", "lab_ghost_member"),
+)
 
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
@@ -179,7 +185,7 @@ def test_no_addon_has_the_name_of_a_standard_module() -> None:
 
 
 def test_every_command_of_the_gallery_is_run_here_or_talks_to_one_that_is() -> None:
-    assert set(TAPS) == {"network", "proxy", "server", "network-tls"}
+    assert set(TAPS) == {"network", "proxy", "server", "network-tls", "substituted", "ghost"}
     others = {command.split()[0] for command in COMMANDS if not command.startswith("mitmdump ")}
     assert others == {"curl", "python3"}
 
@@ -190,7 +196,7 @@ def test_every_command_listens_on_this_machine_only() -> None:
 
 
 def test_every_option_of_the_addons_is_explained() -> None:
-    for option in ("lab_record", "lab_secret", "lab_control"):
+    for option in ("lab_record", "lab_secret", "lab_control", "lab_own_traffic", *OF_OPERATORS):
         assert f"| `--set {option}=" in README
     for name in SecretName:
         assert f"`{name}`" in README
@@ -249,3 +255,87 @@ def test_a_wrong_option_ends_the_command_and_says_why(service: int, tmp_path: Pa
     assert running.ended_by_itself() == 1
     words = "".join(running.said)
     assert "lab_secret: 'bodi=Meet me at 5pm' is not NAME=VALUE with NAME one of body, " in words
+
+
+# A malicious operator, before the lab's own service
+
+
+@pytest.fixture(scope="module")
+def messages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of the service that the page starts."""
+    assert "\npython3 -m lab.service\n" in README
+    (typed,) = re.findall(r'^    (\{"open": .*\})$', README, re.MULTILINE)
+    command = [sys.executable, "-m", "lab.service"]
+    folder = tmp_path_factory.mktemp("messages")
+    with subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline()) == {"ready": {}}
+        process.stdin.write(f"{typed}\n")
+        process.stdin.flush()
+        yield int(json.loads(process.stdout.readline())["ok"]["port"])
+        process.stdin.close()
+
+
+def talk(port: int, folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
+    """What the two people of the page do, and print."""
+    (script,) = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    (folder / "talk.py").write_text(script, "utf-8")
+    command = [sys.executable, "talk.py", str(port), *names]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=GUARD, check=False)
+
+
+def safety_numbers(printed: str) -> list[str]:
+    return re.findall(r"safety number of .*: +(\d{60})$", printed, re.MULTILINE)
+
+
+def test_key_substitution_reads_and_only_safety_numbers_tell(messages: int, tmp_path: Path) -> None:
+    assert "\npython3 talk.py 8082 alice bob\n" in README
+    with tap("substituted", messages, tmp_path) as operator:
+        done = talk(operator.port, tmp_path, "alice", "bob")
+    assert done.stderr == ""
+    assert "bob reads: Meet me at 5pm\n" in done.stdout
+    one, other = safety_numbers(done.stdout)
+    assert one != other
+    assert operator.sees
+    (read,) = re.findall(r"read from alice: \{.*", "".join(operator.said))
+    assert read.endswith('"text":"Meet me at 5pm"}')
+    assert (":eyes:", "body readable in opened.envelope") in marks(operator.flows())
+
+
+def test_without_it_they_are_the_same(messages: int, tmp_path: Path) -> None:
+    one, other = safety_numbers(talk(messages, tmp_path, "erin", "frank").stdout)
+    assert one == other
+
+
+def test_a_ghost_device_reads_what_is_written_to_its_account(messages: int, tmp_path: Path) -> None:
+    assert "\npython3 talk.py 8083 carol dave\n" in README
+    with tap("ghost", messages, tmp_path) as operator:
+        done = talk(operator.port, tmp_path, "carol", "dave")
+    assert "dave reads: Meet me at 5pm\n" in done.stdout
+    assert operator.sees
+    assert 'read from carol: {"conversation":' in "".join(operator.said)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ("--set lab_ghost_device=heidi --set lab_ghost_unsigned=true", "a signature is not valid"),
+        ("--set lab_ghost_member=ivan", "ivan is a member of the conversation as well"),
+    ],
+)
+def test_an_app_that_checks_sends_nothing(messages: int, tmp_path: Path, options: str, why: str) -> None:
+    names = ("grace", "heidi") if "heidi" in options else ("judy", "kim")
+    running = Tap(TAPS["ghost"].replace("--set lab_ghost_device=dave", options), messages, tmp_path)
+    done = talk(running.port, tmp_path, *names)
+    running.end()
+    assert done.returncode == 1
+    assert why in done.stderr.splitlines()[-1]
+    assert not running.sees
+
+
+@pytest.mark.parametrize("name", ["substituted", "ghost"])
+def test_they_do_not_act_on_a_service_elsewhere(tmp_path: Path, name: str) -> None:
+    running = Tap(TAPS[name].replace("127.0.0.1:8000", "chat.example:8000"), 8000, tmp_path)
+    assert running.ended_by_itself() == 1
+    assert "chat.example is not this machine" in "".join(running.said)

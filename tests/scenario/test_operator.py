@@ -12,7 +12,7 @@ import pytest
 from lab import capture
 from lab.capture import Writer
 from lab.controls import recorded
-from lab.device_copy import ENVELOPE
+from lab.device_copy import ENVELOPE, FILE
 from lab.e2ee.protocol import E2EEError
 from lab.matrix import judge
 from lab.messenger.content import Content
@@ -159,6 +159,7 @@ def test_what_the_operator_opened_does_not_count_as_what_its_tap_got(stage: Stag
     of_tap = next(one for one in observations if one.observer is Observer.SERVER and one.place == "http.header")
     assert whole(observations)
     assert whole([one for one in observations if one.place != ENVELOPE])
+    assert whole([*observations, replace(of_tap, place=FILE)])
     assert not whole([*observations, of_tap])
     assert not whole([replace(one, place=ENVELOPE) if one is of_tap else one for one in observations])
 
