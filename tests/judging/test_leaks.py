@@ -232,9 +232,7 @@ def test_a_leak_is_exposed_where_it_stands_and_a_decoy_is_not(
 
 
 @pytest.mark.parametrize("observer", ON_STAGE)
-def test_a_value_that_differs_in_its_last_digit_is_no_leak(
-    brief: Mapping[Mode, Capture], observer: Observer
-) -> None:
+def test_a_value_that_differs_in_its_last_digit_is_no_leak(brief: Mapping[Mode, Capture], observer: Observer) -> None:
     names = HIDDEN[Mode.E2EE, observer]
     leak = {Observer.NETWORK: in_tls_record, Observer.SERVER: in_a_body, Observer.DATABASE: in_a_row}[observer]
     part = about(brief[Mode.E2EE], observer, names)
