@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from judging.recordings import judged
+
+from lab.cli import main
+from lab.model import LeakMatrix, Mode
+from lab.scenario import run
+from lab.scenario.run import Session
+from lab.stage.stage import Stage
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -38,21 +47,92 @@ def test_the_installing_commands_are_run_by_ci() -> None:
     assert re.search(r"pip install .* \.$", script, flags=re.MULTILINE)
 
 
-def test_the_other_commands_do_what_the_readme_says_in_the_order_it_says(tmp_path: Path) -> None:
-    """Except pytest, which would start itself; it is this very run that collects the lessons."""
-    shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
+def _others() -> list[str]:
+    """All but those that CI or other tests run, each once. The run that is going on collects the lessons as pytest
+    does."""
+    left_out = ("pytest ", RUNS_UNTIL_CTRL_C)
+    return [one for one in dict.fromkeys(commands(README)) if one not in INSTALLING and not one.startswith(left_out)]
+
+
+RECORDING = "lab run --captures recordings"
+OF_RECORDINGS = [one for one in _others() if "recordings" in one and one != RECORDING]
+PRINTS_MORE = [one for one in _others() if re.fullmatch(r"lab run( tour)? --(evidence|json \S+|html \S+)", one)]
+"""They differ from `lab run` in what they make of its verdicts."""
+
+ALONE = [one for one in _others() if one not in (RECORDING, *OF_RECORDINGS, *PRINTS_MORE)]
+
+
+def do(command: str, folder: Path) -> str:
+    """What a command of the README prints, which has to end well and without a complaint."""
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    for command in commands(README):
-        if command in INSTALLING or command.startswith(("pytest ", RUNS_UNTIL_CTRL_C)):
-            continue
-        done = subprocess.run(  # noqa: S602 - the README is ours, and its commands are for a shell
-            command, shell=True, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", timeout=120
-        )
-        assert (done.returncode, done.stderr) == (0, ""), command
-        if command == "lab run":
-            assert picture(done.stdout) == picture(tour_in_the_readme())
-    assert (tmp_path / "result.json").exists()
-    assert len(list((tmp_path / "recordings").iterdir())) == 3
+    done = subprocess.run(  # noqa: S602 - the README is ours, and its commands are for a shell
+        command, shell=True, cwd=folder, env=environment, capture_output=True, encoding="utf-8", timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, ""), command
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the recordings are that the README makes."""
+    folder = tmp_path_factory.mktemp("readme")
+    do(RECORDING, folder)
+    return folder / "recordings"
+
+
+def test_every_recording_is_kept(recordings: Path) -> None:
+    assert len(list(recordings.iterdir())) == 3
+
+
+@pytest.mark.parametrize("command", OF_RECORDINGS)
+def test_a_command_does_with_recordings_what_the_readme_says(recordings: Path, tmp_path: Path, command: str) -> None:
+    kept = tmp_path / "recordings"
+    kept.mkdir()
+    # A scan looks at any number of files, one after the other: one is enough.
+    for file in recordings.glob("tour-2-*" if command.startswith("lab scan ") else "*"):
+        shutil.copy(file, kept)
+    do(command, tmp_path)
+    assert all((tmp_path / name).exists() for name in written(command))
+
+
+@pytest.mark.parametrize("command", ALONE)
+def test_a_command_does_what_the_readme_says(tmp_path: Path, command: str) -> None:
+    shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
+    printed = do(command, tmp_path)
+    if command == "lab run":
+        assert picture(printed) == picture(tour_in_the_readme())
+
+
+@pytest.mark.parametrize("command", PRINTS_MORE)
+def test_a_command_prints_what_the_readme_says(
+    command: str, stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the verdicts on the tour that this process has seen already."""
+
+    def held(sessions: Sequence[Session], *_: object) -> Iterator[LeakMatrix]:
+        assert [(one.lesson.name, one.scenario.mode) for one in sessions] == [("tour", mode) for mode in Mode]
+        return iter([judged(stage)[one.scenario.mode] for one in sessions])
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run, "hold", held)
+    program, *arguments = shlex.split(command)
+    assert program == "lab"
+    assert main(arguments) == 0
+    printed, complaints = capsys.readouterr()
+    assert complaints == ""
+    assert picture(printed) == picture(tour_in_the_readme())
+    assert all((tmp_path / name).exists() for name in written(command))
+
+
+def written(command: str) -> list[str]:
+    """The files that a command says it writes."""
+    return re.findall(r"--(?:json|html|har|flows|pcapng|keylog) ([\w.]+)", command)
+
+
+def test_there_are_commands_of_each_kind() -> None:
+    assert RECORDING in _others()
+    assert min(len(ALONE), len(OF_RECORDINGS), len(PRINTS_MORE)) >= 3
+    assert {name for one in _others() for name in written(one)} >= {"result.json", "report.html", "run.pcapng"}
 
 
 def tour_in_the_readme() -> str:

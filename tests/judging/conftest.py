@@ -9,13 +9,19 @@ from lab.detect import sqlite
 from lab.model import Capture, LeakMatrix, Mode
 from lab.stage.stage import Stage
 
-from .recordings import judged, recorded
+from .recordings import judged, recorded, shortly_recorded
 
 
 @pytest.fixture(scope="session")
 def captures(stage: Stage) -> Mapping[Mode, Capture]:
     """The recording of each mode. They are frozen: break copies."""
     return recorded(stage)
+
+
+@pytest.fixture(scope="session")
+def brief(stage: Stage) -> Mapping[Mode, Capture]:
+    """The same without the observers' own messages: quicker to judge, and as good for what is read."""
+    return shortly_recorded(stage)
 
 
 @pytest.fixture(scope="session")

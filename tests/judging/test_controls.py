@@ -58,10 +58,10 @@ def _hidden_and_sabotage() -> Iterator[object]:
 
 @pytest.mark.parametrize(("mode", "observer", "sabotage"), list(_hidden_and_sabotage()))
 def test_no_hidden_survives_the_failure_of_one_control(
-    captures: Mapping[Mode, Capture], mode: Mode, observer: Observer, sabotage: Sabotage
+    brief: Mapping[Mode, Capture], mode: Mode, observer: Observer, sabotage: Sabotage
 ) -> None:
     names = HIDDEN[mode, observer] & sabotage.secrets
-    found = cells(about(sabotage.do(captures[mode], observer), observer, names))
+    found = cells(about(sabotage.do(brief[mode], observer), observer, names))
     assert found.keys() == names
     for cell in found.values():
         assert cell.exposure is Exposure.INCONCLUSIVE
@@ -71,10 +71,10 @@ def test_no_hidden_survives_the_failure_of_one_control(
 
 @pytest.mark.parametrize(("mode", "observer"), list(HIDDEN))
 def test_the_same_cells_are_hidden_when_nothing_is_broken(
-    captures: Mapping[Mode, Capture], mode: Mode, observer: Observer
+    brief: Mapping[Mode, Capture], mode: Mode, observer: Observer
 ) -> None:
     names = HIDDEN[mode, observer]
-    found = cells(about(captures[mode], observer, names))
+    found = cells(about(brief[mode], observer, names))
     assert {name: cell.exposure for name, cell in found.items()} == dict.fromkeys(names, Exposure.HIDDEN)
 
 
@@ -83,13 +83,13 @@ def test_the_same_cells_are_hidden_when_nothing_is_broken(
 
 @pytest.mark.parametrize(("mode", "observer"), list(HIDDEN))
 def test_a_blind_detector_is_noticed_everywhere(
-    captures: Mapping[Mode, Capture], monkeypatch: pytest.MonkeyPatch, mode: Mode, observer: Observer
+    brief: Mapping[Mode, Capture], monkeypatch: pytest.MonkeyPatch, mode: Mode, observer: Observer
 ) -> None:
     def blind(_secrets: object, observations: Sequence[Observation], _limits: object = None) -> detect.Search:
         return detect.Search((), (), tuple(observations))
 
     monkeypatch.setattr(detect, "find", blind)
-    for cell in cells(about(captures[mode], observer, HIDDEN[mode, observer])).values():
+    for cell in cells(about(brief[mode], observer, HIDDEN[mode, observer])).values():
         assert cell.exposure is Exposure.INCONCLUSIVE
         assert cell.reason.startswith("control 'detects' failed: planted whole, ") or observer is Observer.DATABASE
         assert "was not found" in cell.reason
@@ -131,7 +131,7 @@ DULLED = [
 
 @pytest.mark.parametrize(("observer", "dull", "concerned", "words"), DULLED)
 def test_a_detector_that_lost_one_skill_is_noticed(
-    captures: Mapping[Mode, Capture],
+    brief: Mapping[Mode, Capture],
     monkeypatch: pytest.MonkeyPatch,
     observer: Observer,
     dull: Callable[[pytest.MonkeyPatch], None],
@@ -139,7 +139,7 @@ def test_a_detector_that_lost_one_skill_is_noticed(
     words: str,
 ) -> None:
     names = HIDDEN[Mode.E2EE, observer]
-    part = about(captures[Mode.E2EE], observer, names)
+    part = about(brief[Mode.E2EE], observer, names)
     sharp = cells(part)
     dull(monkeypatch)
     dulled = cells(part)
@@ -153,10 +153,8 @@ def test_a_detector_that_lost_one_skill_is_noticed(
 
 
 @pytest.mark.parametrize("observer", ON_STAGE)
-def test_a_record_with_no_place_to_plant_in_shows_no_skill(
-    captures: Mapping[Mode, Capture], observer: Observer
-) -> None:
-    whole = captures[Mode.E2EE]
+def test_a_record_with_no_place_to_plant_in_shows_no_skill(brief: Mapping[Mode, Capture], observer: Observer) -> None:
+    whole = brief[Mode.E2EE]
     values = [secret for secret in whole.secrets if secret.name is not SecretName.SERVICE]
     assert all(control.passed for control in controls.detects(Record(whole, observer), values))
     for control in controls.detects(Record(replace(whole, observations=()), observer), values):
@@ -164,15 +162,15 @@ def test_a_record_with_no_place_to_plant_in_shows_no_skill(
         assert control.detail == "the record holds nothing that it could be planted in"
 
 
-def test_a_database_that_cannot_be_opened_shows_no_skill(captures: Mapping[Mode, Capture]) -> None:
-    whole = captures[Mode.E2EE]
+def test_a_database_that_cannot_be_opened_shows_no_skill(brief: Mapping[Mode, Capture]) -> None:
+    whole = brief[Mode.E2EE]
     damage = record(lambda one: replace(one, data=b"SQLite") if one.place == "database.file" else one)
     damaged = Record(damage(whole, Observer.DATABASE), Observer.DATABASE)
     assert not any(control.passed for control in controls.detects(damaged, whole.secrets))
 
 
-def test_the_skill_is_shown_for_every_value_of_a_name(captures: Mapping[Mode, Capture]) -> None:
-    part = captures[Mode.TLS]
+def test_the_skill_is_shown_for_every_value_of_a_name(brief: Mapping[Mode, Capture]) -> None:
+    part = brief[Mode.TLS]
     passwords = planted(part, SecretName.PASSWORD)
     shown = controls.detects(Record(part, Observer.NETWORK), passwords)
     assert [control.passed for control in shown] == [True, True]
@@ -183,9 +181,9 @@ def test_the_skill_is_shown_for_every_value_of_a_name(captures: Mapping[Mode, Ca
 
 
 @pytest.mark.parametrize("observer", ON_STAGE)
-def test_a_hit_means_nothing_where_decoys_hit(captures: Mapping[Mode, Capture], observer: Observer) -> None:
+def test_a_hit_means_nothing_where_decoys_hit(brief: Mapping[Mode, Capture], observer: Observer) -> None:
     names = frozenset({SecretName.SENDER})
-    part = about(captures[Mode.PLAINTEXT], observer, names)
+    part = about(brief[Mode.PLAINTEXT], observer, names)
     assert cells(part)[SecretName.SENDER].exposure is Exposure.EXPOSED
     cell = cells(decoys_in_record(part, observer))[SecretName.SENDER]
     assert cell.exposure is Exposure.INCONCLUSIVE
@@ -193,16 +191,16 @@ def test_a_hit_means_nothing_where_decoys_hit(captures: Mapping[Mode, Capture], 
     assert "control 'decoys' failed" in cell.reason
 
 
-def test_a_hit_needs_no_record_of_the_whole_exchange(captures: Mapping[Mode, Capture]) -> None:
-    part = about(captures[Mode.PLAINTEXT], Observer.NETWORK, frozenset({SecretName.BODY}))
+def test_a_hit_needs_no_record_of_the_whole_exchange(brief: Mapping[Mode, Capture]) -> None:
+    part = about(brief[Mode.PLAINTEXT], Observer.NETWORK, frozenset({SecretName.BODY}))
     cut = replace(part, notes=(), statements=())
     assert cells(cut)[SecretName.BODY].exposure is Exposure.EXPOSED
 
 
 def test_something_harmless_more_in_a_record_breaks_nothing(
-    captures: Mapping[Mode, Capture],
+    brief: Mapping[Mode, Capture],
 ) -> None:
-    decoyed = also_got(captures[Mode.E2EE], Observer.SERVER, b"nothing of importance")
+    decoyed = also_got(brief[Mode.E2EE], Observer.SERVER, b"nothing of importance")
     names = HIDDEN[Mode.E2EE, Observer.SERVER]
     assert {cell.exposure for cell in cells(about(decoyed, Observer.SERVER, names)).values()} == {Exposure.HIDDEN}
 
@@ -216,8 +214,8 @@ def _recorded(part: Capture, observer: Observer = Observer.NETWORK) -> str:
 
 
 @pytest.mark.parametrize("way", [Direction.TO_SERVICE, Direction.TO_CLIENT])
-def test_a_message_lost_from_a_record_in_the_clear_is_missed(captures: Mapping[Mode, Capture], way: Direction) -> None:
-    whole = captures[Mode.PLAINTEXT]
+def test_a_message_lost_from_a_record_in_the_clear_is_missed(brief: Mapping[Mode, Capture], way: Direction) -> None:
+    whole = brief[Mode.PLAINTEXT]
     (body,) = planted(whole, SecretName.BODY)
     lose = record(lambda one: None if body.value in one.data and one.direction is way else one)
     lost = lose(whole, Observer.NETWORK)
@@ -227,8 +225,8 @@ def test_a_message_lost_from_a_record_in_the_clear_is_missed(captures: Mapping[M
 
 
 @pytest.mark.parametrize("observer", ON_STAGE)
-def test_each_record_is_judged_by_itself(captures: Mapping[Mode, Capture], observer: Observer) -> None:
-    whole = captures[Mode.TLS]
+def test_each_record_is_judged_by_itself(brief: Mapping[Mode, Capture], observer: Observer) -> None:
+    whole = brief[Mode.TLS]
     for other in set(ON_STAGE) - {observer}:
         without = replace(
             whole,
@@ -265,8 +263,8 @@ def test_what_did_not_arrive_did_not_travel(captures: Mapping[Mode, Capture], mo
 
 
 @pytest.mark.parametrize("name", sorted(set(SecretName) - set(NOTHING_ARRIVED)))
-def test_what_was_never_planted_did_not_travel(captures: Mapping[Mode, Capture], name: SecretName) -> None:
-    assert not controls.travelled(captures[Mode.E2EE], name).passed
+def test_what_was_never_planted_did_not_travel(brief: Mapping[Mode, Capture], name: SecretName) -> None:
+    assert not controls.travelled(brief[Mode.E2EE], name).passed
 
 
 @pytest.mark.parametrize(
@@ -279,16 +277,16 @@ def test_what_was_never_planted_did_not_travel(captures: Mapping[Mode, Capture],
     ],
 )
 def test_what_lessons_plant_besides_has_to_arrive(
-    captures: Mapping[Mode, Capture], name: SecretName, told: dict[str, str]
+    brief: Mapping[Mode, Capture], name: SecretName, told: dict[str, str]
 ) -> None:
-    whole = replace(captures[Mode.E2EE], secrets=(Secret(name, b"planted"),))
+    whole = replace(brief[Mode.E2EE], secrets=(Secret(name, b"planted"),))
     arrived = tell(lambda one: replace(one, **told) if one.deed is Deed.READ else one)(whole, Observer.NETWORK)
     assert controls.travelled(arrived, name).passed
     assert not controls.travelled(whole, name).passed
 
 
-def test_every_value_of_a_name_has_to_travel(captures: Mapping[Mode, Capture]) -> None:
-    whole = captures[Mode.E2EE]
+def test_every_value_of_a_name_has_to_travel(brief: Mapping[Mode, Capture]) -> None:
+    whole = brief[Mode.E2EE]
     one_only = tell(lambda one: None if one.who == "bob" and one.deed is Deed.LOGGED_IN else one)
     assert not controls.travelled(one_only(whole, Observer.NETWORK), SecretName.PASSWORD).passed
 

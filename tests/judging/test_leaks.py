@@ -208,12 +208,12 @@ LEAKS: list[object] = [
 
 @pytest.mark.parametrize(("observer", "leak", "encode", "place"), LEAKS)
 def test_a_leak_is_exposed_where_it_stands_and_a_decoy_is_not(
-    captures: Mapping[Mode, Capture], observer: Observer, leak: Leak, encode: Encode, place: str
+    brief: Mapping[Mode, Capture], observer: Observer, leak: Leak, encode: Encode, place: str
 ) -> None:
     names = HIDDEN[Mode.E2EE, observer]
     if leak in (in_a_row, in_a_row_of_many_pages):
         names = frozenset({SecretName.BODY})  # one is enough: rows are written for each of the twenty encodings
-    part = about(captures[Mode.E2EE], observer, names)
+    part = about(brief[Mode.E2EE], observer, names)
 
     def leaking(value: Callable[[Secret], bytes]) -> Capture:
         return leak(part, encode(b"\n".join(value(secret) for secret in part.secrets)))
@@ -232,12 +232,10 @@ def test_a_leak_is_exposed_where_it_stands_and_a_decoy_is_not(
 
 
 @pytest.mark.parametrize("observer", ON_STAGE)
-def test_a_value_that_differs_in_its_last_digit_is_no_leak(
-    captures: Mapping[Mode, Capture], observer: Observer
-) -> None:
+def test_a_value_that_differs_in_its_last_digit_is_no_leak(brief: Mapping[Mode, Capture], observer: Observer) -> None:
     names = HIDDEN[Mode.E2EE, observer]
     leak = {Observer.NETWORK: in_tls_record, Observer.SERVER: in_a_body, Observer.DATABASE: in_a_row}[observer]
-    part = about(captures[Mode.E2EE], observer, names)
+    part = about(brief[Mode.E2EE], observer, names)
     near = b"\n".join(
         secret.value.translate(bytes.maketrans(b"0123456789abcdef", b"123456789abcdef0")) for secret in part.secrets
     )
@@ -258,8 +256,8 @@ def test_a_leak_to_one_observer_is_none_to_the_others(
             assert cell.exposure is Exposure.EXPOSED
 
 
-def test_a_connection_to_sqlite_sees_the_deleted_row_no_more(captures: Mapping[Mode, Capture]) -> None:
-    left = in_a_deleted_row(captures[Mode.E2EE], b"a row that nobody sees any more")
+def test_a_connection_to_sqlite_sees_the_deleted_row_no_more(brief: Mapping[Mode, Capture]) -> None:
+    left = in_a_deleted_row(brief[Mode.E2EE], b"a row that nobody sees any more")
     database = sqlite3.connect(":memory:")
     try:
         database.deserialize(Record(left, Observer.DATABASE).image)
