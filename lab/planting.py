@@ -8,8 +8,9 @@ secret in the same record once it is there. Each secret is planted in each direc
   secret, into two TCP segments, and under TLS into two records.
 * server: as one more request and its answer. Split: a body that arrives in two pieces.
 * device: as the text of a message that a stranger seals for the copied device, opened with the copy.
-* database: in a row of the operator's own tables, in a copy of the database image; the host name and nothing else in
-  a line of the log. Split: so that the value runs over the end of a page.
+* database: in a row of the operator's own tables, in a copy of the database image whose other rows were taken out
+  first: where a secret stands already, its second appearance could not be told from the first. The host name and
+  nothing else in a line of the log. Split: so that the value runs over the end of a page.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import hashlib
 import json
 import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from lab import device_copy
@@ -186,22 +187,13 @@ def _at_rest(secrets: Sequence[Secret], record: Record) -> Iterator[Copy]:
             data += line
         yield Copy((replace(log, data=data),), tuple(plants))
     if main is not None and in_rows:
-        # Where a secret stands already, its second appearance could not be told from the first: so it is masked there.
-        masked = record.image
-        for secret in in_rows:
-            masked = masked.replace(secret.value, _mask(secret.value))
+        empty = _without_rows(record.image)
         rows = [(secret, secret.value) for secret in in_rows]
         for how, image in (
-            ("whole, in a row", _with_rows(masked, rows)),
-            ("split over two pages", _split_over_pages(masked, in_rows)),
+            ("whole, in a row", _with_rows(empty, rows)),
+            ("split over two pages", _split_over_pages(empty, in_rows)),
         ):
             yield Copy((replace(main, data=image),), tuple(Plant(one, how, written=True) for one in in_rows))
-
-
-def _mask(value: bytes) -> bytes:
-    """Other bytes of the same length, which differ for different values."""
-    digits = hashlib.sha512(value).hexdigest().encode()
-    return (digits * (len(value) // len(digits) + 1))[: len(value)]
 
 
 _COLUMNS = {
@@ -216,14 +208,36 @@ _COLUMNS = {
 message: the columns that hold it are part of an index, whose second copy would stand whole where the first is split."""
 
 
+def _without_rows(image: bytes) -> bytes:
+    """`image` with the operator's tables as they are (same page size, same encoding of text), and nothing in them."""
+
+    def clear(database: sqlite3.Connection) -> None:
+        for (table,) in database.execute(sqlite.TABLES).fetchall():
+            quoted = str(table).replace('"', '""')
+            database.execute(f'DELETE FROM "{quoted}"')  # noqa: S608 - quoted
+        database.commit()
+        # What was deleted stays in pages that are free, until all is written anew.
+        database.execute("VACUUM")
+
+    return _changed(image, clear)
+
+
 def _with_rows(image: bytes, rows: Sequence[tuple[Secret, bytes]]) -> bytes:
     """`image` with one more row for each secret, in the table that would carry it, with the value beside it."""
-    database = sqlite3.connect(":memory:")
-    try:
-        database.deserialize(image)
+
+    def fill(database: sqlite3.Connection) -> None:
         for secret, value in rows:
             _insert(database, secret, value)
         database.commit()
+
+    return _changed(image, fill)
+
+
+def _changed(image: bytes, change: Callable[[sqlite3.Connection], None]) -> bytes:
+    database = sqlite3.connect(":memory:")
+    try:
+        database.deserialize(image)
+        change(database)
         return database.serialize()
     except sqlite3.Error as error:
         raise sqlite.SqliteError(f"nothing can be planted in the database: {error}") from None

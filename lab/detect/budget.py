@@ -29,7 +29,7 @@ class Limits:
     hashes: int = 10_000
 
 
-RECORD = Limits(guesses=1, hashes=3_000)
+RECORD = Limits(guesses=1, hashes=1_000)
 """For the lab's own records, which hold hundreds of messages. Of the disguises that are easily mistaken for others
 one is undone, with any number of certain encodings around and within; more on top of each other take minutes."""
 

@@ -22,9 +22,9 @@ KEPT = 2**20
 
 _TOKEN = re.compile(rb"(?<![0-9A-Za-z+/_-])[0-9A-Za-z+/_-]{22,128}={0,2}(?![0-9A-Za-z+/_=-])")
 _HEX = re.compile(rb"(?:[0-9a-f]{2})+|(?:[0-9A-F]{2})+")
+# For text in lower case: a search that must look at both cases of each letter takes ten times as long.
 _NAMED = re.compile(
-    rb"""(?:salt|pepper|nonce|seed|secret|key|session|sid)[\w-]{0,8}["']?\s{0,3}[:=]\s{0,3}["']?([^\s"'&;,}\]]{1,64})""",
-    re.IGNORECASE,
+    rb"""(?:salt|pepper|nonce|seed|secret|key|session|sid)[\w-]{0,8}["']?\s{0,3}[:=]\s{0,3}["']?([^\s"'&;,}\]]{1,64})"""
 )
 _VALUE = re.compile(rb"(?<![\w.~+/-])(?=[\w.~+/-]{0,63}[0-9])[\w.~+/-]{4,64}={0,2}(?![\w.~+/=-])")
 _FROM_URLSAFE = bytes.maketrans(b"-_", b"+/")
@@ -59,11 +59,18 @@ class Session:
 
         Each also as the bytes that it may stand for.
         """
-        for pattern in (_NAMED, _VALUE):
-            written = [value for text in self._texts for value in pattern.findall(text)]
-            for value in dict.fromkeys(reversed(written)):
-                yield value
-                yield from _read(value)
+        seen: set[bytes] = set()
+        for written in (_named, _VALUE.findall):
+            # A search tries a few of them, so no more are looked for.
+            for value in (value for text in reversed(self._texts) for value in reversed(written(text))):
+                if value not in seen:
+                    seen.add(value)
+                    yield value
+                    yield from _read(value)
+
+
+def _named(text: bytes) -> list[bytes]:
+    return [text[slice(*found.span(1))] for found in _NAMED.finditer(text.lower())]
 
 
 def tokens(view: View) -> Iterator[Token]:
@@ -77,11 +84,13 @@ def tokens(view: View) -> Iterator[Token]:
 
 
 class Salted:
-    """Tries salts on the values of a search, and remembers what came out."""
+    """Tries salts on the values of a search, and remembers what came out. Decoys come after a hit: only then can they
+    say anything about it, and nearly no salt hits."""
 
     def __init__(self, values: Sequence[Value]) -> None:
-        self._forms = [(value, data) for value in values for data in normal_forms(value.data)]
-        self._known: dict[tuple[bytes, frozenset[int]], dict[bytes, tuple[Value, str]]] = {}
+        self._forms = [(value, data) for value in values for data in normal_forms(value.data) if not value.decoy]
+        self._decoys = [(value, data) for value in values for data in normal_forms(value.data) if value.decoy]
+        self._known: dict[tuple[bytes, frozenset[int]], _Made] = {}
 
     def matches(self, found: Sequence[Token], salts: Iterable[bytes], most: int) -> Iterator[tuple[Token, Match]]:
         """The tokens that are digests of a value with a salt, as far as `most` digests reach."""
@@ -92,21 +101,28 @@ class Salted:
             if tried >= most:
                 return
             made = self._digests(salt, sizes)
+            tried += len(made)
+            if made.keys() & by_data.keys():
+                made = _made(self._decoys, salt, sizes) | made
             for data in made.keys() & by_data.keys():
                 value, how = made[data]
                 token = by_data[data]
                 yield token, Match(value.name, value.decoy, token.start, token.end, (token.encoding, how))
-            tried += len(made)
 
-    def _digests(self, salt: bytes, sizes: frozenset[int]) -> dict[bytes, tuple[Value, str]]:
+    def _digests(self, salt: bytes, sizes: frozenset[int]) -> _Made:
         key = (salt, sizes)
         if key not in self._known:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
-            self._known[key] = {
-                data: (value, how) for value, form in self._forms for data, how in digests.with_salt(form, salt, sizes)
-            }
+            self._known[key] = _made(self._forms, salt, sizes)
         return self._known[key]
+
+
+_Made = dict[bytes, tuple[Value, str]]
+
+
+def _made(forms: Iterable[tuple[Value, bytes]], salt: bytes, sizes: frozenset[int]) -> _Made:
+    return {data: (value, how) for value, form in forms for data, how in digests.with_salt(form, salt, sizes)}
 
 
 def _read(written: bytes) -> Iterator[bytes]:

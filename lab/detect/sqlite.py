@@ -5,9 +5,10 @@ Values that are longer than a page lie scattered over the file; as rows they are
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -20,6 +21,12 @@ _WAL_VERSION = 3007000
 _JOURNAL_MODE = slice(18, 20)
 SEPARATOR = b"\x1f"
 """Stands between the values of a row."""
+
+TABLES = (
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "
+    "AND sql NOT LIKE 'CREATE VIRTUAL%'"
+)
+"""Asks for the names of all user tables."""
 
 
 class SqliteError(ValueError):
@@ -83,11 +90,7 @@ def _rows(connection: sqlite3.Connection) -> Iterator[Row]:
     connection.text_factory = bytes
     # The schema is part of the recorded bytes and therefore not to be trusted with calling functions.
     connection.execute("PRAGMA trusted_schema = OFF")
-    tables = connection.execute(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "
-        "AND sql NOT LIKE 'CREATE VIRTUAL%'"
-    ).fetchall()
-    for (name,) in tables:
+    for (name,) in connection.execute(TABLES).fetchall():
         table = name.decode()
         quoted = table.replace('"', '""')
         for number, values in enumerate(connection.execute(f'SELECT * FROM "{quoted}"'), 1):  # noqa: S608 - quoted
@@ -134,10 +137,26 @@ def _committed(wal: bytes) -> tuple[dict[int, bytes], int, int]:
 
 
 def _checksum(data: bytes, start: tuple[int, int], order: Literal["<", ">"]) -> tuple[int, int]:
-    """SQLite's checksum (file format, 4.2) over `data`, a multiple of 8 bytes, continued from `start`."""
+    """SQLite's checksum (file format, 4.2) over `data`, a multiple of 8 bytes, continued from `start`.
+
+    Word by word it is first += word + second, second += word + first, and so on: each sum is the two before it and
+    a word. So what a word adds to the last one is itself, multiplied by Fibonacci's number of how far back it stands.
+    """
     first, second = start
-    words = struct.unpack(f"{order}{len(data) // 4}I", data)
-    for i in range(0, len(words), 2):
-        first = (first + words[i] + second) & 0xFFFFFFFF
-        second = (second + words[i + 1] + first) & 0xFFFFFFFF
-    return first, second
+    words = (first, second - first, *struct.unpack(f"{order}{len(data) // 4}I", data))
+    upper, lower = _fibonacci(len(words) + 1)
+    return _last_sum(words, upper[1:], lower[1:]), _last_sum(words, upper[:-1], lower[:-1])
+
+
+def _last_sum(words: Sequence[int], upper: Sequence[int], lower: Sequence[int]) -> int:
+    """The sum of products modulo 2^32; factors are in halves, so that the products fit the processor's integers."""
+    return ((int(math.sumprod(words, upper)) << 16) + int(math.sumprod(words, lower))) & 0xFFFFFFFF
+
+
+@lru_cache(maxsize=4)
+def _fibonacci(count: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """So many of Fibonacci's numbers modulo 2^32, the last one first: their upper and their lower 16 bits."""
+    numbers = [0, 1]
+    while len(numbers) < count:
+        numbers.append((numbers[-1] + numbers[-2]) & 0xFFFFFFFF)
+    return tuple(one >> 16 for one in reversed(numbers)), tuple(one & 0xFFFF for one in reversed(numbers))

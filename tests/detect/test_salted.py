@@ -58,3 +58,22 @@ def test_a_session_remembers_salts_for_later_searches() -> None:
 def test_the_digest_of_another_value_is_not_taken_for_this_one() -> None:
     digest = hashlib.sha256(b"s4lt" + b"k7f3.x9q2v@example.com").hexdigest().encode()
     assert chains(b'{"salt": "s4lt", "user": "%s"}' % digest) == set()
+
+
+def test_decoys_are_tried_with_a_salt_that_hits() -> None:
+    secret = Secret(SecretName.BODY, VALUE, decoys=(b"m2p8.r4t6y@example.com",))
+
+    def found(*values: bytes) -> list[bool]:
+        digests = (hashlib.sha256(b"s4lt" + value).hexdigest().encode() for value in values)
+        search = Detector([secret]).search([seen(b"salt=s4lt " + b" ".join(digests))])
+        return [finding.decoy for finding in search.findings]
+
+    assert found(VALUE) == [False]
+    assert found(VALUE, secret.decoys[0]) == [False, True]
+
+
+def test_the_newest_salts_come_first_those_named_so_before_all_and_none_twice() -> None:
+    session = Session()
+    for text in (b"Salt=Old-0ne x1234 y1234", b"nonce: new0ne x1234"):
+        session.note(text)
+    assert list(session.salts()) == [b"new0ne", b"Old-0ne", b"x1234", b"y1234"]

@@ -158,6 +158,30 @@ def test_the_record_itself_is_not_touched(captures: Mapping[Mode, Capture], mode
     assert record.image == Record(part, observer).image if observer is Observer.DATABASE else True
 
 
+def test_the_copy_of_the_database_has_the_tables_of_the_recorded_one_and_no_other_rows(
+    captures: Mapping[Mode, Capture],
+) -> None:
+    image = Record(captures[Mode.PLAINTEXT], Observer.DATABASE).image
+    empty = planting._without_rows(image)
+    assert list(sqlite.rows(empty)) == []
+    assert list(sqlite.rows(image)) != []
+    assert _schema(empty) == _schema(image) != []
+    (secret,) = planted(captures[Mode.PLAINTEXT], SecretName.SENDER)
+    assert secret.value in image
+    assert secret.value not in empty
+
+
+def _schema(image: bytes) -> list[tuple[str, str]]:
+    import sqlite3
+
+    database = sqlite3.connect(":memory:")
+    try:
+        database.deserialize(image)
+        return database.execute("SELECT name, sql FROM sqlite_schema ORDER BY name").fetchall()
+    finally:
+        database.close()
+
+
 def test_what_is_not_a_database_cannot_be_planted_in(captures: Mapping[Mode, Capture]) -> None:
     part = about(captures[Mode.E2EE], Observer.DATABASE, frozenset({SecretName.BODY}))
     image = Record(part, Observer.DATABASE).image
