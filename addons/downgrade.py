@@ -10,11 +10,12 @@ relayed as it is: there is nothing to be taken away.
 
     --set lab_downgrade=keys          for a client that encrypts end to end: say that nobody has keys (404)
     --set lab_downgrade=empty-keys    the same, but hand out lists without keys
+    --set lab_downgrade=nothing       let everything through
     --set lab_record=FILE             also write what passes into the new FILE
     --set lab_secret=body=VALUE       mark and comment flows in which VALUE can be read, however it is encoded
     --set lab_own_traffic=true        needed where the service is on another machine
 
-The last two of lab_downgrade speak of the lab's own service and have to stand where TLS has ended: between its front
+The two about keys speak of the lab's own service and have to stand where TLS has ended: between its front
 end and the service (--mode reverse:http://SERVICE), or as an interceptor that the client trusts
 (--mode reverse:https://FRONT_END).
 
@@ -34,7 +35,7 @@ from lab.stage import downgrading
 from lab.stage.attacker import Attacker
 from lab.stage.tap_side import recorded, refused
 
-CHOICES = TLS, KEYS, EMPTY_KEYS = "tls", "keys", "empty-keys"
+CHOICES = TLS, KEYS, EMPTY_KEYS, NOTHING = "tls", "keys", "empty-keys", "nothing"
 
 
 class Downgrade(Attacker):
@@ -55,10 +56,17 @@ class Downgrade(Attacker):
             raise refused(f"lab_downgrade: {self._what!r} is not one of {', '.join(CHOICES)}")
 
     def act(self, orders: Mapping[str, Any]) -> dict[str, Any]:
-        """{"done": {}}: how many requests were passed on or answered in the attack, and how many answers changed."""
-        if orders == {"done": {}}:
-            return {"requests": self._requests, "answers": self._answers}
-        raise LabError(f"this addon takes the order {{'done': {{}}}} and no other one, such as {dict(orders)}")
+        """{"take": WHAT}: from now on, take this away, as with lab_downgrade.
+
+        {"done": {}}: how many requests were passed on or answered in the attack, and how many answers changed.
+        """
+        match orders:
+            case {"take": str(what)} if what in CHOICES:
+                self._what = what
+                return {}
+            case {"done": {}}:
+                return {"requests": self._requests, "answers": self._answers}
+        raise LabError(f"this addon takes the orders take (one of {', '.join(CHOICES)}) and done, not {dict(orders)}")
 
     @recorded
     def next_layer(self, nextlayer: layer.NextLayer) -> None:

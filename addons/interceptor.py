@@ -17,9 +17,11 @@ Only for traffic that is your own.
 """
 
 import re
+import time
 
 from mitmproxy import connection, tls
 
+from lab.model import Direction
 from lab.stage.attacker import Attacker
 from lab.stage.tap_side import recorded
 
@@ -27,6 +29,12 @@ SILENT = "the client ended the connection after it had seen the certificate, wit
 
 
 class Interceptor(Attacker):
+    @recorded
+    def tls_clienthello(self, data: tls.ClientHelloData) -> None:
+        # All that a client says before it has seen the certificate: the name of the service is in it.
+        hello = data.client_hello.raw_bytes(wrap_in_record=True)
+        self.recorder.got(data.context.client.id, "tcp.stream", Direction.TO_SERVICE, time.time(), hello)
+
     @recorded
     def tls_failed_client(self, data: tls.TlsData) -> None:
         # With an alert that says why (RFC 8446, section 6.2), which OpenSSL puts into words; or by hanging up.

@@ -237,6 +237,43 @@ def _server_recorded(capture: Capture, record: Record) -> Iterator[str]:
     yield from _ended(capture, record)
 
 
+def _interceptor_recorded(capture: Capture, record: Record) -> Iterator[str]:
+    turned_back = sum(one.deed is Deed.TURNED_BACK for one in _story(capture))
+    if record.relayed:
+        yield from _relayed(capture, record)
+        return
+    if not turned_back:
+        yield from _server_recorded(capture, record)
+        return
+    # The apps went there and said nothing: that is what its record must show, of each time.
+    refused = len({note.connection for note in record.notes(Event.REFUSED)})
+    if refused != turned_back:
+        yield f"the participants have turned back {turned_back} times, and the record says so {refused} times"
+    yield from (f"something was said in it: {one.line}" for one in record.exchanges)
+    yield from _ended(capture, record)
+
+
+def _relayed(capture: Capture, record: Record) -> Iterator[str]:
+    """For who passed on all connections of the participants as bytes: what is not there of them."""
+    made = sum(one.deed is Deed.CONNECTED for one in capture.statements)
+    seen = Counter(stream.connection for stream in record.streams)
+    whole = sum(directions == 2 for directions in seen.values())
+    if whole < made:
+        yield f"the participants made {made} connections, and {whole} are in the record in both directions"
+    yield from (
+        f"bytes are missing in connection {stream.connection}, {stream.direction}"
+        for stream in record.streams
+        if not _unbroken(stream.data)
+    )
+    carried: Counter[Direction] = Counter()
+    for _, direction, _, length in payloads(record.observations):
+        carried[direction] += length
+    for deed, direction in ((Deed.SENT, Direction.TO_SERVICE), (Deed.READ, Direction.TO_CLIENT)):
+        if carried[direction] < sum(one.size for one in capture.statements if one.deed is deed):
+            yield f"fewer bytes are in the record than the participants have {deed}"
+    yield from _ended(capture, record)
+
+
 _LOGINS = ("POST /v1/accounts ", "POST /v1/login ")
 
 
@@ -289,8 +326,8 @@ _RECORDED = {
         "every connection of the participants is in the record, in both directions, to its end",
     ),
     Observer.INTERCEPTOR: (
-        _server_recorded,
-        "every login and every message of the story passed through it, as request and as delivery, to the end",
+        _interceptor_recorded,
+        "all that passed through it is in the record, to the end, and so is each participant who turned back before",
     ),
     Observer.SERVER: (
         _server_recorded,

@@ -302,6 +302,8 @@ class Deed(StrEnum):
     LOGGED_IN = "logged in"
     SENT = "sent"
     READ = "read"
+    TURNED_BACK = "turned back"
+    """It ended a connection before it said anything there, because of the certificate that it was shown: `reason`."""
     REFUSED = "refused"
     """What arrived was not authentic, came twice, or was from somebody whose identity has changed: see `reason`."""
 

@@ -64,7 +64,7 @@ def copies(secrets: Sequence[Secret], record: Record) -> Iterator[Copy]:
     """
     if record.observer is Observer.DEVICE:
         yield from _for_the_copy(secrets, record)
-    elif record.observer is Observer.NETWORK:
+    elif record.observer is Observer.NETWORK or (record.observer is Observer.INTERCEPTOR and record.relayed):
         yield from _in_streams(secrets, record)
     elif record.observer in (Observer.INTERCEPTOR, Observer.SERVER):
         yield from _in_messages(secrets, record)

@@ -51,6 +51,12 @@ class Record:
         return tuple(one for one in reassemble(self.observations) if one.place == STREAM)
 
     @cached_property
+    def relayed(self) -> bool:
+        """Whether all of it is bytes that somebody passed on in both directions, without having ended TLS."""
+        directions = {one.direction for one in self.observations if one.place == STREAM}
+        return len(directions) == len(_WAYS) and all(one.place == STREAM for one in self.observations)
+
+    @cached_property
     def exchanges(self) -> tuple[Exchange, ...]:
         """The requests that the observer could tell apart and read, and their answers."""
         return (*self._in_the_clear(), *self._passed_on())

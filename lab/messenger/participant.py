@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from lab.messenger.operations import Arrived, Members, Operations, read_event
 from lab.messenger.own import OwnDevice
 from lab.messenger.sealing import Sealing
 from lab.messenger.store import Changes, DeviceStore
-from lab.messenger.wire import EventStream, Route, Wire, WireError
+from lab.messenger.wire import CertificateError, EventStream, Route, Wire, WireError
 from lab.model import Deed, Encryption, Statement
 
 __all__ = ["Participant", "Person", "Prepared", "Teller"]
@@ -215,6 +215,18 @@ class Participant:
         """Go on with the changed identity of `account`, which is not verified then."""
         self._contacts().accept(account)
 
+    def call_from(self, address: tuple[str, int]) -> None:
+        """Ask the service something from another network, where it is said to be at `address`.
+
+        CertificateError: the app has turned back, without having said anything, which is told.
+        """
+        with closing(self._wire.elsewhere(address)) as wire:
+            try:
+                wire.call("GET", "/v1/conversations")
+            except CertificateError as error:
+                self._say(Deed.TURNED_BACK, time.time(), reason=str(error))
+                raise
+
     # The service's log of keys: E2EEError comes out of each of these if there is no transparency
 
     def read_log(self) -> None:
@@ -304,6 +316,10 @@ class Participant:
         self._say_content(Deed.SENT, moment, prepared.id, ", ".join(prepared.recipients), prepared.content)
         self._mailbox.posted(prepared.id)
         return prepared.id
+
+    def discard(self, prepared: Prepared) -> None:
+        """Take a message out of the outbox that is not to be posted any more."""
+        self._mailbox.posted(prepared.id)
 
     def receive(self, *, confirm: bool = True) -> Content:
         """Wait for the next message, open it, confirm it to the service if wanted, and return what it says.

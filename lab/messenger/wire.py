@@ -16,8 +16,8 @@ import json
 import os
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from http.client import IncompleteRead
 from pathlib import Path
 from typing import Any
@@ -58,12 +58,12 @@ class Route:
     And how careful the app is. `installed`: files of further authorities, which somebody has put onto the device.
     `pins`: the keys that the service may have (see `pin_of`), in addition to a certificate; empty: any key.
     `follows`: where `url` is http://, ask there once, and go to https:// if the service says so. `hsts`: what the app
-    remembers of that, so that it need not ask again.
+    remembers of that, so that it need not ask again. `authority` None: the app takes any certificate (a bad example).
     """
 
     url: str
     address: tuple[str, int]
-    authority: Path
+    authority: Path | None
     installed: tuple[Path, ...] = ()
     pins: frozenset[str] = frozenset()
     follows: bool = False
@@ -95,6 +95,13 @@ class WireError(Exception):
         return self.status is not None and 400 <= self.status < 500 and self.status not in _PASSING
 
 
+class CertificateError(WireError):
+    """What the service showed is no certificate that this app accepts, or not for the key that it knows.
+
+    Nothing was said on that connection.
+    """
+
+
 class Wire:
     """One client's connections. `connected` is told the local (host, port) of each new one.
 
@@ -102,13 +109,15 @@ class Wire:
     """
 
     def __init__(self, route: Route, connected: Callable[[tuple[str, int]], None], key_log: Path | None = None) -> None:
+        self._route = route
+        self._connected = connected
         self._url = route.url
         self._host = urlsplit(route.url).hostname or ""
         self._hsts = route.hsts
         self._undecided = route.follows and route.url.startswith("http://")
         self._session = requests.Session()
         self._session.trust_env = False
-        self._session.verify = str(route.authority)
+        self._session.verify = False if route.authority is None else str(route.authority)
         self._session.headers.clear()
         self._session.headers.update({"User-Agent": "lab-messenger/1"})
         direct = _Direct(route, connected, key_log)
@@ -118,6 +127,12 @@ class Wire:
     def login(self, token: str) -> None:
         """Send `token` with every request from now on."""
         self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def elsewhere(self, address: tuple[str, int]) -> Wire:
+        """The same app in another network, where the service is said to be at `address`."""
+        wire = Wire(replace(self._route, address=address), self._connected)
+        wire._session.headers.update(self._session.headers)
+        return wire
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """One request; the answer's JSON ({} where there is none). WireError: refused, or not reached."""
@@ -189,7 +204,8 @@ class Wire:
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            raise WireError(f"{method} {path}: {_cause(error)}") from error
+            kind = CertificateError if _is_of_certificate(error) else WireError
+            raise kind(f"{method} {path}: {_cause(error)}") from error
         if self._hsts is not None and HEADER in answer.headers and self._url.startswith("https://"):
             self._hsts.hear(self._host, answer.headers[HEADER])
         return answer
@@ -261,7 +277,7 @@ class _Direct(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         if self._key_log is not None or self._route.installed:
-            kwargs["ssl_context"] = _context(self._key_log, self._route.installed)
+            kwargs["ssl_context"] = _context(self._key_log, self._route)
         super().init_poolmanager(*args, **kwargs)
         address, pins, connected = self._route.address, self._route.pins, self._connected
 
@@ -284,6 +300,8 @@ class _Direct(HTTPAdapter):
 
             def connect(self) -> None:
                 super().connect()
+                # An app that checks nothing does not warn of it either.
+                self.is_verified = True
                 if pins:
                     _check_pin(self, pins)
 
@@ -302,10 +320,12 @@ class _Direct(HTTPAdapter):
         super().close()
 
 
-def _context(key_log: Path | None, installed: Iterable[Path]) -> ssl.SSLContext:
+def _context(key_log: Path | None, route: Route) -> ssl.SSLContext:
     """The context that urllib3 would make by itself, to which it adds authority and name check; it logs its keys."""
     context = create_urllib3_context()
-    for authority in installed:
+    if route.authority is None:
+        context.check_hostname = False
+    for authority in route.installed:
         context.load_verify_locations(authority)
     if key_log is not None:
         os.close(private.create(key_log))
@@ -324,6 +344,16 @@ def _check_pin(connection: HTTPSConnection, pins: frozenset[str]) -> None:
         raise ssl.SSLCertVerificationError(
             ssl.SSL_ERROR_SSL, f"the key of {connection.host} is not the one that this app knows (pinning)"
         )
+
+
+def _is_of_certificate(error: BaseException) -> bool:
+    """Whether a chain of wrapped errors begins with a certificate, or a key, that was not accepted."""
+    while not isinstance(error, ssl.SSLCertVerificationError):
+        inner = getattr(error, "reason", None) or next(iter(error.args), None)
+        if not isinstance(inner, BaseException):
+            return False
+        error = inner
+    return True
 
 
 def _cause(error: BaseException) -> str:

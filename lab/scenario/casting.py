@@ -6,7 +6,7 @@ Every planted value carries a random tag of 64 bits, because a plain "bob" stand
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 
 from lab.messenger.content import Content, File
@@ -18,8 +18,10 @@ from lab.scenario.lesson import (
     DelayText,
     RemoveMember,
     Scenario,
+    SendChanged,
     SendFile,
     SendIntercepted,
+    SendMeddled,
     SendText,
     SendToGroup,
     StartGroup,
@@ -87,9 +89,11 @@ class Cast:
         self.planted: list[Secret] = []
         self.host = self._plant([SecretName.SERVICE], draw_host)
         sent = dict(_sent(scenario.steps))
+        self.groups = groups_by_line(scenario.steps)
+        """Who is in the group when a step begins, by its line."""
         self.senders = frozenset(sender for sender, _ in sent.values())
         self.recipients = frozenset(who for _, recipients in sent.values() for who in recipients)
-        self.listeners = self.recipients | _addressed_by_operator(scenario.steps)
+        self.listeners = self.recipients.union(_reached_otherwise(scenario.steps))
         """Whose devices wait for messages."""
         self.people = {who: self._person(who) for who in dict.fromkeys(_named(scenario.steps))}
         self.title = ""
@@ -137,9 +141,9 @@ class Cast:
         return value
 
 
-def _sent(steps: Iterable[Step]) -> Iterator[tuple[int, tuple[Who, tuple[Who, ...]]]]:
+def _sent(steps: Sequence[Step]) -> Iterator[tuple[int, tuple[Who, tuple[Who, ...]]]]:
     """The line of each step that sends a message, its sender, and its recipients."""
-    group: set[Who] = set()
+    groups = groups_by_line(steps)
     for step in steps:
         match step.action:
             case SendText() | SendFile() as action:
@@ -147,19 +151,36 @@ def _sent(steps: Iterable[Step]) -> Iterator[tuple[int, tuple[Who, tuple[Who, ..
             case DelayText() | SendIntercepted() as action:
                 yield step.line, (action.sender, (action.recipient,))
             case SendToGroup(sender=sender):
-                yield step.line, (sender, tuple(who for who in Who if who in group - {sender}))
+                yield step.line, (sender, tuple(who for who in groups[step.line] if who != sender))
+
+
+def groups_by_line(steps: Iterable[Step]) -> dict[int, tuple[Who, ...]]:
+    """Who is in the group when a step begins, by its line."""
+    found: dict[int, tuple[Who, ...]] = {}
+    group: set[Who] = set()
+    for step in steps:
+        found[step.line] = tuple(who for who in Who if who in group)
+        match step.action:
             case StartGroup() as action:
                 group = {action.starter, *action.members}
             case AddMember(newcomer=newcomer):
                 group.add(newcomer)
             case RemoveMember(leaver=leaver):
                 group.discard(leaver)
+    return found
 
 
-def _addressed_by_operator(steps: Iterable[Step]) -> frozenset[Who]:
-    """To whose devices the operator writes; besides, those of who it pretends to be get a copy."""
-    forged = [step.action for step in steps if isinstance(step.action, WriteAs)]
-    return frozenset(who for action in forged for who in (action.author, action.recipient))
+def _reached_otherwise(steps: Iterable[Step]) -> Iterator[Who]:
+    """Whose devices get something that is no message of the story.
+
+    What the operator writes goes to the devices of whom it pretends to be, too.
+    """
+    for step in steps:
+        match step.action:
+            case WriteAs(author=author, recipient=recipient):
+                yield from (author, recipient)
+            case SendMeddled(recipient=recipient) | SendChanged(recipient=recipient):
+                yield recipient
 
 
 def _named(steps: Iterable[Step]) -> Iterator[Who]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,9 +11,10 @@ from threading import Lock
 from lab.inference import CALIBRATION_FILES, CALIBRATION_TEXTS, OBSERVERS_OWN
 from lab.messenger.content import Content, File
 from lab.messenger.participant import Participant, Person
-from lab.messenger.wire import Route
 from lab.model import Encryption, Mode, Statement, TlsKeys
 from lab.scenario.casting import tag
+from lab.scenario.habits import route_of
+from lab.scenario.lesson import Habit
 from lab.stage.stage import Venue
 
 
@@ -31,13 +32,15 @@ class Company:
         encryption: Encryption = Encryption.PQXDH,
         *,
         padded: bool = False,
-        transparency: bool = False,
+        habits: Collection[Habit] = (),
+        installed: bool = False,
     ) -> None:
         self._venue = venue
+        self._route = route_of(venue, habits, installed=installed)
+        self._habits = frozenset(habits)
         self._told = tell
         self._encryption = encryption if venue.mode is Mode.E2EE else None
         self._padded = padded
-        self._transparency = transparency
         self._turn = Lock()
         self._present = ExitStack()
         self._leaving: dict[Participant, ExitStack] = {}
@@ -108,14 +111,15 @@ class Company:
         participant = leaving.enter_context(
             Participant(
                 person,
-                Route(venue.url, venue.address, venue.authority),
+                self._route,
                 venue.devices / f"{person.account}-{number}.device",
                 self._tell,
                 encryption=self._encryption,
                 padded=self._padded,
-                transparency=self._transparency,
+                transparency=Habit.LOGGED in self._habits,
                 key_log=key_log,
                 number=number,
+                fall_back=lambda _: Habit.FALL_BACK in self._habits,
             )
         )
         self._leaving[participant] = leaving

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,37 +13,48 @@ from lab.e2ee.protocol import E2EEError
 from lab.e2ee.textbook_rsa import TooLongError
 from lab.messenger.content import Content
 from lab.messenger.participant import Participant, Prepared
-from lab.messenger.wire import WireError
+from lab.messenger.wire import CertificateError, WireError
 from lab.model import INFERRED_ONLY, DeviceCopy, Missing, Story
-from lab.scenario.casting import Cast, Message, tagged
+from lab.scenario.casting import Cast, Message, tag, tagged
 from lab.scenario.company import Company, observers_own
 from lab.scenario.lesson import (
     AcceptIdentity,
+    AddGhost,
     AddMember,
     CompareSafetyNumbers,
     CopyDevice,
     DelayText,
     DeliverAgain,
     DeliverDelayed,
+    DenyKeys,
     Lesson,
     LinkDevice,
+    Meddling,
+    RefuseToConnect,
     RefuseToSend,
+    RefuseToSendToGroup,
     RemoveMember,
     ReplaceDevice,
     Scenario,
+    SendChanged,
     SendFile,
     SendIntercepted,
+    SendMeddled,
     SendText,
     SendToGroup,
     StartGroup,
     Step,
+    SubstituteKeys,
     SwapKey,
     WriteAs,
 )
 from lab.scenario.lesson import Participant as Who
 from lab.scenario.operator import Operator, OperatorError
+from lab.scenario.opponents import OpponentError, Opponents, attackers_of, needs_installed_authority
 from lab.stage.process import ChildError
 from lab.stage.stage import Stage, Venue
+
+_GOES_WRONG = (WireError, E2EEError, TooLongError, OperatorError, OpponentError, ChildError)
 
 
 class _OtherwiseError(Exception):
@@ -71,7 +83,7 @@ def play(lesson: Lesson, scenario: Scenario, stage: Stage, capture: Path, progre
         for name in scenario.secrets:
             writer.add(*([Fact(name)] if name in INFERRED_ONLY else cast.secrets(name)))
         writer.add(*scenario.claims)
-        with stage.session(scenario.mode, cast.host, writer) as venue:
+        with stage.session(scenario.mode, cast.host, writer, attackers_of(scenario)) as venue:
             try:
                 operator = Operator(
                     venue,
@@ -80,8 +92,8 @@ def play(lesson: Lesson, scenario: Scenario, stage: Stage, capture: Path, progre
                     writer.add,
                     padded=scenario.padded,
                 )
-                _converse(scenario, cast, venue, operator, writer, progress)
-            except (WireError, E2EEError, TooLongError, OperatorError, ChildError, _OtherwiseError) as error:
+                _converse(scenario, cast, stage, venue, operator, writer, progress)
+            except (*_GOES_WRONG, _OtherwiseError) as error:
                 writer.add(Missing(f"the conversation broke off: {error}"))
             progress("collecting what the observers got")
 
@@ -89,12 +101,21 @@ def play(lesson: Lesson, scenario: Scenario, stage: Stage, capture: Path, progre
 def _converse(
     scenario: Scenario,
     cast: Cast,
+    stage: Stage,
     venue: Venue,
     operator: Operator,
     writer: Writer,
     progress: Callable[[str], None],
 ) -> None:
-    with Company(venue, writer.add, scenario.encryption, padded=scenario.padded) as company:
+    opponents = Opponents(stage, venue, scenario)
+    with Company(
+        venue,
+        writer.add,
+        scenario.encryption,
+        padded=scenario.padded,
+        habits=scenario.habits,
+        installed=needs_installed_authority(scenario),
+    ) as company:
         own = [] if INFERRED_ONLY.isdisjoint(scenario.secrets) else observers_own()
         progress(f"{' and '.join(cast.people)} join")
         joined = company.join([*cast.people.values(), *own])
@@ -105,7 +126,7 @@ def _converse(
             company.calibrate(*joined[len(players) :], with_files=cast.with_files, with_answers=answers)
         for who in cast.listeners:
             players[who].listen()
-        direction = _Direction(cast, company, players, operator, writer)
+        direction = _Direction(cast, company, players, operator, opponents, writer)
         for step in scenario.steps:
             act = _ACTS.get(type(step.action))
             if act is not None:  # else a step that prepares the stage or makes the claims
@@ -120,11 +141,18 @@ class _Direction:
     """
 
     def __init__(
-        self, cast: Cast, company: Company, players: Mapping[Who, Participant], operator: Operator, writer: Writer
+        self,
+        cast: Cast,
+        company: Company,
+        players: Mapping[Who, Participant],
+        operator: Operator,
+        opponents: Opponents,
+        writer: Writer,
     ) -> None:
         self._cast = cast
         self._company = company
         self._operator = operator
+        self._opponents = opponents
         self._writer = writer
         self._devices = {who: [player] for who, player in players.items()}
         """The devices of each participant, the newest one last. Each reads everything that is for it."""
@@ -151,10 +179,68 @@ class _Direction:
     def compare(self, _: Step, action: CompareSafetyNumbers) -> None:
         both = (action.participant, action.other), (action.other, action.participant)
         numbers = {self._player(who).safety_number(self._cast.people[other].account) for who, other in both}
-        if len(numbers) > 1:
-            raise _OtherwiseError(f"the safety numbers of {action.participant} and {action.other} are not the same")
-        for who, other in both:
+        if (len(numbers) == 1) is not action.same:
+            are = "are not the same" if action.same else "are the same"
+            raise _OtherwiseError(f"the safety numbers of {action.participant} and {action.other} {are}")
+        for who, other in both if action.same else ():
             self._player(who).verify(self._cast.people[other].account)
+
+    def refuse_to_connect(self, _: Step, action: RefuseToConnect) -> None:
+        try:
+            self._player(action.participant).call_from(self._opponents.stand_in(action.certificate))
+        except CertificateError:
+            return
+        raise _OtherwiseError(f"the app of {action.participant} took a certificate that is {action.certificate}")
+
+    def deny_keys(self, _: Step, __: DenyKeys) -> None:
+        self._opponents.deny_keys()
+
+    def substitute_keys(self, _: Step, __: SubstituteKeys) -> None:
+        self._opponents.substitute_keys()
+
+    def add_ghost(self, _: Step, __: AddGhost) -> None:
+        self._opponents.haunt(f"ghost-{tag()}", self._group)
+
+    def refuse_to_send_to_group(self, step: Step, action: RefuseToSendToGroup) -> None:
+        others = [self._cast.people[who].account for who in self._cast.groups[step.line] if who != action.sender]
+        self._must_refuse(action.sender, self._group, others, action.text)
+
+    def change(self, _: Step, action: SendChanged) -> None:
+        message = Message(action.sender, (action.recipient,), Content(tagged(action.text)))
+        conversation = self._place(message)
+        sent = message.content.text
+        with self._opponents.meddling():
+            self._opponents.change(conversation, sent, action.old, action.new)
+            self._slip(message, conversation)
+        changed = Content(sent.replace(action.old, action.new, 1))
+        for got in self._arrivals(message, 1):
+            if (got == [changed]) is not action.believed:
+                raise _OtherwiseError(f"what the app of {action.recipient} made of the changed message is {got[0]}")
+
+    def meddle(self, _: Step, action: SendMeddled) -> None:
+        message = Message(action.sender, (action.recipient,), Content(tagged(action.text)))
+        other = replace(message, content=Content(tagged("And something else")))
+        conversation = self._place(message)
+        with self._opponents.meddling():
+            self._opponents.meddle(action.meddling)
+            self._slip(message, conversation)
+            match action.meddling:
+                case Meddling.REORDERS | Meddling.DROPS:
+                    self._slip(other, conversation)
+                case Meddling.MISDELIVERS:
+                    accounts = self._accounts(message)
+                    self._slip(other, self._player(action.sender).start_conversation(accounts))
+        unnoticed = {
+            Meddling.REPEATS: [message.content, message.content],
+            Meddling.REORDERS: [other.content, message.content],
+            Meddling.DROPS: [other.content],
+            Meddling.TRUNCATES: [message.content],
+            Meddling.MISDELIVERS: [other.content, message.content],
+        }[action.meddling]
+        for got in self._arrivals(message, len(unnoticed)):
+            if (got != unnoticed) is not action.noticed:
+                did = "has not noticed" if action.noticed else "has noticed"
+                raise _OtherwiseError(f"the app of {action.recipient} {did} what the operator did to a message")
 
     def copy(self, _: Step, action: CopyDevice) -> None:
         newest = self._devices[action.owner][-1]
@@ -177,13 +263,10 @@ class _Direction:
         self._player(action.participant).accept_identity(self._cast.people[action.other].account)
 
     def refuse(self, _: Step, action: RefuseToSend) -> None:
-        sender, recipient = self._player(action.sender), self._cast.people[action.recipient].account
-        conversation = self._conversation(action.sender, [action.recipient])
-        try:
-            sender.send(conversation, [recipient], Content(tagged(action.text)))
-        except (E2EEError, TooLongError):
-            return
-        raise _OtherwiseError(f"the app of {action.sender} has sent what it was to refuse")
+        recipient = self._cast.people[action.recipient].account
+        self._must_refuse(
+            action.sender, self._conversation(action.sender, [action.recipient]), [recipient], action.text
+        )
 
     def delay(self, step: Step, action: DelayText) -> None:
         message = self._cast.messages[step.line]
@@ -237,6 +320,36 @@ class _Direction:
             device.listen()
         self._read(message)
 
+    def _must_refuse(self, sender: Who, conversation: str, accounts: Sequence[str], text: str) -> None:
+        """Let the app of `sender` send something, and see that it does not."""
+        try:
+            self._player(sender).send(conversation, accounts, Content(tagged(text)))
+        except (E2EEError, TooLongError):
+            return
+        except WireError as error:
+            if error.status != 409:  # the message is not for whom the service says that it has to be
+                raise
+            return
+        raise _OtherwiseError(f"the app of {sender} has sent what it was to refuse")
+
+    def _slip(self, message: Message, conversation: str) -> None:
+        """Send something that no observer is asked about, and that may not arrive: so it is not told."""
+        sender = self._player(message.sender)
+        prepared = sender.prepare(conversation, self._accounts(message), message.content)
+        sender.post(prepared, again=True)
+        sender.discard(prepared)
+
+    def _arrivals(self, message: Message, number: int) -> Iterator[list[Content | None]]:
+        """For each device that gets `message`: so many contents that arrive, None for one that was refused."""
+        for device in self._readers(message):
+            got: list[Content | None] = []
+            for _ in range(number):
+                try:
+                    got.append(device.receive())
+                except E2EEError:
+                    got.append(None)
+            yield got
+
     def _player(self, who: Who) -> Participant:
         """The device on which a participant writes: of two, the first one."""
         return self._devices[who][0]
@@ -283,6 +396,13 @@ _ACTS: Mapping[type, Callable[[_Direction, Step, Any], None]] = {
     DeliverDelayed: _Direction.deliver,
     DeliverAgain: _Direction.deliver_again,
     WriteAs: _Direction.write_as,
+    RefuseToConnect: _Direction.refuse_to_connect,
+    DenyKeys: _Direction.deny_keys,
+    SubstituteKeys: _Direction.substitute_keys,
+    AddGhost: _Direction.add_ghost,
+    RefuseToSendToGroup: _Direction.refuse_to_send_to_group,
+    SendChanged: _Direction.change,
+    SendMeddled: _Direction.meddle,
     SwapKey: _Direction.swap_key,
     SendIntercepted: _Direction.intercept,
 }

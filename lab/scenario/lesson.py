@@ -235,9 +235,15 @@ class SubstituteKeys:
 
 @dataclass(frozen=True, slots=True)
 class AddGhost:
-    """The operator adds somebody to the group, whom no member has asked in."""
+    """The operator adds a member to the group, whom no other member has asked in and who is nobody but the operator."""
 
-    ghost: Participant
+
+@dataclass(frozen=True, slots=True)
+class RefuseToSendToGroup:
+    """The sender's app must not send this text to the group."""
+
+    sender: Participant
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +324,7 @@ type Action = (
     | SendMeddled
     | SendChanged
     | AddGhost
+    | RefuseToSendToGroup
     | Pad
     | Plant
     | SendText

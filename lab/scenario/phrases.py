@@ -56,6 +56,7 @@ class StepKind(Enum):
     DENY_KEYS = auto()
     SUBSTITUTE_KEYS = auto()
     GHOST = auto()
+    REFUSE_GROUP = auto()
     COPY = auto()
     LINK = auto()
     REPLACE = auto()
@@ -292,9 +293,15 @@ _ENGLISH = (
     ),
     Phrase(
         StepKind.GHOST,
-        "the operator adds {other} to the group, and says so to nobody",
-        "the operator adds dave to the group, and says so to nobody",
-        "A ghost: a member that no other member has asked in. Only in e2ee mode.",
+        "the operator adds a ghost to the group",
+        "the operator adds a ghost to the group",
+        "A ghost is a member whom no other member has asked in, and who is nobody but the operator. Only in e2ee mode.",
+    ),
+    Phrase(
+        StepKind.REFUSE_GROUP,
+        'the app of {participant} refuses to send the group "{text}"',
+        'the app of alice refuses to send the group "Meet me at 5pm"',
+        "The app must refuse: there is a ghost in the group. Only in e2ee mode.",
     ),
     Phrase(
         StepKind.COPY,
@@ -437,7 +444,7 @@ WORDS: tuple[tuple[str, Mapping[StrEnum, str]], ...] = (
             Meddling.REORDERS: "delivers it after one that is sent later",
             Meddling.DROPS: "never delivers it",
             Meddling.TRUNCATES: "cuts off its end",
-            Meddling.MISDELIVERS: "delivers in its place another one, which was meant for somebody else",
+            Meddling.MISDELIVERS: "delivers it to the same person, in another conversation",
         },
     ),
     (

@@ -26,6 +26,7 @@ from lab.scenario.lesson import (
     Participant,
     RefuseToConnect,
     RefuseToSend,
+    RefuseToSendToGroup,
     RemoveMember,
     ReplaceDevice,
     SendChanged,
@@ -63,6 +64,7 @@ _E2EE_ONLY = (
     DenyKeys,
     SubstituteKeys,
     AddGhost,
+    RefuseToSendToGroup,
 )
 
 _OF_KEYS = (Habit.FALL_BACK, Habit.LOGGED)
@@ -96,6 +98,8 @@ class _Plot:
         """Since when the operator hands out keys of its own."""
         self._intercepted: tuple[Certificate, int] | None = None
         """Whoever stands in for the service: the certificate, and the line that says so."""
+        self._haunted = 0
+        """Since when there is a ghost in the group."""
         self._talking: set[Participant] = set()
         self._acting: dict[Participant, int] = {}
         """Whose devices or identities a step is about, and the first such line."""
@@ -140,7 +144,12 @@ class _Plot:
             case SendChanged():
                 self._change(action)
             case AddGhost():
-                self._add_ghost(action.ghost)
+                self._members_there()
+                self._haunted = line
+            case RefuseToSendToGroup():
+                self._members(action.sender)
+                if not self._haunted:
+                    self._refuse(f"nothing keeps the app of {action.sender} from sending this")
             case SendText():
                 self._part(action.secret)
                 self._send(action.sender, action.recipients)
@@ -255,14 +264,14 @@ class _Plot:
             self._refuse(f'"{action.old}" is not in "{action.text}"')
         elif len(action.old.encode()) != len(action.new.encode()):
             self._refuse(f'"{action.old}" and "{action.new}" take a different number of bytes')
+        elif sum(one != other for one, other in zip(action.old.encode(), action.new.encode(), strict=True)) != 1:
+            self._refuse("the operator changes a single byte, as in 5pm and 6pm")
         elif action.believed is not (self._serve.encryption is Encryption.CTR):
             self._refuse("only with ctr is a changed message believed; with every other encryption it is refused")
 
-    def _add_ghost(self, ghost: Participant) -> None:
+    def _members_there(self) -> None:
         if self._group is None:
             self._refuse("there is no group yet; somebody starts it first")
-        elif ghost in self._group:
-            self._refuse(f"{ghost} is in the group already")
 
     def _compare(self, action: CompareSafetyNumbers) -> None:
         self._about(action.participant, action.other)
@@ -336,6 +345,8 @@ class _Plot:
 
     def _send_to_group(self, sender: Participant) -> None:
         others = self._members(sender) - {sender}
+        if self._haunted:
+            self._refuse(f"there is a ghost in the group since line {self._haunted}: the app of {sender} refuses this")
         if self._group == {sender}:
             self._refuse(f"nobody but {sender} is in the group")
         self._check_identities(sender, sorted(others))
@@ -386,7 +397,8 @@ class _Plot:
         self._unaccepted.discard((action.participant, action.other))
 
     def _refuse_to_send(self, action: RefuseToSend) -> None:
-        self._about(action.sender, action.recipient)
+        # Whoever has no keys, as far as the apps are told, need not write to anybody either.
+        self._about(action.sender, *(() if self._no_keys() else (action.recipient,)))
         changed = (action.sender, action.recipient) in self._unaccepted
         swapped = action.recipient in self._swapped
         too_long = self._serve.encryption is Encryption.RSA

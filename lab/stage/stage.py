@@ -21,8 +21,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from lab import resources
-from lab.capture import Item, Writer
-from lab.model import Direction, Missing, Mode, Observation, Observer, Secret, SecretName
+from lab.capture import Item, Writer, decode
+from lab.model import Direction, Event, Missing, Mode, Note, Observation, Observer, Secret, SecretName
 from lab.stage.attackers import ATTACKERS_OPTIONS, INTERCEPTOR, NOBODY, RECORD_WHAT_THEY_OPEN, Attackers
 from lab.stage.certificates import Authority, Flaw, issue_flawed, make_authority, write_private
 from lab.stage.process import ANSWER_SECONDS, Child, ChildError
@@ -230,7 +230,9 @@ class Stage:
                 size = tap.ask(command, seconds).get("bytes")
             except ChildError as error:
                 writer.add(Missing(str(error), observer))
-            if recording.exists():
+            if recording.stem in RECORD_WHAT_THEY_OPEN:
+                writer.add(*_opened(recording, size))
+            elif recording.exists():
                 writer.copy_lines(recording, size)
         writer.add(*_at_rest(directory))
 
@@ -353,6 +355,15 @@ def _free_port() -> int:
     """A port that nobody listens on. mitmweb cannot tell which one the system gave it, so it is chosen before."""
     with socket.create_server((LOOPBACK, 0)) as listener:
         return int(listener.getsockname()[1])
+
+
+def _opened(recording: Path, size: int | None) -> list[Item]:
+    """What an attacker has opened, and where it failed. Where its record ends says nothing about that of a tap."""
+    lines = recording.read_bytes()[:size].decode().splitlines() if recording.exists() else []
+    items = [decode(line) for line in lines]
+    return [
+        one for one in items if isinstance(one, Observation) or (isinstance(one, Note) and one.event is Event.FAILED)
+    ]
 
 
 def _at_rest(directory: Path) -> list[Item]:
