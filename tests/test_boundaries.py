@@ -37,7 +37,6 @@ LAYERS = {
     "lab.scan": 2,
     "lab.stage": 2,
     "lab.service": 2,
-    "lab.attack": 2,
     "addons": 2,
     "lab.scenario.casting": 3,
     "lab.scenario.company": 3,
