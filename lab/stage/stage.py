@@ -3,18 +3,20 @@
     participants ═══▶ network tap ═══▶ server tap (ends TLS) ═══▶ service ═══▶ SQLite
 
 Three processes are started side by side once a run (see starting.py). Each session gets a service instance, a
-database, a certificate and recordings of its own; the taps are pointed at them, which takes milliseconds. Everything
-binds to loopback.
+database, a certificate and recordings of its own; the taps are pointed at them, which takes milliseconds. Sessions at
+the same time need taps of their own (`Stage.lanes`). Everything binds to loopback.
 """
 
 from __future__ import annotations
 
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from lab import resources
@@ -78,24 +80,56 @@ class Venue:
         return f"{'http' if self.mode is Mode.PLAINTEXT else 'https'}://{self.host}"
 
 
-class Stage:
-    """The running processes. Get one from `open_stage`."""
+class _Ground:
+    """What all lanes stand on: the folder of a run, who starts processes in it, and the CA that participants trust."""
 
-    def __init__(self, workspace: Workspace, closing: ExitStack, starter: Starter, *, web: bool) -> None:
-        self.directory = directory = workspace.path
+    def __init__(self, workspace: Workspace, starter: Starter) -> None:
+        self.directory = workspace.path
+        self.starter = starter
+        self.authority = make_authority("Lab CA of this run")
+        self.authority_file = self.directory / "authority.pem"
+        self.authority_file.write_bytes(self.authority.pem)
         self._workspace = workspace
-        self._authority = make_authority("Lab CA of this run")
-        self._authority_file = directory / "authority.pem"
-        self._authority_file.write_bytes(self._authority.pem)
-        self._sessions = 0
+        self._children = ExitStack()
+        self._folders: Counter[str] = Counter()
+        self._turn = Lock()
+
+    def folder(self, name: str) -> Path:
+        """A new folder of this name; the second one is NAME-2."""
+        with self._turn:
+            self._folders[name] += 1
+            number = self._folders[name]
+        folder = self.directory / (name if number == 1 else f"{name}-{number}")
+        folder.mkdir(mode=0o700)
+        return folder
+
+    def start(self, name: str, directory: Path, arguments: list[str]) -> Child:
+        """A process that ends with the run."""
+        child = Child(name, arguments, directory, self.starter)
+        self._children.callback(child.close)
+        self.watch(self.starter.pid or child.pid)
+        return child
+
+    def watch(self, pid: int) -> None:
+        with self._turn:
+            self._workspace.watch(pid)
+
+    def end(self) -> None:
+        """End all processes, also those that were started since this was last done."""
+        self.starter.close()  # before its children: it ends them, and others that it would start later
+        self._children.close()
+
+
+class Stage:
+    """The running processes: a service, and taps before it, for one session at a time. Get one from `open_stage`."""
+
+    def __init__(self, ground: _Ground, service: Child, *, web: bool) -> None:
+        self.directory = ground.directory
+        self.web = web
+        self.service = service
+        self._ground = ground
         self._ready = False
         self._abandoned = False
-        self._closing = closing
-        self._starter = starter
-        self.web = web
-        self.service = self._start("service", self._folder("service"), ["-c", _SERVICE])
-        for module in (*_TAPS_NEED, f"mitmproxy.tools.{'web' if web else 'dump'}"):
-            starter.prepare(module)
         self.network = self._start_tap("network tap", "network_observer")
         self.server = self._start_tap("server tap", "server_observer", "keep_host_header=true")
 
@@ -113,12 +147,24 @@ class Stage:
         if not self._ready:
             for child in self.children:
                 child.ready()
-                self._workspace.watch(child.pid)
+                self._ground.watch(child.pid)
             self._ready = True
+
+    def lanes(self, most: int) -> list[Stage]:
+        """This stage and, where a process costs little, further ones for sessions at the same time: at most so many.
+
+        They share the service, but each has taps of its own; all end with this one.
+        """
+        further = most - 1 if self._ground.starter.forks else 0
+        return [self, *(Stage(self._ground, self.service, web=self.web) for _ in range(further))]
 
     def start(self, name: str, arguments: list[str]) -> Child:
         """A further process for the same run, in a folder of its own: it ends when the stage does."""
-        return self._start(name, self._folder(name), arguments)
+        return self._ground.start(name, self._ground.folder(name), arguments)
+
+    def end(self) -> None:
+        """End all processes now, those of all lanes; whoever waits for one of them gets a ChildError."""
+        self._ground.end()
 
     @contextmanager
     def session(self, mode: Mode, host: str, writer: Writer) -> Iterator[Venue]:
@@ -129,8 +175,7 @@ class Stage:
         exception writes nothing more, and the stage is not `intact` after it.
         """
         self.ready()
-        self._sessions += 1
-        directory = self._folder(f"session-{self._sessions}")
+        directory = self._ground.folder("session")
         port = self.service.ask(
             {
                 "open": {
@@ -208,7 +253,7 @@ class Stage:
             "modify_headers": [],
         }
         if mode is not Mode.PLAINTEXT:
-            leaf = write_private(directory / "front-end.pem", self._authority.issue(host))
+            leaf = write_private(directory / "front-end.pem", self._ground.authority.issue(host))
             front["certs"] = [f"*={leaf}"]
             # The service must know which scheme its clients used; behind the front end it sees plain HTTP only.
             front["modify_headers"] = ["|~q|X-Forwarded-Proto|https"]
@@ -217,25 +262,14 @@ class Stage:
         devices.mkdir(mode=0o700)
         address = _listen(self.network, {"mode": [f"reverse:tcp://{LOOPBACK}:{front_end[1]}@{LOOPBACK}:0"]})
         behind = Behind(front_end, (LOOPBACK, port), directory)
-        return Venue(mode, host, address, self._authority_file, devices, behind)
+        return Venue(mode, host, address, self._ground.authority_file, devices, behind)
 
     def _start_tap(self, name: str, addon: str, *more: str) -> Child:
-        directory = self._folder(name.replace(" ", "-"))
+        directory = self._ground.folder(name.replace(" ", "-"))
         # mitmproxy would spend a tenth of a second on an RSA authority that no participant trusts.
         write_private(directory / "mitmproxy-ca.pem", make_authority("unused").pem_with_key)
         arguments = self._tap_arguments(addon, *more, f"confdir={directory}", web=self.web)
-        return self._start(name, directory, arguments)
-
-    def _start(self, name: str, directory: Path, arguments: list[str]) -> Child:
-        child = Child(name, arguments, directory, self._starter)
-        self._closing.callback(child.close)
-        self._workspace.watch(self._starter.pid or child.pid)
-        return child
-
-    def _folder(self, name: str) -> Path:
-        folder = self.directory / name
-        folder.mkdir(mode=0o700)
-        return folder
+        return self._ground.start(name, directory, arguments)
 
     @staticmethod
     def _tap_arguments(addon: str, *more: str, web: bool = False) -> list[str]:
@@ -260,10 +294,14 @@ def open_stage(starter: Starter | None = None, *, web: bool = False) -> Iterator
     """
     with ExitStack() as stack:
         workspace = stack.enter_context(open_workspace())
-        children = stack.enter_context(ExitStack())
         starter = starter or open_starter()
-        stack.callback(starter.close)  # before its children: it ends them, and others that it would start later
-        yield Stage(workspace, children, starter, web=web)
+        stack.callback(starter.close)
+        ground = _Ground(workspace, starter)
+        stack.callback(ground.end)
+        service = ground.start("service", ground.folder("service"), ["-c", _SERVICE])
+        for module in (*_TAPS_NEED, f"mitmproxy.tools.{'web' if web else 'dump'}"):
+            starter.prepare(module)
+        yield Stage(ground, service, web=web)
 
 
 def _listen(tap: Child, options: dict[str, Any]) -> tuple[str, int]:
