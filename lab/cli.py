@@ -216,8 +216,8 @@ def _run(options: argparse.Namespace) -> int:
         from lab.scenario.run import hold
 
         sessions = _sessions(options.lessons or [TOUR], options.mode or [*Mode])
-        with _Progress() as progress:
-            return _report(hold(sessions, options.captures, progress, starter), options, progress.pause)
+        with _Progress() as progress, closing(hold(sessions, options.captures, progress, starter)) as matrices:
+            return _report(matrices, options, progress.pause)
 
 
 def _up(options: argparse.Namespace) -> int:

@@ -379,9 +379,10 @@ def test_an_interrupted_run_leaves_nothing_behind(
     mark = os.getpid()
     one = SHORT.format(claim="exposed")
     story = one[one.index("## ") :]
-    twice = lesson(tmp_path, one + "\n" + story.replace("One message", "Another"))
+    stories = (story.replace("One message", name) for name in ("Another", "A third", "A fourth"))
+    several = lesson(tmp_path, "\n".join([one, *stories]))
     run = subprocess.Popen(
-        [sys.executable, "-m", "lab", "run", twice],
+        [sys.executable, "-m", "lab", "run", several],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -389,7 +390,7 @@ def test_an_interrupted_run_leaves_nothing_behind(
         start_new_session=True,
     )
     assert run.stdout is not None
-    # The first session is over and the second one is on its way: taps and service are up.
+    # The first session is over and the last ones are on their way: taps and service are up.
     for line in run.stdout:
         if "Controls" in line:
             break

@@ -1,14 +1,15 @@
-"""A run: scenarios, one after the other, on one stage, each recorded and then judged."""
+"""A run: scenarios on one stage, some at the same time, each recorded and then judged."""
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 from lab import capture
 from lab.model import Encryption, LabError, LeakMatrix
@@ -22,6 +23,9 @@ type Progress = Callable[[str], None]
 
 type Judge = Callable[[Path], LeakMatrix]
 """Judges the recording in a file."""
+
+LANES = 2
+"""Sessions at the same time, where further taps cost little: in each, several processes wait for each other."""
 
 JUDGE_SECONDS = 600.0
 """A guard, not a wait: a process that needs so long for one recording hangs."""
@@ -42,39 +46,67 @@ class Session:
         return f"{self.lesson.name}-{self.number}-{self.scenario.mode}{capture.SUFFIX}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """What holds one session at a time, and judges its recording afterwards."""
+
+    stage: Stage
+    judge: Judge
+
+
 def hold(
     sessions: Sequence[Session], captures: Path | None, progress: Progress, starter: Starter | None = None
-) -> Iterator[LeakMatrix]:
-    """Hold the sessions and judge each one, while the next one is held; the matrices come in the sessions' order.
+) -> Generator[LeakMatrix]:
+    """Hold the sessions and judge each one, while others are held; the matrices come in the sessions' order.
 
     Captures are kept in the folder `captures`, or not at all. A stage that lost a process is replaced before the next
-    session; `starter` is for the first one (see `open_stage`). LabError: the stage cannot be set up, an encryption is
-    not installed, or a capture cannot be written (one that exists is never overwritten).
+    session; `starter` is for the first one (see `open_stage`). `progress` is told by several threads, but by one at a
+    time, and by none while the caller has a matrix in hand. LabError: the stage cannot be set up, an encryption is not
+    installed, or a capture cannot be written (one that exists is never overwritten).
     """
     _check_installed(sessions)
     if captures is not None:
         _prepare(captures, sessions)
-    # The stage is left first, and its judge with it: after Ctrl-C the thread has nothing to wait for.
-    with ThreadPoolExecutor(1, "judge") as waiting, ExitStack() as running:
-        stage: Stage | None = None
-        judge: Judge = _judge
+    turn = Lock()
+
+    def say(what: str) -> None:
+        with turn:
+            progress(what)
+
+    def results(judging: deque[Future[LeakMatrix]], *, all_of_them: bool) -> Iterator[LeakMatrix]:
+        while judging and (all_of_them or judging[0].done()):
+            matrix = judging.popleft().result()
+            with turn:
+                yield matrix
+
+    with ExitStack() as running:
+        stages: list[Stage] = []
+        lanes: list[Future[_Lane]] = []
         judging: deque[Future[LeakMatrix]] = deque()
         for number, session in enumerate(sessions, start=1):
-            if stage is None or not stage.intact:
-                yield from _results(judging)  # their recordings may be in the folder of the stage
+            lane = _first(lanes) if lanes else None
+            if lane is None or not all(stage.intact for stage in stages):
+                wait(lanes)
+                yield from results(judging, all_of_them=True)  # their recordings may be in the folder of the stage
                 running.close()
-                progress("starting taps and service")
+                say("starting taps and service")
                 stage = running.enter_context(open_stage(starter))
                 starter = None
-                if len(sessions) > 1:  # else there is nothing beside which it could be at work
-                    judge = _judge_beside(stage)
-            path = captures / session.file_name if captures else stage.directory / f"{number}{capture.SUFFIX}"
-            _record(session, stage, path, progress)
-            judging.append(waiting.submit(judge, path))
-            if judging[0].done():
-                yield judging.popleft().result()
-        progress("searching the records")
-        yield from _results(judging)
+                most = min(LANES, len(sessions))
+                players = running.enter_context(ThreadPoolExecutor(most, "session"))
+                judges = running.enter_context(ThreadPoolExecutor(most, "judge"))
+                running.callback(stage.end)  # first of all: then threads have nothing to wait for, also after Ctrl-C
+                stages = stage.lanes(most)
+                lanes = [players.submit(_open_lane, one, len(sessions)) for one in stages]
+                lane = _first(lanes)
+            path = captures / session.file_name if captures else lane.stage.directory / f"{number}{capture.SUFFIX}"
+            recorded = players.submit(_record_in, lane, session, path, say)
+            lanes.append(recorded)
+            judging.append(judges.submit(_judge_recorded, recorded, path))
+            yield from results(judging, all_of_them=False)
+        wait(lanes)
+        say("searching the records")
+        yield from results(judging, all_of_them=True)
 
 
 def perform(session: Session, stage: Stage, path: Path, progress: Progress) -> LeakMatrix:
@@ -116,16 +148,33 @@ def _judge_beside(stage: Stage) -> Judge:
 
     LabError comes out of it as out of `_judge`, and ChildError if that process has died.
     """
-    from lab.scenario import director  # noqa: F401 - as in `_record`: it must not come after the wait for the stage
-
-    stage.ready()  # its taps are what everybody waits for, so nothing else is to start beside them
     child = stage.start("judge", ["-c", _JUDGE])
     return lambda path: matrix_in(child.ask({"judge": str(path.absolute())}, JUDGE_SECONDS))
 
 
-def _results(judging: deque[Future[LeakMatrix]]) -> Iterator[LeakMatrix]:
-    while judging:
-        yield judging.popleft().result()
+def _open_lane(stage: Stage, sessions: int) -> _Lane:
+    from lab.scenario import director  # noqa: F401 - as in `_record`: it must not come after the wait for the stage
+
+    stage.ready()  # its taps are what everybody waits for, so nothing else is to start beside them
+    # One session alone has nothing beside which its judge could be at work.
+    return _Lane(stage, _judge_beside(stage) if sessions > 1 else _judge)
+
+
+def _record_in(lane: _Lane, session: Session, path: Path, progress: Progress) -> _Lane:
+    """The lane again, for the next session."""
+    _record(session, lane.stage, path, progress)
+    return lane
+
+
+def _judge_recorded(recorded: Future[_Lane], path: Path) -> LeakMatrix:
+    return recorded.result().judge(path)
+
+
+def _first(lanes: list[Future[_Lane]]) -> _Lane:
+    """Take out the lane that is free first, and wait for it. LabError: what was done in it failed."""
+    free = next(as_completed(lanes))
+    lanes.remove(free)
+    return free.result()
 
 
 def _name(session: Session) -> str:

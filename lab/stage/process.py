@@ -50,6 +50,8 @@ class Child:
         self._stdout = os.fdopen(ours_out, encoding="utf-8")
         self._answers: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._said: deque[str] = deque(maxlen=20)
+        self._turn = threading.Lock()
+        self._ready = False
         self._reader = threading.Thread(target=self._read, name=f"read-{name}", daemon=True)
         self._reader.start()
 
@@ -67,24 +69,18 @@ class Child:
 
     def ready(self) -> None:
         """Wait for the line that says so. ChildError with what the child printed, if it ended instead."""
-        if "ready" not in self._answer(START_SECONDS, "start"):
-            raise ChildError(f"the {self.name} did not start properly: {self._last_words()}")
+        with self._turn:
+            if not self._ready and "ready" not in self._answer(START_SECONDS, "start"):
+                raise ChildError(f"the {self.name} did not start properly: {self._last_words()}")
+            self._ready = True
 
     def ask(self, command: dict[str, Any], seconds: float = ANSWER_SECONDS) -> dict[str, Any]:
-        """Send one command and return what stands under "ok". ChildError: refused, dead, or silent for `seconds`."""
-        verb = next(iter(command))
-        try:
-            self._stdin.write(json.dumps(command) + "\n")
-            self._stdin.flush()
-        except (OSError, ValueError):
-            raise ChildError(f"the {self.name} is gone: {self._last_words()}") from None
-        answer = self._answer(seconds, verb)
-        if "error" in answer:
-            raise ChildError(f"the {self.name} could not {verb}: {answer['error']}")
-        result = answer.get("ok")
-        if not isinstance(result, dict):
-            raise ChildError(f"the {self.name} gave no proper answer to {verb}: {answer}")
-        return result
+        """Send one command and return what stands under "ok". ChildError: refused, dead, or silent for `seconds`.
+
+        Of several threads each waits for its turn, and is counted from then on.
+        """
+        with self._turn:
+            return self._ask(command, seconds)
 
     def close(self) -> int:
         """End the child at once and return its exit status.
@@ -99,6 +95,21 @@ class Child:
         self._reader.join(STOP_SECONDS)
         self._stdout.close()
         return status
+
+    def _ask(self, command: dict[str, Any], seconds: float) -> dict[str, Any]:
+        verb = next(iter(command))
+        try:
+            self._stdin.write(json.dumps(command) + "\n")
+            self._stdin.flush()
+        except (OSError, ValueError):
+            raise ChildError(f"the {self.name} is gone: {self._last_words()}") from None
+        answer = self._answer(seconds, verb)
+        if "error" in answer:
+            raise ChildError(f"the {self.name} could not {verb}: {answer['error']}")
+        result = answer.get("ok")
+        if not isinstance(result, dict):
+            raise ChildError(f"the {self.name} gave no proper answer to {verb}: {answer}")
+        return result
 
     def _answer(self, seconds: float, verb: str) -> dict[str, Any]:
         try:

@@ -3,18 +3,21 @@
     participants ═══▶ network tap ═══▶ server tap (ends TLS) ═══▶ service ═══▶ SQLite
 
 Three processes are started side by side once a run (see starting.py). Each session gets a service instance, a
-database, a certificate and recordings of its own; the taps are pointed at them, which takes milliseconds. Attackers
-stand between these, where a session has any (see attackers.py). Everything binds to loopback.
+database, a certificate and recordings of its own; the taps are pointed at them, which takes milliseconds. Sessions at
+the same time need taps of their own (`Stage.lanes`). Attackers stand between the others, where a session has any (see
+attackers.py). Everything binds to loopback.
 """
 
 from __future__ import annotations
 
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from cryptography import x509
@@ -86,30 +89,62 @@ class Venue:
         return f"{'http' if self.mode is Mode.PLAINTEXT else 'https'}://{self.host}"
 
 
-class Stage:
-    """The running processes. Get one from `open_stage`."""
+class _Ground:
+    """What all lanes stand on: the folder of a run, who starts processes in it, and the CA that participants trust."""
 
-    def __init__(self, workspace: Workspace, closing: ExitStack, starter: Starter, *, web: bool) -> None:
-        self.directory = directory = workspace.path
+    def __init__(self, workspace: Workspace, starter: Starter) -> None:
+        self.directory = workspace.path
+        self.starter = starter
+        self.authority = make_authority("Lab CA of this run")
+        self.authority_file = self.directory / "authority.pem"
+        self.authority_file.write_bytes(self.authority.pem)
         self._workspace = workspace
-        self._authority = make_authority("Lab CA of this run")
-        self._authority_file = directory / "authority.pem"
-        self._authority_file.write_bytes(self._authority.pem)
-        self._interceptors = make_authority("Installed CA of this run")
-        self._installed_file = directory / "installed.pem"
-        self._installed_file.write_bytes(self._interceptors.pem)
-        self._sessions = 0
+        self.interceptors = make_authority("Installed CA of this run")
+        self.installed_file = self.directory / "installed.pem"
+        self.installed_file.write_bytes(self.interceptors.pem)
+        self._children = ExitStack()
+        self._folders: Counter[str] = Counter()
+        self._turn = Lock()
+
+    def folder(self, name: str) -> Path:
+        """A new folder of this name; the second one is NAME-2."""
+        with self._turn:
+            self._folders[name] += 1
+            number = self._folders[name]
+        folder = self.directory / (name if number == 1 else f"{name}-{number}")
+        folder.mkdir(mode=0o700)
+        return folder
+
+    def start(self, name: str, directory: Path, arguments: list[str]) -> Child:
+        """A process that ends with the run."""
+        child = Child(name, arguments, directory, self.starter)
+        self._children.callback(child.close)
+        self.watch(self.starter.pid or child.pid)
+        return child
+
+    def watch(self, pid: int) -> None:
+        with self._turn:
+            self._workspace.watch(pid)
+
+    def end(self) -> None:
+        """End all processes, also those that were started since this was last done."""
+        self.starter.close()  # before its children: it ends them, and others that it would start later
+        self._children.close()
+
+
+class Stage:
+    """The running processes: a service, and taps before it, for one session at a time. Get one from `open_stage`."""
+
+    def __init__(self, ground: _Ground, service: Child, *, web: bool) -> None:
+        self.directory = ground.directory
+        self.web = web
+        self.service = service
+        self._ground = ground
         self._ready = False
         self._abandoned = False
-        self._closing = closing
-        self._starter = starter
         self._attackers: dict[str, Child] = {}
         self._recording: list[tuple[Observer, Child, Path]] = []
         """The taps that record the session, and where."""
-        self.web = web
-        self.service = self._start("service", self._folder("service"), ["-c", _SERVICE])
-        for module in (*_TAPS_NEED, f"mitmproxy.tools.{'web' if web else 'dump'}"):
-            starter.prepare(module)
         self.network = self.start_tap("network tap", "network_observer")
         self.server = self.start_tap("server tap", "server_observer", "keep_host_header=true")
 
@@ -127,21 +162,33 @@ class Stage:
         if not self._ready:
             for child in self.children:
                 child.ready()
-                self._workspace.watch(child.pid)
+                self._ground.watch(child.pid)
             self._ready = True
+
+    def lanes(self, most: int) -> list[Stage]:
+        """This stage and, where a process costs little, further ones for sessions at the same time: at most so many.
+
+        They share the service, but each has taps of its own; all end with this one.
+        """
+        further = most - 1 if self._ground.starter.forks else 0
+        return [self, *(Stage(self._ground, self.service, web=self.web) for _ in range(further))]
 
     def start(self, name: str, arguments: list[str]) -> Child:
         """A further process for the same run, in a folder of its own: it ends when the stage does."""
-        return self._start(name, self._folder(name), arguments)
+        return self._ground.start(name, self._ground.folder(name), arguments)
+
+    def end(self) -> None:
+        """End all processes now, those of all lanes; whoever waits for one of them gets a ChildError."""
+        self._ground.end()
 
     def start_tap(self, name: str, addon: str, *options: str, authority: Authority | None = None) -> Child:
         """A further tap with this addon: it ends when the stage does. `authority` signs what it makes by itself."""
-        directory = self._folder(name.replace(" ", "-"))
+        directory = self._ground.folder(name.replace(" ", "-"))
         # Else mitmproxy would spend a tenth of a second on an RSA authority that no participant trusts.
         signing = authority or make_authority("unused")
         write_private(directory / "mitmproxy-ca.pem", signing.pem_with_key)
         arguments = self._tap_arguments(addon, *options, f"confdir={directory}", web=self.web)
-        return self._start(name, directory, arguments)
+        return self._ground.start(name, directory, arguments)
 
     @contextmanager
     def session(self, mode: Mode, host: str, writer: Writer, attackers: Attackers = NOBODY) -> Iterator[Venue]:
@@ -154,8 +201,7 @@ class Stage:
         exception writes nothing more, and the stage is not `intact` after it.
         """
         self.ready()
-        self._sessions += 1
-        directory = self._folder(f"session-{self._sessions}")
+        directory = self._ground.folder("session")
         port = self.service.ask(
             {
                 "open": {
@@ -253,7 +299,7 @@ class Stage:
         }
         certificate = b""
         if mode is not Mode.PLAINTEXT:
-            pem = self._authority.issue(host)
+            pem = self._ground.authority.issue(host)
             certificate = x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
             leaf = write_private(directory / "front-end.pem", pem)
             front["certs"] = [f"*={leaf}"]
@@ -270,7 +316,9 @@ class Stage:
         devices = directory / "devices"
         devices.mkdir(mode=0o700)
         behind = Behind(front_end, (LOOPBACK, port), directory)
-        return Venue(mode, host, address, self._authority_file, devices, certificate, self._installed_file, behind)
+        return Venue(
+            mode, host, address, self._ground.authority_file, devices, certificate, self._ground.installed_file, behind
+        )
 
     def _intercept(self, host: str, front_end: int, directory: Path, flaw: Flaw | None) -> tuple[str, int]:
         """Let the interceptor show such a certificate, and pass on to the front end; where it listens."""
@@ -278,7 +326,9 @@ class Stage:
         recording = directory / INTERCEPTORS_RECORDING
         if not recording.exists():
             self._record(Observer.INTERCEPTOR, tap, recording)
-        pem = self._interceptors.issue(host) if flaw is None else issue_flawed(self._authority, host, flaw)
+        pem = (
+            self._ground.interceptors.issue(host) if flaw is None else issue_flawed(self._ground.authority, host, flaw)
+        )
         leaf = write_private(directory / f"{INTERCEPTOR}-{flaw or 'trusted'}.pem", pem)
         mode = f"reverse:https://{LOOPBACK}:{front_end}@{LOOPBACK}:0"
         return _listen(tap, {"mode": [mode], "certs": [f"*={leaf}"]})
@@ -290,22 +340,11 @@ class Stage:
     def _attacker(self, addon: str) -> Child:
         """The process of this attacker, which is started when it is first needed."""
         if addon not in self._attackers:
-            options = ("keep_host_header=true", f"ssl_verify_upstream_trusted_ca={self._authority_file}")
+            options = ("keep_host_header=true", f"ssl_verify_upstream_trusted_ca={self._ground.authority_file}")
             self._attackers[addon] = self.start_tap(addon, addon, *options, *ATTACKERS_OPTIONS.get(addon, ()))
             self._attackers[addon].ready()
-            self._workspace.watch(self._attackers[addon].pid)
+            self._ground.watch(self._attackers[addon].pid)
         return self._attackers[addon]
-
-    def _start(self, name: str, directory: Path, arguments: list[str]) -> Child:
-        child = Child(name, arguments, directory, self._starter)
-        self._closing.callback(child.close)
-        self._workspace.watch(self._starter.pid or child.pid)
-        return child
-
-    def _folder(self, name: str) -> Path:
-        folder = self.directory / name
-        folder.mkdir(mode=0o700)
-        return folder
 
     @staticmethod
     def _tap_arguments(addon: str, *more: str, web: bool = False) -> list[str]:
@@ -330,10 +369,14 @@ def open_stage(starter: Starter | None = None, *, web: bool = False) -> Iterator
     """
     with ExitStack() as stack:
         workspace = stack.enter_context(open_workspace())
-        children = stack.enter_context(ExitStack())
         starter = starter or open_starter()
-        stack.callback(starter.close)  # before its children: it ends them, and others that it would start later
-        yield Stage(workspace, children, starter, web=web)
+        stack.callback(starter.close)
+        ground = _Ground(workspace, starter)
+        stack.callback(ground.end)
+        service = ground.start("service", ground.folder("service"), ["-c", _SERVICE])
+        for module in (*_TAPS_NEED, f"mitmproxy.tools.{'web' if web else 'dump'}"):
+            starter.prepare(module)
+        yield Stage(ground, service, web=web)
 
 
 def _listen(tap: Child, options: dict[str, Any]) -> tuple[str, int]:

@@ -47,6 +47,10 @@ class Starter(Protocol):
     """A way to start children. It is closed before they are, and may then end them itself."""
 
     @property
+    def forks(self) -> bool:
+        """True if a child shares what was prepared for it, so that one more costs little time and memory."""
+
+    @property
     def pid(self) -> int | None:
         """The process that ends the children when it is about to end, if there is one."""
 
@@ -70,6 +74,7 @@ def open_starter() -> Starter:
 class Spawner:
     """Every child is an interpreter of its own."""
 
+    forks = False
     pid = None
 
     def prepare(self, module: str) -> None:
@@ -97,6 +102,8 @@ class Nursery:
     Nothing here waits for that process, but for what is asked about a child. If it is killed, or hangs, its children
     count as killed: nobody can tell how they ended. The end of their input then ends them.
     """
+
+    forks = True
 
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair()
@@ -152,14 +159,15 @@ class Nursery:
     def close(self) -> None:
         """End it and its children at once, also those that it has not come to yet."""
         self._closed = True
-        self._socket.close()
-        self._answers.close()
         self._process.terminate()
         try:
             self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        # Not before: whoever waits for an answer, in another thread, is at it, and now learns that none will come.
+        self._socket.close()
+        self._answers.close()
 
     def _order(self, *order: Any, descriptors: Streams | None = None) -> None:
         # One that is gone is noticed by its children, whose output has ended.

@@ -9,7 +9,7 @@ import signal
 import socket
 import stat
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -197,6 +197,34 @@ def test_a_second_session_has_nothing_of_the_first(stage: Stage, tmp_path: Path)
         assert not sees(two, observer, first.name), observer
         assert not sees(one, observer, second.name), observer
     assert {note.connection for note in two.notes} == {"1", ""}, "connections are counted anew"
+
+
+def test_of_two_sessions_at_the_same_time_each_observer_gets_its_own(tmp_path: Path) -> None:
+    with open_stage() as own:
+        lanes = own.lanes(2)
+        assert len(lanes) == 2
+        both = [Session(lane, Mode.PLAINTEXT, tmp_path / str(number)) for number, lane in enumerate(lanes)]
+        with ExitStack() as held:
+            wires = [held.enter_context(one.client(held.enter_context(one.open()))) for one in both]
+            for one, wire in zip(both, wires, strict=True):
+                one.join(wire)
+            for wire in wires:
+                wire.call("GET", "/openapi.json")
+        children = {child for lane in lanes for child in lane.children}
+        assert len(children) == 5  # two taps each, and the service
+        assert all(lane.intact for lane in lanes)
+        os.kill(lanes[1].network.pid, signal.SIGKILL)
+        assert [lane.intact for lane in lanes] == [True, False]
+        own.end()
+        assert not any(child.alive for child in children)
+        with pytest.raises(ChildError, match="the service"):
+            Session(lanes[0], Mode.PLAINTEXT, tmp_path / "late").play()
+    for one, other in (both, reversed(both)):
+        taken = capture.read(one.path)
+        assert taken.missing == ()
+        for observer in ON_STAGE:
+            assert sees(taken, observer, one.name), observer
+            assert not sees(taken, observer, other.name), observer
 
 
 def listening(pids: set[int]) -> dict[int, set[str]]:
