@@ -14,8 +14,8 @@ Two digests travel with the key, inside the end-to-end encrypted message:
   cipher nor padding;
 - that of the plaintext is compared afterwards. AES-GCM does not commit to its key: whoever makes a blob can make it so
   that it opens under two keys to two different files, with valid tags (`lab.attack.salamander` does), and the digest of
-  the blob is the same for both. What pins the content is the digest of the plaintext. So whoever quotes, reports or compares a file uses that
-  one and the message it came in, never the blob.
+  the blob is the same for both. What pins the content is the digest of the plaintext. So whoever quotes, reports or
+  compares a file uses that one and the message it came in, never the blob.
 
 Left out: reading a file in parts (nothing is given out before all of it was checked, so all of it is in memory), and
 previews.
