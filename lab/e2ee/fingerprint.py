@@ -72,7 +72,12 @@ class Party:
 
 def safety_number(one: Party, other: Party) -> str:
     """60 digits, the same for both sides: the order of the two does not matter. About 6 ms."""
-    return "".join(sorted(_digits(_half(party)) for party in (one, other)))
+    return "".join(sorted(map(half_number, (one, other))))
+
+
+def half_number(party: Party) -> str:
+    """The 30 digits that one side contributes. In a safety number the lower one of two stands first. About 3 ms."""
+    return _digits(_half(party))
 
 
 def groups(safety_number: str) -> tuple[str, ...]:
