@@ -146,22 +146,20 @@ class Substitution:
 
     def stored(self, blob: str, data: bytes) -> None:
         """An encrypted file was stored at the service under the id `blob`."""
-        self._blobs.keep(blob, data)
+        if self.victims.everybody or self.victims.circles:
+            self._blobs.keep(blob, data)
 
     def answered(self, viewer: str, account: str, answer: Mapping[str, Any]) -> Mapping[str, Any]:
         """What `viewer` is answered who asked for the device list of `account`, or for keys of its devices."""
         self._lists.learn(account, from_base64(answer.get("data")))
-        if viewer == account or self._lists.of(account) is None:
+        devices = answer.get("devices")
+        if viewer == account or self._lists.of(account) is None or not isinstance(devices, list):
             return answer
         if not self._deceived(viewer, account):
             self._met.add(frozenset({viewer, account}))
             return answer
-        devices = answer.get("devices")
-        return {
-            **answer,
-            "data": encode(self._list(account)),
-            "devices": [self._handed(viewer, account, each) for each in devices] if isinstance(devices, list) else None,
-        }
+        data = encode(self._list(account))
+        return {**answer, "data": data, "devices": [self._handed(viewer, account, each) for each in devices]}
 
     def posted(self, sender: str, conversation: str, body: Mapping[str, Any]) -> Passed:
         """What becomes of the message `body` that `sender` posts to `conversation`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -11,9 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from lab.e2ee.fingerprint import matches
 from lab.messenger.contacts import IdentityChangedError
 from lab.messenger.content import Content
+from lab.messenger.wire import Route, _Direct
 from lab.model import Deed, Encryption
+from lab.service.server import RunningService
 from lab.stage.process import ChildError
-from tests.messenger.conftest import MAP, Enrol, Make, Someone
+from tests.messenger.conftest import HOST, MAP, Enrol, Make, Someone
 
 from .conftest import Operator, accounts, say
 
@@ -216,7 +219,7 @@ def test_who_has_met_before_is_left_alone(operator: Operator, enrol: Enrol) -> N
     assert refused(alice, bob, carol) == []
 
 
-@pytest.mark.parametrize("encryption", [Encryption.PQXDH, Encryption.RSA])
+@pytest.mark.parametrize("encryption", [Encryption.PQXDH, Encryption.STATIC])
 def test_who_insists_is_noticed_and_nothing_is_sent(operator: Operator, enrol: Enrol, encryption: Encryption) -> None:
     alice, bob = enrol("Alice", "Bob", encryption=encryption)
     here = alice.self.start_conversation([bob.account])
@@ -295,6 +298,25 @@ def test_a_double_can_have_a_key_that_was_searched_for(operator: Operator, enrol
     here = alice.self.start_conversation([bob.account])
     say(alice, here, "Hello", bob)
     assert alice.self._contacts().current(bob.account).account_key == key.public_key().public_bytes_raw()
+
+
+def test_whoever_logged_in_before_it_came_is_left_alone(
+    start: Callable[..., Operator], service: RunningService, make: Make, authority_file: Path
+) -> None:
+    straight = Route(f"http://{HOST}", ("127.0.0.1", service.port), authority_file)
+    alice, bob = make("Alice", route=straight), make("Bob", route=straight)
+    for someone in (alice, bob):
+        someone.join()
+    late = start("key_substitution", "lab_substitute=all")
+    for someone in (alice, bob):
+        someone.self.stop_listening()
+        someone.self._wire._session.mount(straight.url, _Direct(late.address, lambda _: None, None))
+        someone.self.listen()
+    here = alice.self.start_conversation([bob.account])
+    say(alice, here, "Hello", bob)
+    say(bob, here, "Hello Alice", alice)
+    assert late.texts() == []
+    assert len(set(numbers(alice, bob))) == 1
 
 
 def test_what_is_no_order_and_no_encryption_is_refused(operator: Operator) -> None:
