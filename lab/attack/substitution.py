@@ -92,16 +92,9 @@ class _States:
     """By the same: the double's sender key that stands for that one."""
 
     def copy(self) -> _States:
-        return _States(*(dict(each) for each in self._all()))
-
-    def forget(self, account: str) -> None:
-        """Drop every state in whose name `account` occurs."""
-        for each in self._all():
-            for name in [name for name in each if _mentions(name, account)]:
-                del each[name]
-
-    def _all(self) -> tuple[dict[Any, Any], ...]:
-        return self.devices, self.sessions, self.handed, self.readers, self.sender_keys
+        return _States(
+            dict(self.devices), dict(self.sessions), dict(self.handed), dict(self.readers), dict(self.sender_keys)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +164,7 @@ class Substitution:
         deceived = {place: to for place, to in addressed.items() if to is not None and self._deceived(sender, to[0])}
         if not deceived:
             return Passed(body)
-        digest = hashlib.sha256(dump(dict(body))).digest()
+        digest = hashlib.sha256(dump({"to": conversation, **body})).digest()
         if digest in self._passed:
             return self._passed[digest]
         message = _Message(body, conversation, (sender, number), deceived)
@@ -211,8 +204,6 @@ class Substitution:
             raise E2EEError("no device list of this account has passed yet")
         double = self._doubles.get(account)
         if double is None or double.real != real.account_key:
-            if double is not None:
-                self._states.forget(account)
             key = self._account_keys.get(account) or new_signing_key(self._random)
             double = self._doubles[account] = _Double(real.account_key, key)
         for device in real.devices:
@@ -325,10 +316,6 @@ class _Message:
     @property
     def address(self) -> tuple[str, Address]:
         return self.conversation, self.sender
-
-
-def _mentions(name: tuple[Any, ...], account: str) -> bool:
-    return any(part == account or (isinstance(part, tuple) and account in part) for part in name)
 
 
 def _there[Name, State](states: Mapping[Name, State], name: Name) -> State:
