@@ -92,16 +92,9 @@ class _States:
     """By the same: the double's sender key that stands for that one."""
 
     def copy(self) -> _States:
-        return _States(*(dict(each) for each in self._all()))
-
-    def forget(self, account: str) -> None:
-        """Drop every state in whose name `account` occurs."""
-        for each in self._all():
-            for name in [name for name in each if _mentions(name, account)]:
-                del each[name]
-
-    def _all(self) -> tuple[dict[Any, Any], ...]:
-        return self.devices, self.sessions, self.handed, self.readers, self.sender_keys
+        return _States(
+            dict(self.devices), dict(self.sessions), dict(self.handed), dict(self.readers), dict(self.sender_keys)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,22 +139,20 @@ class Substitution:
 
     def stored(self, blob: str, data: bytes) -> None:
         """An encrypted file was stored at the service under the id `blob`."""
-        self._blobs.keep(blob, data)
+        if self.victims.everybody or self.victims.circles:
+            self._blobs.keep(blob, data)
 
     def answered(self, viewer: str, account: str, answer: Mapping[str, Any]) -> Mapping[str, Any]:
         """What `viewer` is answered who asked for the device list of `account`, or for keys of its devices."""
         self._lists.learn(account, from_base64(answer.get("data")))
-        if viewer == account or self._lists.of(account) is None:
+        devices = answer.get("devices")
+        if viewer == account or self._lists.of(account) is None or not isinstance(devices, list):
             return answer
         if not self._deceived(viewer, account):
             self._met.add(frozenset({viewer, account}))
             return answer
-        devices = answer.get("devices")
-        return {
-            **answer,
-            "data": encode(self._list(account)),
-            "devices": [self._handed(viewer, account, each) for each in devices] if isinstance(devices, list) else None,
-        }
+        data = encode(self._list(account))
+        return {**answer, "data": data, "devices": [self._handed(viewer, account, each) for each in devices]}
 
     def posted(self, sender: str, conversation: str, body: Mapping[str, Any]) -> Passed:
         """What becomes of the message `body` that `sender` posts to `conversation`."""
@@ -173,7 +164,7 @@ class Substitution:
         deceived = {place: to for place, to in addressed.items() if to is not None and self._deceived(sender, to[0])}
         if not deceived:
             return Passed(body)
-        digest = hashlib.sha256(dump(dict(body))).digest()
+        digest = hashlib.sha256(dump({"to": conversation, **body})).digest()
         if digest in self._passed:
             return self._passed[digest]
         message = _Message(body, conversation, (sender, number), deceived)
@@ -213,8 +204,6 @@ class Substitution:
             raise E2EEError("no device list of this account has passed yet")
         double = self._doubles.get(account)
         if double is None or double.real != real.account_key:
-            if double is not None:
-                self._states.forget(account)
             key = self._account_keys.get(account) or new_signing_key(self._random)
             double = self._doubles[account] = _Double(real.account_key, key)
         for device in real.devices:
@@ -327,10 +316,6 @@ class _Message:
     @property
     def address(self) -> tuple[str, Address]:
         return self.conversation, self.sender
-
-
-def _mentions(name: tuple[Any, ...], account: str) -> bool:
-    return any(part == account or (isinstance(part, tuple) and account in part) for part in name)
 
 
 def _there[Name, State](states: Mapping[Name, State], name: Name) -> State:

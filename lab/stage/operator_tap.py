@@ -3,7 +3,8 @@
     clients ═══▶ front end (ends TLS) ───▶ mitmdump with such an addon ───▶ the unchanged service
 
 Behind the front end everything is plain HTTP, and the operator changes what it likes. Whoever asks is known by the
-token that the service gave out when that account logged in, so the addon has to stand there by then.
+token that the service gave out when that account logged in, so the addon has to stand there by then: whoever logged in
+before is left alone.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class OperatorTap(Tap):
         self._accounts: dict[str, str] = {}
 
     def asked(self, flow: http.HTTPFlow, account: str) -> None:
-        """`account` ("" if nobody knows who) asks for something: change the request, or answer it."""
+        """`account` asks for something: change the request, or answer it."""
 
     def answered(self, flow: http.HTTPFlow, account: str, answer: http.Response) -> None:
         """The service has done what `account` asked for, and says so in `answer`, which may be changed."""
@@ -66,14 +67,18 @@ class OperatorTap(Tap):
 
     @recorded
     def request(self, flow: http.HTTPFlow) -> None:
-        self.asked(flow, self._account(flow))
+        if account := self._account(flow):
+            self.asked(flow, account)
 
     @recorded
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         if flow.response and flow.response.headers.get("content-type", "").startswith("text/event-stream"):
             number = flow.request.query.get("device", "")
-            change = self.deliver((self._account(flow), int(number) if number.isdecimal() else 0))
-            flow.response.stream = partial(self._pass_on, EventStream(change))
+            if (account := self._account(flow)) and number.isdecimal():
+                events = EventStream(self.deliver((account, int(number))))
+                flow.response.stream = partial(self._pass_on, events)
+            else:
+                flow.response.stream = True
 
     @recorded
     def response(self, flow: http.HTTPFlow) -> None:
@@ -84,7 +89,8 @@ class OperatorTap(Tap):
             match json_object(answer.content or b""), json_object(flow.request.content or b""):
                 case {"token": str(token)}, {"name": str(name)}:
                     self._accounts[f"Bearer {token}"] = name
-        self.answered(flow, self._account(flow), answer)
+        if account := self._account(flow):
+            self.answered(flow, account, answer)
 
     def _account(self, flow: http.HTTPFlow) -> str:
         return self._accounts.get(flow.request.headers.get("authorization", ""), "")

@@ -332,10 +332,3 @@ def test_an_app_that_checks_sends_nothing(messages: int, tmp_path: Path, options
     assert done.returncode == 1
     assert why in done.stderr.splitlines()[-1]
     assert not running.sees
-
-
-@pytest.mark.parametrize("name", ["substituted", "ghost"])
-def test_they_do_not_act_on_a_service_elsewhere(tmp_path: Path, name: str) -> None:
-    running = Tap(TAPS[name].replace("127.0.0.1:8000", "chat.example:8000"), 8000, tmp_path)
-    assert running.ended_by_itself() == 1
-    assert "chat.example is not this machine" in "".join(running.said)

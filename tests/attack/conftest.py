@@ -35,7 +35,7 @@ _MITMDUMP = "from mitmproxy.tools.main import mitmdump; mitmdump()"
 class Operator:
     """An addon in a process of its own before the service, and what it has recorded."""
 
-    def __init__(self, addon: str, port: int, folder: Path, *more: str) -> None:
+    def __init__(self, addon: str, port: int, folder: Path, *more: str, **listen: Any) -> None:
         self._folder = folder
         self._records = 0
         options = ["server=false", "lab_control=true", "termlog_verbosity=error", f"confdir={folder}", *more]
@@ -46,7 +46,7 @@ class Operator:
         self.child = Child(addon, ["-c", _MITMDUMP, "-s", script, *settings], folder)
         try:
             self.child.ready()
-            listen = {"mode": [f"reverse:http://127.0.0.1:{port}@127.0.0.1:0"]}
+            listen["mode"] = [f"reverse:http://127.0.0.1:{port}@127.0.0.1:0"]
             host, number = self.child.ask({"listen": listen})["addresses"][0]
         except BaseException:
             self.child.close()
@@ -86,11 +86,11 @@ class Operator:
 
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory, service: RunningService) -> Iterator[Callable[..., Operator]]:
-    """Starts addons by name, before the service of this module; they end after its tests."""
+    """Starts addons by name, before the service of this module or another port; they end after its tests."""
     with ExitStack() as stack:
 
-        def start(addon: str, *options: str) -> Operator:
-            operator = Operator(addon, service.port, tmp_path_factory.mktemp(addon), *options)
+        def start(addon: str, *options: str, before: int = service.port, **listen: Any) -> Operator:
+            operator = Operator(addon, before, tmp_path_factory.mktemp(addon), *options, **listen)
             stack.callback(operator.child.close)
             return operator
 

@@ -38,7 +38,7 @@ def numbers(one: Someone, other: Someone) -> tuple[str, str]:
 # A device
 
 
-@pytest.mark.parametrize("encryption", [Encryption.PQXDH, Encryption.STATIC, Encryption.RSA])
+@pytest.mark.parametrize("encryption", [Encryption.PQXDH, Encryption.STATIC])
 def test_whoever_meets_bob_now_writes_to_his_ghost_as_well(
     operator: Operator, enrol: Enrol, encryption: Encryption
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -11,9 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from lab.e2ee.fingerprint import matches
 from lab.messenger.contacts import IdentityChangedError
 from lab.messenger.content import Content
+from lab.messenger.wire import Route, WireError, _Direct
 from lab.model import Deed, Encryption
+from lab.service.server import RunningService
 from lab.stage.process import ChildError
-from tests.messenger.conftest import MAP, Enrol, Make, Someone
+from tests.messenger.conftest import HOST, MAP, Enrol, Make, Someone
 
 from .conftest import Operator, accounts, say
 
@@ -165,17 +168,20 @@ def test_several_devices_are_deceived_one_by_one(operator: Operator, enrol: Enro
     assert len(set(numbers(tablet, desktop))) == 2
 
 
-def test_the_stock_of_one_time_keys_is_what_their_owners_expect(operator: Operator, enrol: Enrol) -> None:
-    people = [enrol("Alice", "Bob"), enrol("Carol", "Dave")]
-    counted = []
-    for whom, (alice, bob) in zip(("all", []), people, strict=True):
+def test_one_time_keys_are_handed_out_and_used_up_as_their_owners_expect(operator: Operator, enrol: Enrol) -> None:
+    seen = []
+    for whom, (alice, bob) in (("all", enrol("Alice", "Bob")), ([], enrol("Carol", "Dave"))):
         operator.act(stop={})
         operator.act(substitute=whom, encryption="pqxdh")
         here = alice.self.start_conversation([bob.account])
         alice.self.send(here, [bob.account], Content("Hi"))
-        counted.append([_stock(one) for one in (alice, bob)])
+        left = [_stock(one) for one in (alice, bob)]
         assert bob.self.receive() == Content("Hi")
-    assert counted[0] == counted[1] == [(10, 10), (9, 9)]
+        with alice.raw() as raw:
+            asked = [raw.call("POST", f"/v1/accounts/{bob.account}/handouts", {})["devices"][0] for _ in range(10)]
+        seen.append((left, [[one[kind] is not None for kind in ("one_time", "one_time_kem")] for one in asked]))
+        assert len({one["one_time"]["id"] for one in asked if one["one_time"]}) == 9
+    assert seen[0] == seen[1] == ([(10, 10), (9, 9)], [[True, True]] * 9 + [[False, False]])
 
 
 def _stock(someone: Someone) -> tuple[int, int]:
@@ -184,18 +190,37 @@ def _stock(someone: Someone) -> tuple[int, int]:
     return stock["one_time"], stock["one_time_kem"]
 
 
-def test_a_message_that_is_posted_again_arrives_once_and_is_read_once(operator: Operator, enrol: Enrol) -> None:
-    """Alice's app has not heard that it was taken."""
+def test_two_devices_that_meet_somebody_at_the_same_time_get_keys_of_their_own(
+    operator: Operator, enrol: Enrol, make: Make
+) -> None:
+    operator.act(substitute="all", encryption="pqxdh")
+    alice, bob = enrol("Alice", "Bob")
+    tablet = make("tablet", like=alice, number=2)
+    alice.self.link(tablet.self)
+    here = alice.self.start_conversation([bob.account])
+    prepared = [one.self.prepare(here, [bob.account], Content(text)) for one, text in ((alice, "One"), (tablet, "Two"))]
+    for one, message in zip((alice, tablet), prepared, strict=True):
+        one.self.post(message)
+    assert [bob.self.receive().text for _ in prepared] == operator.texts() == ["One", "Two"]
+
+
+def test_a_message_that_is_posted_again_is_read_once(operator: Operator, enrol: Enrol) -> None:
+    """Alice's app does not know whether the service has taken it. The first time it has not: she is no member."""
     operator.act(substitute="all", encryption="pqxdh")
     alice, bob = enrol("Alice", "Bob")
     here = alice.self.start_conversation([bob.account])
     prepared = alice.self.prepare(here, [bob.account], Content("Pay 10 euros"))
+    bob.self.remove_member(here, alice.account)
+    with alice.raw() as raw, pytest.raises(WireError, match="404"):
+        raw.call("POST", f"/v1/conversations/{here}/messages", dict(prepared.body))
+    with bob.raw() as raw, alice.raw() as other:
+        assert other.call("GET", "/v1/conversations") == {"conversations": []}
+        raw.call("POST", f"/v1/conversations/{here}/members", {"account": alice.account})
     for _ in range(2):
         alice.self.post(prepared)
-    say(bob, here, "Done", alice)
     assert bob.self.receive() == Content("Pay 10 euros")
-    say(alice, here, "Thanks", bob)
-    assert operator.texts() == ["Pay 10 euros", "Done", "Thanks"]
+    say(bob, here, "Done", alice)
+    assert operator.texts() == ["Pay 10 euros", "Done"]
     assert refused(alice, bob) == []
 
 
@@ -216,7 +241,7 @@ def test_who_has_met_before_is_left_alone(operator: Operator, enrol: Enrol) -> N
     assert refused(alice, bob, carol) == []
 
 
-@pytest.mark.parametrize("encryption", [Encryption.PQXDH, Encryption.RSA])
+@pytest.mark.parametrize("encryption", [Encryption.PQXDH, Encryption.STATIC])
 def test_who_insists_is_noticed_and_nothing_is_sent(operator: Operator, enrol: Enrol, encryption: Encryption) -> None:
     alice, bob = enrol("Alice", "Bob", encryption=encryption)
     here = alice.self.start_conversation([bob.account])
@@ -295,6 +320,25 @@ def test_a_double_can_have_a_key_that_was_searched_for(operator: Operator, enrol
     here = alice.self.start_conversation([bob.account])
     say(alice, here, "Hello", bob)
     assert alice.self._contacts().current(bob.account).account_key == key.public_key().public_bytes_raw()
+
+
+def test_whoever_logged_in_before_it_came_is_left_alone(
+    start: Callable[..., Operator], service: RunningService, make: Make, authority_file: Path
+) -> None:
+    straight = Route(f"http://{HOST}", ("127.0.0.1", service.port), authority_file)
+    alice, bob = make("Alice", route=straight), make("Bob", route=straight)
+    for someone in (alice, bob):
+        someone.join()
+    late = start("key_substitution", "lab_substitute=all")
+    for someone in (alice, bob):
+        someone.self.stop_listening()
+        someone.self._wire._session.mount(straight.url, _Direct(late.address, lambda _: None, None))
+        someone.self.listen()
+    here = alice.self.start_conversation([bob.account])
+    say(alice, here, "Hello", bob)
+    say(bob, here, "Hello Alice", alice)
+    assert late.texts() == []
+    assert len(set(numbers(alice, bob))) == 1
 
 
 def test_what_is_no_order_and_no_encryption_is_refused(operator: Operator) -> None:
