@@ -5,16 +5,46 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
 from lab.inference import CALIBRATION_FILES, CALIBRATION_TEXTS, OBSERVERS_OWN
 from lab.messenger.content import Content, File
+from lab.messenger.hsts import Hsts
 from lab.messenger.participant import Participant, Person
-from lab.messenger.wire import Route
+from lab.messenger.wire import Route, pin_of
 from lab.model import Encryption, Mode, Statement, TlsKeys
 from lab.scenario.casting import tag
 from lab.stage.stage import Venue
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How careful the participants' app is, and what was done to their devices.
+
+    `pinned`: it knows the key of the service. `installed`: certificate files of authorities that somebody has put onto
+    the devices. `typed`: it begins with http://, as with a typed name, and lets itself be sent to https://; what the
+    service says of that is kept in `hsts`, if there is one. `fall_back` as in Participant.
+    """
+
+    pinned: bool = False
+    installed: tuple[Path, ...] = ()
+    typed: bool = False
+    hsts: Hsts | None = None
+    fall_back: Callable[[str], bool] = lambda _: False
+
+    def route(self, venue: Venue) -> Route:
+        """The way to the service, for whoever has these habits."""
+        return Route(
+            f"http://{venue.host}" if self.typed else venue.url,
+            venue.address,
+            venue.authority,
+            installed=self.installed,
+            pins=frozenset({pin_of(venue.certificate)}) if self.pinned and venue.certificate else frozenset(),
+            follows=self.typed,
+            hsts=self.hsts,
+        )
 
 
 class Company:
@@ -31,8 +61,10 @@ class Company:
         encryption: Encryption = Encryption.PQXDH,
         *,
         padded: bool = False,
+        habits: Habits = Habits(),
     ) -> None:
         self._venue = venue
+        self._habits = habits
         self._told = tell
         self._encryption = encryption if venue.mode is Mode.E2EE else None
         self._padded = padded
@@ -106,13 +138,14 @@ class Company:
         participant = leaving.enter_context(
             Participant(
                 person,
-                Route(venue.url, venue.address, venue.authority),
+                self._habits.route(venue),
                 venue.devices / f"{person.account}-{number}.device",
                 self._tell,
                 encryption=self._encryption,
                 padded=self._padded,
                 key_log=key_log,
                 number=number,
+                fall_back=self._habits.fall_back,
             )
         )
         self._leaving[participant] = leaving

@@ -20,7 +20,7 @@ from typing import Any
 from lab import resources
 from lab.capture import Item, Writer
 from lab.model import Direction, Missing, Mode, Observation, Observer, Secret, SecretName
-from lab.stage.certificates import Authority, make_authority, write_private
+from lab.stage.certificates import Authority, certificate_in, make_authority, write_private
 from lab.stage.process import ANSWER_SECONDS, Child, ChildError
 from lab.stage.starting import Starter, open_starter
 from lab.stage.workspace import Workspace, open_workspace
@@ -72,6 +72,8 @@ class Venue:
     devices: Path
     """A folder for the participants' device stores."""
     behind: Behind
+    certificate: bytes = b""
+    """The one of the service itself (DER), for whoever has seen it before; empty where it shows none."""
 
     @property
     def url(self) -> str:
@@ -216,8 +218,11 @@ class Stage:
             "certs": [],
             "modify_headers": [],
         }
+        certificate = b""
         if mode is not Mode.PLAINTEXT:
-            leaf = write_private(directory / "front-end.pem", self._authority.issue(host))
+            issued = self._authority.issue(host)
+            certificate = certificate_in(issued)
+            leaf = write_private(directory / "front-end.pem", issued)
             front["certs"] = [f"*={leaf}"]
             # The service must know which scheme its clients used; behind the front end it sees plain HTTP only.
             front["modify_headers"] = ["|~q|X-Forwarded-Proto|https"]
@@ -226,7 +231,7 @@ class Stage:
         devices.mkdir(mode=0o700)
         address = _listen(self.network, {"mode": [f"reverse:tcp://{LOOPBACK}:{front_end[1]}@{LOOPBACK}:0"]})
         behind = Behind(front_end, (LOOPBACK, port), directory)
-        return Venue(mode, host, address, self._authority_file, devices, behind)
+        return Venue(mode, host, address, self._authority_file, devices, behind, certificate)
 
     def _start(self, name: str, directory: Path, arguments: list[str]) -> Child:
         child = Child(name, arguments, directory, self._starter)
