@@ -31,8 +31,8 @@ from mitmproxy.net.tls import starts_like_tls_record
 from mitmproxy.proxy import layer, layers, server_hooks
 
 from lab.model import LabError
-from lab.stage import downgrading
 from lab.stage.attacker import Attacker
+from lab.stage.downgrading import asks_for_keys, empty, no_keys, strip_tls
 from lab.stage.tap_side import recorded, refused
 
 CHOICES = TLS, KEYS, EMPTY_KEYS, NOTHING = "tls", "keys", "empty-keys", "nothing"
@@ -81,8 +81,8 @@ class Downgrade(Attacker):
             flow.request.scheme = "https"
             flow.request.headers.pop("upgrade-insecure-requests", None)
             self._requests += 1
-        elif self._what == KEYS and downgrading.asks_for_keys(flow.request):
-            flow.response = downgrading.no_keys()
+        elif self._what == KEYS and asks_for_keys(flow.request):
+            flow.response = no_keys()
             self._requests += 1
 
     @recorded
@@ -111,9 +111,9 @@ class Downgrade(Attacker):
     def _tamper(self, flow: http.HTTPFlow, answer: http.Response) -> None:
         """After it was written down as it came."""
         if self._what == TLS:
-            self._answers += downgrading.strip_tls(answer, flow.request.host_header or "")
-        elif self._what == EMPTY_KEYS and downgrading.asks_for_keys(flow.request):
-            self._answers += downgrading.empty(answer)
+            self._answers += strip_tls(answer, flow.request.host_header or "")
+        elif self._what == EMPTY_KEYS and asks_for_keys(flow.request):
+            self._answers += empty(answer)
 
 
 addons = [Downgrade()]

@@ -33,12 +33,16 @@ from lab.stage.tap_side import recorded, refused
 
 @dataclass(slots=True)
 class Link:
-    """A connection that is relayed, with what has not become a record yet. `said`: encrypted records of the client."""
+    """A connection that is relayed, with what has not become a record yet. `said`: encrypted records of the client.
+
+    `cut`: nothing that the client says is passed on any more.
+    """
 
     flow: tcp.TCPFlow
     to_service: Cutter = field(default_factory=Cutter)
     to_client: Cutter = field(default_factory=Cutter)
     said: int = 0
+    cut: bool = False
 
 
 class Meddling(Attacker):
@@ -117,12 +121,16 @@ class Meddling(Attacker):
         for record in cutter.cut(message.content):
             # In TLS 1.3 the first one that the client has encrypted ends its handshake (RFC 8446, section 2).
             over = link.said >= (1 if message.from_client else 2)
+            passing = [record]
             if record.is_application_data and over:
-                going += self._records.pass_on(lane, record, to_service=message.from_client)
-            else:
-                going.append(record)
+                passing = self._records.pass_on(lane, record, to_service=message.from_client)
+            # The client will complain of what was done to it (an alert), and mitmproxy at the end of TLS would keep
+            # a connection open for good that ends with an alert after its handshake.
+            link.cut = link.cut or (passing != [record] and not message.from_client)
+            going += passing
             link.said += record.is_application_data and message.from_client
-        message.content = b"".join(record.to_bytes() for record in going)
+        silenced = link.cut and message.from_client
+        message.content = b"" if silenced else b"".join(record.to_bytes() for record in going)
 
     @recorded
     def client_disconnected(self, client: connection.Client) -> None:

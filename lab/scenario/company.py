@@ -21,8 +21,9 @@ from lab.stage.stage import Venue
 class Company:
     """Use as a context manager. `tell` gets what participants do, and at the end the keys that they alone hold.
 
-    In E2EE mode they use `encryption`, fill texts up if they are `padded`, and look at the service's log of keys if
-    there is `transparency`. WireError and E2EEError as in Participant; LabError: the encryption is not installed.
+    In E2EE mode they use `encryption`, and fill texts up if they are `padded`. All apps have the same `habits`; the
+    authority of whoever intercepts may be `installed` on the devices. WireError and E2EEError as in Participant;
+    LabError: the encryption is not installed.
     """
 
     def __init__(

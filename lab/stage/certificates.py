@@ -83,6 +83,11 @@ def make_authority(common_name: str) -> Authority:
     return Authority(certificate, key)
 
 
+def certificate_in(pem: bytes) -> bytes:
+    """The certificate (DER) in what `Authority.issue` gave, without its key."""
+    return x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
+
+
 def write_private(path: Path, content: bytes) -> Path:
     """Write a new file that only its owner can read, from its first byte on."""
     with os.fdopen(private.create(path), "wb") as file:

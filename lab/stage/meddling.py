@@ -93,9 +93,9 @@ class Meddler[U: Unit]:
         self._held: tuple[str, U] | None = None
 
     def arm(self, order: Order) -> None:
-        """Do this to the next unit that fits. LabError: the order before is still to be carried out."""
-        if self._order is not None:
-            raise LabError(f"the order before, {self._order.do}, has not been carried out yet")
+        """Do this to the next unit that fits, instead of what was ordered before. LabError: that has begun."""
+        if self._order is not None and self._held is not None:
+            raise LabError(f"the order before, {self._order.do}, has begun and is not at its end")
         self._order = order
 
     def pass_on(self, lane: str, unit: U, *, to_service: bool = True) -> list[U]:

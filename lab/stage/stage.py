@@ -20,14 +20,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-
 from lab import resources
 from lab.capture import Item, Writer, decode
 from lab.model import Direction, Event, Missing, Mode, Note, Observation, Observer, Secret, SecretName
 from lab.stage.attackers import ATTACKERS_OPTIONS, INTERCEPTOR, NOBODY, RECORD_WHAT_THEY_OPEN, Attackers
-from lab.stage.certificates import Authority, Flaw, issue_flawed, make_authority, write_private
+from lab.stage.certificates import Authority, Flaw, certificate_in, issue_flawed, make_authority, write_private
 from lab.stage.process import ANSWER_SECONDS, Child, ChildError
 from lab.stage.starting import Starter, open_starter
 from lab.stage.workspace import Workspace, open_workspace
@@ -79,7 +76,7 @@ class Venue:
     devices: Path
     """A folder for the participants' device stores."""
     certificate: bytes
-    """What the service shows (DER); empty without TLS."""
+    """The one of the service itself (DER), for whoever has seen it before; empty where it shows none."""
     installed: Path
     """The authority of whoever intercepts, where it was installed on devices."""
     behind: Behind
@@ -300,7 +297,7 @@ class Stage:
         certificate = b""
         if mode is not Mode.PLAINTEXT:
             pem = self._ground.authority.issue(host)
-            certificate = x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
+            certificate = certificate_in(pem)
             leaf = write_private(directory / "front-end.pem", pem)
             front["certs"] = [f"*={leaf}"]
             # The service must know which scheme its clients used; behind the front end it sees plain HTTP only.

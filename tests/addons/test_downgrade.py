@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from mitmproxy import http
@@ -29,9 +28,10 @@ def attacker(stage: Stage) -> Attacker:
 class TestTls:
     """The front end sends everybody to https, and says that they should remember it."""
 
-    @pytest.fixture
-    def venue(self, stage: Stage, tmp_path: Path) -> Iterator[Venue]:
-        with session(stage, Mode.TLS, tmp_path) as venue:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def venue(cls, stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
+        with session(stage, Mode.TLS, tmp_path_factory.mktemp("session")) as venue:
             stage.server.ask({"listen": {"lab_tls_only": True}})
             yield venue
             stage.server.ask({"listen": {"lab_tls_only": False}})
@@ -94,9 +94,10 @@ class TestTls:
 class TestKeys:
     """It stands between the end of TLS and the service."""
 
-    @pytest.fixture
-    def venue(self, stage: Stage, tmp_path: Path) -> Iterator[Venue]:
-        with session(stage, Mode.PLAINTEXT, tmp_path) as venue:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def venue(cls, stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
+        with session(stage, Mode.PLAINTEXT, tmp_path_factory.mktemp("session")) as venue:
             yield venue
 
     @pytest.fixture(params=["keys", "empty-keys"])
@@ -112,7 +113,7 @@ class TestKeys:
     def test_apps_that_fall_back_silently_are_read(self, attacker: Attacker, venue: Venue, dial: Address) -> None:
         before = self.gone_wrong(attacker)
         with people(venue) as there:
-            alice, bob = (there.join(who, dial, Encryption.PQXDH, fall_back=lambda _: True) for who in ("Alice", "Bob"))
+            alice, bob = (there.join(who, dial, Encryption.X3DH, fall_back=lambda _: True) for who in ("Alice", "Bob"))
             assert talk(alice, bob) == SECRET
         assert SECRET.encode() in attacker.got()
         assert self.gone_wrong(attacker) > before
@@ -125,7 +126,7 @@ class TestKeys:
         before = self.gone_wrong(attacker)
         with people(venue) as there:
             careful = {"fall_back": lambda account: bool(asked.append(account))} if asks else {}
-            alice, bob = (there.join(who, dial, Encryption.PQXDH, **careful) for who in ("Alice", "Bob"))
+            alice, bob = (there.join(who, dial, Encryption.X3DH, **careful) for who in ("Alice", "Bob"))
             with pytest.raises(NoKeysError, match="nothing was sent"):
                 talk(alice, bob)
             assert asked == [bob.person.account] * asks
@@ -136,9 +137,9 @@ class TestKeys:
     def test_who_has_met_before_goes_on_with_encryption(self, attacker: Attacker, venue: Venue, dial: Address) -> None:
         careful = {"fall_back": lambda _: True}
         with people(venue) as there:
-            alice, bob = (there.join(who, venue.address, Encryption.PQXDH, **careful) for who in ("Alice", "Bob"))
+            alice, bob = (there.join(who, venue.address, Encryption.X3DH, **careful) for who in ("Alice", "Bob"))
             assert talk(alice, bob, "We meet") == "We meet"
-            again = there.again(alice, dial, Encryption.PQXDH, **careful)
+            again = there.again(alice, dial, Encryption.X3DH, **careful)
             again.resume()
             assert talk(again, bob) == SECRET
         got = attacker.got()

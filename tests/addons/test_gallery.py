@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import http.server
 import json
+import os
 import re
 import shlex
 import ssl
@@ -50,7 +51,7 @@ class Tap:
         assert program == "mitmdump"
         self._folder = folder
         self._record = next(one.removeprefix("lab_record=") for one in arguments if one.startswith("lab_record="))
-        arguments = [re.sub(r"^addons/", f"{ADDONS}/", one) for one in arguments]
+        arguments = [os.path.expandvars(re.sub(r"^addons/", f"{ADDONS}/", one)) for one in arguments]
         arguments = [re.sub(r"^(reverse:\w+://127\.0\.0\.1):\d+$", rf"\g<1>:{behind}", one) for one in arguments]
         arguments[arguments.index("--listen-port") + 1] = "0"
         self._process = subprocess.Popen(
@@ -110,7 +111,8 @@ def tap(name: str, behind: int, folder: Path) -> Iterator[Tap]:
         yield running
     finally:
         running.end()
-    assert "Error" not in "".join(running.said), "".join(running.said)
+    said = "".join(running.said).replace("TLS Error: ", "")  # what mitmproxy says of a record that somebody has changed
+    assert "Error" not in said, said
     assert "Traceback" not in "".join(running.said), "".join(running.said)
 
 
@@ -185,7 +187,8 @@ def test_no_addon_has_the_name_of_a_standard_module() -> None:
 
 
 def test_every_command_of_the_gallery_is_run_here_or_talks_to_one_that_is() -> None:
-    assert set(TAPS) == {"network", "proxy", "server", "network-tls", "substituted", "ghost"}
+    attackers = {"interceptor", "tls-only", "downgrade", "meddler", "substituted", "ghost"}
+    assert set(TAPS) == {"network", "proxy", "server", "network-tls", *attackers}
     others = {command.split()[0] for command in COMMANDS if not command.startswith("mitmdump ")}
     assert others == {"curl", "python3"}
 
@@ -196,7 +199,8 @@ def test_every_command_listens_on_this_machine_only() -> None:
 
 
 def test_every_option_of_the_addons_is_explained() -> None:
-    for option in ("lab_record", "lab_secret", "lab_control", "lab_own_traffic", *OF_OPERATORS):
+    attackers = ("lab_own_traffic", "lab_tls_only", "lab_downgrade", "lab_do", *OF_OPERATORS)
+    for option in ("lab_record", "lab_secret", "lab_control", *attackers):
         assert f"| `--set {option}=" in README
     for name in SecretName:
         assert f"`{name}`" in README
@@ -248,6 +252,49 @@ def test_without_tls_both_read_it(service: int, tmp_path: Path) -> None:
     assert server.sees
     assert network.sees
     assert marks(server.flows()) == marks(network.flows()) == [FOUND, NOTHING]
+
+
+def test_the_interceptor_reads_who_trusts_it_and_notes_who_does_not(service: int, tmp_path: Path) -> None:
+    of_service, of_attacker = (tmp_path / folder / "mitmproxy-ca-cert.pem" for folder in (".mitmproxy", "interceptor"))
+    with tap("server", service, tmp_path) as server, tap("interceptor", server.port, tmp_path) as attacker:
+        with pytest.raises(ssl.SSLError, match="local issuer"):
+            get(attacker.port, SAID, of_service)
+        assert get(attacker.port, SAID, of_attacker) == b"ok"
+    observations, notes = attacker.record()
+    assert [note.event for note in notes if note.connection == "1"] == [Event.OPENED, Event.REFUSED, Event.CLOSED]
+    assert {one.connection for one in observations} == {"2"}
+    assert attacker.sees
+    assert marks(attacker.flows()) == [FOUND]
+    assert server.sees, "it did pass it on"
+
+
+def test_the_downgrade_reads_who_begins_without_tls_and_not_who_begins_with_it(service: int, tmp_path: Path) -> None:
+    authority = tmp_path / ".mitmproxy" / "mitmproxy-ca-cert.pem"
+    with tap("tls-only", service, tmp_path) as server, tap("downgrade", server.port, tmp_path) as attacker:
+        with closing(http.client.HTTPConnection("localhost", server.port, timeout=GUARD)) as connection:
+            connection.request("GET", SAID)
+            answer = connection.getresponse()
+            assert answer.status == 308
+            assert answer.headers["Location"] == f"https://localhost:{server.port}{SAID}"
+        assert get(attacker.port, SAID, authority) == b"ok"
+        assert _get(http.client.HTTPConnection("localhost", attacker.port, timeout=GUARD), SAID) == b"ok"
+    observations, _ = attacker.record()
+    relayed = [one for one in observations if one.connection == "1"]
+    assert {one.place for one in relayed} == {"tcp.stream"}
+    assert not detect.find([SECRET], relayed).findings
+    assert attacker.sees
+    assert any(b"Strict-Transport-Security" in one.data for one in observations)
+
+
+def test_the_meddler_breaks_the_first_connection_and_leaves_the_second_alone(service: int, tmp_path: Path) -> None:
+    authority = tmp_path / ".mitmproxy" / "mitmproxy-ca-cert.pem"
+    with tap("server", service, tmp_path) as server, tap("meddler", server.port, tmp_path) as meddler:
+        with pytest.raises(OSError, match=r"(?i)bad record mac|reset|closed|EOF"):
+            get(meddler.port, SAID, authority)
+        assert get(meddler.port, SAID, authority) == b"ok"
+    assert not meddler.sees
+    answered = [one for one in server.record()[0] if one.place == "http.request_line"]
+    assert len(answered) == 1
 
 
 def test_a_wrong_option_ends_the_command_and_says_why(service: int, tmp_path: Path) -> None:

@@ -33,9 +33,9 @@ def installed(authority: Authority, tmp_path_factory: pytest.TempPathFactory) ->
     return path
 
 
-@pytest.fixture
-def venue(stage: Stage, tmp_path: Path) -> Iterator[Venue]:
-    with session(stage, Mode.TLS, tmp_path) as venue:
+@pytest.fixture(scope="module")
+def venue(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
+    with session(stage, Mode.TLS, tmp_path_factory.mktemp("session")) as venue:
         yield venue
 
 
@@ -72,15 +72,12 @@ def test_where_its_authority_is_installed_it_reads_everything(
     assert {note.event for note in notes} == {Event.OPENED, Event.CLOSED, Event.SEGMENT}
 
 
-def test_of_sealed_messages_it_reads_the_envelopes_alone(
-    interceptor: Attacker, stage: Stage, tmp_path: Path, installed: Path
-) -> None:
-    with session(stage, Mode.E2EE, tmp_path) as venue:
-        dial = interceptor.stand_before("https", venue.behind.front_end)
-        with people(venue) as there:
-            alice, bob = (there.join(who, dial, Encryption.PQXDH, installed=(installed,)) for who in ("Alice", "Bob"))
-            assert talk(alice, bob) == SECRET
-        got = interceptor.got()
+def test_of_sealed_messages_it_reads_the_envelopes_alone(interceptor: Attacker, venue: Venue, installed: Path) -> None:
+    dial = interceptor.stand_before("https", venue.behind.front_end)
+    with people(venue) as there:
+        alice, bob = (there.join(who, dial, Encryption.X3DH, installed=(installed,)) for who in ("Alice", "Bob"))
+        assert talk(alice, bob) == SECRET
+    got = interceptor.got()
     assert SECRET.encode() not in got
     assert PASSWORD.encode() in got
     assert b'"envelopes"' in got

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from mitmproxy import connection, exceptions
 from mitmproxy.addonmanager import Loader
@@ -10,6 +12,8 @@ from mitmproxy.proxy import server_hooks
 from mitmproxy.test import taddons, tflow
 
 from lab.stage import own_traffic
+
+from .conftest import Loaded
 
 
 class Attacker:
@@ -69,3 +73,15 @@ def test_no_connection_that_a_client_asks_for_is_made_to_another_machine(host: s
         data = server_hooks.ServerConnectionHookData(connection.Server(address=(host, 443)), tflow.tclient_conn())
         own_traffic.refuse_connection(data)
         assert data.server.error is None
+
+
+@pytest.mark.parametrize("name", ["interceptor", "downgrade", "meddler"])
+def test_every_addon_that_acts_keeps_to_it(load: Callable[[str], Loaded], name: str) -> None:
+    attacker = load(name)
+    attacker.configure(mode=["reverse:https://127.0.0.1:443"])
+    with pytest.raises(exceptions.OptionsError, match=r"^mode: chat\.example is not this machine"):
+        attacker.configure(mode=["reverse:https://chat.example:443"])
+    data = server_hooks.ServerConnectionHookData(connection.Server(address=("chat.example", 443)), tflow.tclient_conn())
+    attacker.addon.server_connect(data)
+    assert data.server.error is not None
+    attacker.configure(mode=["reverse:https://chat.example:443"], lab_own_traffic=True)
