@@ -107,8 +107,7 @@ def _named(source: Observation) -> Iterator[tuple[tuple[str | bytes, ...], Span]
         for found in _IN_JSON.finditer(source.data, start, end):
             yield (found["name"].lower(),), found.span("value")
         for written in (_IN_FORM, _IN_HEADER):
-            for name, value in _fields(source.data, start, end, written):
-                yield (name.lower(),), value
+            yield from (((name.lower(),), span) for name, span in _fields(source.data, start, end, written))
     if source.place in _MESSAGES:
         yield (source.place, source.connection), (0, len(source.data))
     if source.place in _DNS and (query := dns.message(source.data, 0, len(source.data))):
