@@ -20,11 +20,22 @@ from lab.model import Observation
 EDGE = 256
 """Bytes taken of either end of a value."""
 
-_FIELDS = (
-    re.compile(rb'"(?P<name>[^"\\\x00-\x1f]{1,64})"\s{0,9}:\s{0,9}"(?P<value>(?:[^"\\\x00-\x1f]|\\.)*)"'),
-    re.compile(rb"(?<![\w.\[\]-])(?P<name>[\w.\[\]-]{1,64})=(?P<value>[^\s&;#\"'<>\x00-\x1f\x7f-\xff]+)"),
-    re.compile(rb"(?:^|[ \t])(?P<name>[A-Za-z][\w-]{1,63}):[ \t]?(?P<value>[^\r\n]+)", re.MULTILINE),
-)
+_IN_JSON = re.compile(rb'"(?P<name>[^"\\\x00-\x1f]{1,64}+)"\s{0,9}+:\s{0,9}+"(?P<value>(?:[^"\\\x00-\x1f]++|\\.)*+)"')
+_LONGEST_NAME = 64
+_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+
+
+class _Written(NamedTuple):
+    """Fields whose name stands right before `sign`: the bytes of names, what stands before one, and the value."""
+
+    sign: bytes
+    letters: bytes
+    begins: re.Pattern[bytes]
+    value: re.Pattern[bytes]
+
+
+_IN_FORM = _Written(b"=", _LETTERS + b".[]", re.compile(rb""), re.compile(rb"([^\s&;#\"'<>\x00-\x1f\x7f-\xff]++)"))
+_IN_HEADER = _Written(b":", _LETTERS, re.compile(rb"(?<![^ \t\n])[A-Za-z][\w-]"), re.compile(rb"[ \t]?([^\r\n]++)"))
 _MESSAGES = (BODY, "websocket.message", "udp.datagram")
 """Places whose observations are one message each."""
 
@@ -93,9 +104,10 @@ def _named(source: Observation) -> Iterator[tuple[tuple[str | bytes, ...], Span]
     # What follows a body in a stream is no part of its last field.
     texts = [part for one in messages for part in (one.start_line, one.headers, *one.body, one.trailers)]
     for start, end in texts or stretches.spans(source.data):
-        for pattern in _FIELDS:
-            for found in pattern.finditer(source.data, start, end):
-                yield (found["name"].lower(),), found.span("value")
+        for found in _IN_JSON.finditer(source.data, start, end):
+            yield (found["name"].lower(),), found.span("value")
+        for written in (_IN_FORM, _IN_HEADER):
+            yield from (((name.lower(),), span) for name, span in _fields(source.data, start, end, written))
     if source.place in _MESSAGES:
         yield (source.place, source.connection), (0, len(source.data))
     if source.place in _DNS and (query := dns.message(source.data, 0, len(source.data))):
@@ -104,3 +116,19 @@ def _named(source: Observation) -> Iterator[tuple[tuple[str | bytes, ...], Span]
     for message in messages:
         if message.body:
             yield (BODY, source.connection), (message.body[0][0], message.body[-1][1])
+
+
+def _fields(data: bytes, start: int, end: int, written: _Written) -> Iterator[tuple[bytes, Span]]:
+    """The names and values of all fields in [start, end): the sign is rare, what may be a name is most of a text."""
+    at = data.find(written.sign, start, end)
+    while at >= 0:
+        before = data[max(0, at - _LONGEST_NAME - 1) : at]
+        name = before[len(before.rstrip(written.letters)) :]
+        first = at - len(name)
+        value = None
+        if start <= first < at <= first + _LONGEST_NAME and written.begins.match(data, first, at):
+            value = written.value.match(data, at + 1, end)
+        if value:
+            yield name, value.span(1)
+            start = value.end()
+        at = data.find(written.sign, value.end() if value else at + 1, end)

@@ -248,5 +248,5 @@ def _case(written: bytes, value: bytes) -> tuple[str, ...]:
 
 def _differences(data: bytes) -> bytes:
     """Each byte combined with the next one by exclusive or; one byte shorter than `data`."""
-    size = max(0, len(data) - 1)
-    return (int.from_bytes(data[:size]) ^ int.from_bytes(data[1:])).to_bytes(size)
+    number = int.from_bytes(data)
+    return (number ^ number >> 8).to_bytes(len(data))[1:]

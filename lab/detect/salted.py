@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from lab.detect import digests
+from lab.detect.decoders.runs import classes, runs
 from lab.detect.normal import normal_forms
 from lab.detect.patterns import Match, Value
 from lab.detect.views import View
@@ -20,7 +21,9 @@ REMEMBERED = 2_000
 KEPT = 2**20
 """Bytes of text of a recording that are kept for salts."""
 
-_TOKEN = re.compile(rb"(?<![0-9A-Za-z+/_-])[0-9A-Za-z+/_-]{22,128}={0,2}(?![0-9A-Za-z+/_=-])")
+_TOKEN = classes((b"x", b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-"), (b"=", b"="))
+_SHORTEST, _LONGEST = 22, 128
+_TOKEN_RUN, _TOKEN_END = re.compile(rb"x++"), re.compile(rb"={0,2}+(?![x=])")
 _HEX = re.compile(rb"(?:[0-9a-f]{2})+|(?:[0-9A-F]{2})+")
 # For text in lower case: a search that must look at both cases of each letter takes ten times as long.
 _NAMED = re.compile(
@@ -75,12 +78,15 @@ def _named(text: bytes) -> list[bytes]:
 
 def tokens(view: View) -> Iterator[Token]:
     """Everything in a view that is as long as a digest."""
-    for found in _TOKEN.finditer(view.data):
-        written = found[0]
-        if _HEX.fullmatch(written) and len(written) // 2 in digests.SIZES:
-            yield Token(view, *found.span(), unhexlify(written), "hex")
-        elif (data := _from_base64(written)) is not None and len(data) in digests.SIZES:
-            yield Token(view, *found.span(), data, "base64")
+    known = view.data.translate(_TOKEN)
+    for start, end in runs(known, b"x" * _SHORTEST, _TOKEN_RUN, known):
+        behind = _TOKEN_END.match(known, end)
+        if behind and end - start <= _LONGEST:
+            written = view.data[start : behind.end()]
+            if _HEX.fullmatch(written) and len(written) // 2 in digests.SIZES:
+                yield Token(view, start, behind.end(), unhexlify(written), "hex")
+            elif (data := _from_base64(written)) is not None and len(data) in digests.SIZES:
+                yield Token(view, start, behind.end(), data, "base64")
 
 
 class Salted:

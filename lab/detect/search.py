@@ -89,6 +89,8 @@ class Detector:
     def _split(self, sources: Sequence[Observation]) -> Iterator[Hit]:
         """What is only whole once several messages are put together; the hit says where its first part stands."""
         together = across.joined(sources)
+        if not together.data:
+            return
         root = View(together.data, "")
         views: Iterable[tuple[View, list[Match]]]
         if len(together.data) <= _DECODED_ACROSS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from operator import itemgetter
 
 Span = tuple[int, int]
 """Half-open [start, end) offsets in bytes."""
@@ -15,18 +15,13 @@ GAP = b"\x1e\x1e"
 records: no text holds it, and unlike zero it is no half of a wider character.)"""
 
 
-class Piece(NamedTuple):
-    """`units` × `view_unit` bytes of a view from `view` on stand for `units` × `source_unit` bytes from `source` on.
+Piece = tuple[int, int, int, int, int]
+"""(view, source, units, view unit, source unit): units × view unit bytes of a view from `view` on stand for
+units × source unit bytes from `source` on.
 
-    Copied bytes have units of 1 and 1, hexadecimal 1 and 2, base64 3 and 4. A piece of a single unit is opaque: any
-    part of it maps to all of it (decompressed data).
-    """
-
-    view: int
-    source: int
-    units: int
-    view_unit: int
-    source_unit: int
+Copied bytes have units of 1 and 1, hexadecimal 1 and 2, base64 3 and 4. A piece of a single unit is opaque: any part of
+it maps to all of it (decompressed data). (No named tuple: there are tens of thousands of them.)
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,22 +62,26 @@ class Builder:
         self._pieces: list[Piece] = []
         self._starts: list[int] = [0]
         self._ends: list[int] = []
-        # Where bytes would go on with the last piece, in this view and in the parent, and its units.
-        self._next = (-1, -1, 0, 0)
+        # Of the last piece: its units, and where it would go on, in this view and in the parent.
+        self._units = (0, 0)
+        self._next_view = self._next_source = -1
 
     def add(self, data: bytes, source: int, view_unit: int = 1, source_unit: int = 1) -> None:
         """Append `data`, decoded from the parent's bytes at `source` on, `source_unit` bytes for each `view_unit`."""
-        if not data:
+        size = len(data)
+        if not size:
             return
-        units = len(data) // view_unit
-        if self._next == (self.size, source, view_unit, source_unit):
+        units = size // view_unit
+        if source == self._next_source and self.size == self._next_view and (view_unit, source_unit) == self._units:
             view, first, before, _, _ = self._pieces[-1]
-            self._pieces[-1] = Piece(view, first, before + units, view_unit, source_unit)
+            self._pieces[-1] = (view, first, before + units, view_unit, source_unit)
         else:
-            self._pieces.append(Piece(self.size, source, units, view_unit, source_unit))
+            self._pieces.append((self.size, source, units, view_unit, source_unit))
+            self._units = (view_unit, source_unit)
         self._parts.append(data)
-        self._next = (self.size + units * view_unit, source + units * source_unit, view_unit, source_unit)
-        self.size += len(data)
+        self._next_view = self.size + units * view_unit
+        self._next_source = source + units * source_unit
+        self.size += size
 
     def add_whole(self, data: bytes, source: int, length: int) -> None:
         """Append `data`, decoded from `length` bytes at `source` by something that does not keep positions."""
@@ -131,6 +130,9 @@ class Builder:
         )
 
 
+_VIEW = itemgetter(0)
+
+
 def merge(spans: Iterable[Span]) -> tuple[Span, ...]:
     """The same bytes as few spans: neighbours and overlaps become one. Order is by start."""
     merged: list[Span] = []
@@ -164,14 +166,14 @@ def origin(view: View) -> int:
     """About where in the source a view begins: quick, and the same for views of the same bytes."""
     at = 0
     while view.parent is not None and view.pieces:
-        piece = view.pieces[max(0, bisect_right(view.pieces, at, key=lambda piece: piece.view) - 1)]
-        at = piece.source + max(0, at - piece.view) // piece.view_unit * piece.source_unit
+        start, source, _, view_unit, source_unit = view.pieces[max(0, bisect_right(view.pieces, at, key=_VIEW) - 1)]
+        at = source + max(0, at - start) // view_unit * source_unit
         view = view.parent
     return at
 
 
 def _in_parent(pieces: tuple[Piece, ...], start: int, end: int) -> Iterable[Span]:
-    first = max(0, bisect_right(pieces, start, key=lambda piece: piece.view) - 1)
+    first = max(0, bisect_right(pieces, start, key=_VIEW) - 1)
     for view, source, units, view_unit, source_unit in pieces[first:]:
         if view >= end:
             return

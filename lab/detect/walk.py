@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -112,9 +112,10 @@ def walk(root: View, patterns: Patterns, budget: Budget) -> Iterator[Seen]:
 def _children(step: _Step, text: View | None, budget: Budget, most: int) -> Iterator[_Step]:
     if step.view.final:
         return
+    kinds = [kind for kind in Kind if step.allows(kind, most)]
     for decoder in DECODERS:
         target = step.view if decoder.reads is Reads.BYTES else text
-        if target is None or not step.allows(decoder.kind, most):
+        if target is None or decoder.kind not in kinds:
             continue
         guesses = step.guesses + (decoder.kind is not Kind.CERTAIN)
         last = Kind.CERTAIN if decoder.kind is Kind.GUESS else decoder.kind
@@ -130,11 +131,11 @@ def _is_more(data: bytes) -> bool:
 
 def matches(view: View, patterns: Patterns, most: int) -> list[Match]:
     """What stands in a view, at most so many times for each value and way of writing it."""
-    counts = Counter[tuple[str, bool, tuple[str, ...]]]()
+    counts: dict[tuple[str, bool, tuple[str, ...]], int] = {}
     found: list[Match] = []
     for match in chain(patterns.search(view.data), patterns.search_xored(view.data)):
         kind = (match.name, match.decoy, match.decoders)
-        counts[kind] += 1
+        counts[kind] = counts.get(kind, 0) + 1
         if counts[kind] <= most:
             found.append(match)
     return found

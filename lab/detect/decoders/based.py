@@ -98,6 +98,9 @@ def _add_base64(digits: Builder, data: bytes, run: Span, line: re.Pattern[bytes]
 
 
 def _add_lines(digits: Builder, data: bytes, run: Span, line: re.Pattern[bytes], table: bytes) -> None:
+    if data.find(b"\n", *run) < 0 and data.find(b"\\n", *run) < 0:
+        digits.add(data[slice(*run)].translate(table), run[0])
+        return
     for part in line.finditer(data, *run):
         digits.add(part[1].translate(table), part.start(1))
 
@@ -203,12 +206,15 @@ def base64_variants(view: View, _budget: Budget) -> Iterator[View]:
 
 _VALUES_32 = b"0123456789ABCDEFGHIJKLMNOPQRSTUV"
 _ONE_CASE = re.compile(rb"[A-Z0-9]{13,}+(?:%b[A-Z0-9]++)*+|[a-z0-9]{13,}+(?:%b[a-z0-9]++)*+" % (LINE_BREAK, LINE_BREAK))
+_OF_ONE_CASE = (classes((b"x", _UPPER + _NUMERALS)), classes((b"x", _LOWER + _NUMERALS)))
+_CASE_PROBE = b"x" * 13
 _HEX_ONLY = re.compile(rb"[0-9a-f\s]*+|[0-9A-F\s]*+")
 _NO_WORD = re.compile(rb"[0-9]|" + _NO_WORDS.pattern)
 
 
 class _Base32(NamedTuple):
     name: str
+    lower: bool
     line: re.Pattern[bytes]
     run: re.Pattern[bytes]
     table: bytes
@@ -217,7 +223,7 @@ class _Base32(NamedTuple):
 def _alphabet32(name: str, alphabet: bytes) -> Iterator[_Base32]:
     for cased in (alphabet, alphabet.lower()):
         table = bytes.maketrans(cased, _VALUES_32)
-        yield _Base32(name, a_line(cased), in_lines(cased), table)
+        yield _Base32(name, cased.islower(), a_line(cased), in_lines(cased), table)
 
 
 _BASE32 = (
@@ -233,20 +239,29 @@ def base32(view: View, _budget: Budget) -> Iterator[View]:
     values of 8 bytes 1 in 15 looks so, of 12 bytes 1 in 200. So are hexadecimal digits.
     """
     found: dict[str, Builder] = {}
-    for token in _tokens(view.data):
-        if token.kind == "hex":
+    for start, end in _in_one_case(view.data):
+        cased = view.data[start:end]
+        if _HEX_ONLY.fullmatch(cased) or not _NO_WORD.search(cased):
             continue
-        for cased in _ONE_CASE.finditer(view.data, token.start, token.end):
-            if _HEX_ONLY.fullmatch(cased[0]) or not _NO_WORD.search(cased[0]):
-                continue
-            for alphabet in _BASE32:
-                for run in alphabet.run.finditer(view.data, *cased.span()):
-                    if len(run[0]) >= MIN_BASE32 and _NO_WORD.search(run[0]):
-                        digits = found.setdefault(alphabet.name, Builder())
-                        _add_lines(digits, view.data, run.span(), alphabet.line, alphabet.table)
-                        _end_run(digits, 8, b"0")
+        for alphabet in _BASE32:
+            for run in alphabet.run.finditer(view.data, start, end) if alphabet.lower == cased.islower() else ():
+                if len(run[0]) >= MIN_BASE32 and _NO_WORD.search(run[0]):
+                    digits = found.setdefault(alphabet.name, Builder())
+                    _add_lines(digits, view.data, run.span(), alphabet.line, alphabet.table)
+                    _end_run(digits, 8, b"0")
     for name, digits in found.items():
         yield grouped(digits.view(view), name, _from_32, 5, 8)
+
+
+def _in_one_case(data: bytes) -> Iterator[Span]:
+    """The parts of tokens that keep to one case of letters, and begin with a line that is long enough."""
+    tokens = [token for token in _tokens(data) if token.kind != "hex"]
+    known = [data.translate(one) for one in _OF_ONE_CASE] if tokens else []
+    for at, end, _ in tokens:
+        while begins := [start for one in known if (start := one.find(_CASE_PROBE, at, end)) >= 0]:
+            run = _ONE_CASE.match(data, min(begins), end)
+            at = run.end() if run else end
+            yield min(begins), at
 
 
 def _from_32(digits: bytes) -> bytes:
@@ -538,7 +553,11 @@ _BITS = re.compile(rb"[01]{64,}+(?:%b[01]++)*+" % LINE_BREAK)
 def hexadecimal(view: View, _budget: Budget) -> Iterator[View]:
     """Runs of hexadecimal digits in either case, read from the first and from the second digit, in lines or not."""
     digits, bits = Builder(), Builder()
-    for token in _tokens(view.data):
+    tokens = _tokens(view.data)
+    known = view.data.translate(_HEX) if tokens else b""
+    for token in tokens:
+        if known.find(b"x" * MIN_HEX, token.start, token.end) < 0:
+            continue
         for run in _HEX_RUN.finditer(view.data, token.start, token.end):
             _add_lines(digits, view.data, run.span(), _HEX_LINE, _SAME)
             _end_run(digits, 2, b"0")

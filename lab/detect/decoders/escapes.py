@@ -175,7 +175,8 @@ _ENCODED_WORD = re.compile(
 
 def encoded_word(view: View, _budget: Budget) -> Iterator[View]:
     """Encoded words in the headers of mail (RFC 2047); blanks between two of them are not part of the text."""
-    yield from _rewritten(view, "encoded-word", _ENCODED_WORD, _ENCODED_WORD, _decode_word, soft=b"=")
+    if b"=?" in view.data:
+        yield from _rewritten(view, "encoded-word", _ENCODED_WORD, _ENCODED_WORD, _decode_word, soft=b"=")
 
 
 def _decode_word(word: re.Match[bytes]) -> bytes:
@@ -221,7 +222,8 @@ _PUNYCODE = re.compile(rb"[xX][nN]--(?<![A-Za-z0-9-]....)([A-Za-z0-9-]{1,59}+)(?
 
 def punycode(view: View, _budget: Budget) -> Iterator[View]:
     """Labels of host names in other scripts (RFC 3492, RFC 5890)."""
-    yield from _rewritten(view, "punycode", _PUNYCODE, _PUNYCODE, _decode_label)
+    if b"--" in view.data:
+        yield from _rewritten(view, "punycode", _PUNYCODE, _PUNYCODE, _decode_label)
 
 
 def _decode_label(label: re.Match[bytes]) -> bytes:
@@ -231,11 +233,13 @@ def _decode_label(label: re.Match[bytes]) -> bytes:
 
 
 class _Order(NamedTuple):
-    """How UTF-16 looks in one byte order: a code unit of ASCII, text of most scripts, and of all."""
+    """How UTF-16 looks in one byte order: which byte of a code unit is the upper one, a code unit of ASCII, text of
+    most scripts, and of all."""
 
     name: str
     codec: str
     mark: bytes
+    upper: int
     first: bytes
     text: re.Pattern[bytes]
     any_text: re.Pattern[bytes]
@@ -257,6 +261,7 @@ def _order(name: str, codec: str, mark: bytes, low_first: bool) -> _Order:
         name,
         codec,
         mark,
+        1 if low_first else 0,
         b"a" if low_first else b"0",
         re.compile(b"(?:%s(?:%s))*+" % (no_gap, text)),
         re.compile(b"(?:%s(?:%s|%s))*+" % (no_gap, text, wide)),
@@ -270,6 +275,8 @@ _ORDERS = (
 _UTF16 = classes((b"a", bytes(set(range(1, 128)) - set(GAP))), (b"0", b"\x00"))
 _UTF16_RUN = re.compile(rb"(?:a0)+a?")
 _MOST_STARTS = 2000
+_UPPER = frozenset((*range(0x21), 0x30, *range(0xD8, 0xDC), 0xFE))
+"""What the upper byte of the first code unit can be, at a start without a mark of order or with one (0xFEFF)."""
 
 
 def utf16(view: View, _budget: Budget) -> Iterator[View]:
@@ -282,7 +289,12 @@ def utf16(view: View, _budget: Budget) -> Iterator[View]:
     classes = data.translate(_UTF16) if b"\x00" in data else b""
     cores = list(runs(classes, b"a0" * (MIN_UTF16 - 1), _UTF16_RUN, classes))
     for order in _ORDERS:
-        anchors = [span for start in view.starts[:_MOST_STARTS] for span in _at_start(order, data, start)]
+        anchors = [
+            span
+            for start in view.starts[:_MOST_STARTS]
+            if start + 2 * MIN_UTF16 <= len(data) and data[start + order.upper] in _UPPER
+            for span in _at_start(order, data, start)
+        ]
         for at, end in cores:
             start = at - classes.startswith(b"0", at - 1) if at else at
             offset = 0 if classes.startswith(order.first, start) else 1
