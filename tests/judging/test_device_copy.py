@@ -21,6 +21,8 @@ from lab.scenario import parse
 from lab.scenario.director import play
 from lab.stage.stage import Stage
 
+from .recordings import about, cells
+
 STORY = """# Feature: A copied device
 
 ## Scenario: Bob's phone is copied
@@ -68,8 +70,11 @@ def record(stage: Stage) -> Record:
 
 
 def verdicts(recording: Capture) -> Mapping[SecretName, Exposure]:
-    matrix = judge(recording)
-    return {name: matrix.cell(name, Observer.DEVICE).exposure for name in TEXTS}
+    return {name: cell.exposure for name, cell in cells(of_device(recording)).items()}
+
+
+def of_device(recording: Capture) -> Capture:
+    return about(recording, Observer.DEVICE, frozenset(TEXTS))
 
 
 @pytest.mark.parametrize("encryption", [Encryption.PQXDH, Encryption.X3DH])
@@ -107,7 +112,7 @@ def test_without_a_copy_nothing_opens(record: Record) -> None:
     nobody = replace(record(Encryption.RSA), copies=())
     assert device_copy.with_copies(nobody) is nobody
     assert set(verdicts(nobody).values()) == {INCONCLUSIVE}
-    assert "no device was copied" in judge(nobody).cell(SecretName.LATER, Observer.DEVICE).reason
+    assert "no device was copied" in cells(of_device(nobody))[SecretName.LATER].reason
 
 
 def test_another_devices_copy_opens_nothing_of_theirs(record: Record) -> None:
@@ -134,7 +139,7 @@ def test_where_the_servers_record_has_a_hole_nothing_is_hidden(record: Record) -
 
 def test_a_method_that_opens_nothing_proves_nothing(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
     """The twin of every `hidden`: a message planted for the copied device must open."""
-    detects = [one for one in judge(record()).controls if (one.name, one.observer) == ("detects", Observer.DEVICE)]
+    detects = [one for one in judge(of_device(record())).controls if one.name == "detects"]
     assert [one.passed for one in detects] == [True] * len(TEXTS)
 
     def fails(*_: object) -> None:

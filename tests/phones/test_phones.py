@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from judging.recordings import about, cells
 
 from lab import capture
 from lab.matrix import judge
@@ -172,7 +173,7 @@ def test_open_connections_are_no_fault_of_a_checkpoint(going_on: Capture) -> Non
 def test_nothing_is_hidden_in_a_record_without_a_good_checkpoint(
     going_on: Capture, observer: Observer, sabotage: Callable[[Capture, Observer], Capture], words: str
 ) -> None:
-    cell = judge(sabotage(going_on, observer)).cell(SecretName.BODY, observer)
+    cell = cells(about(sabotage(going_on, observer), observer, frozenset({SecretName.BODY})))[SecretName.BODY]
     assert cell.exposure is Exposure.INCONCLUSIVE
     assert cell.reason.startswith("control 'recorded' failed: ")
     assert words in cell.reason
