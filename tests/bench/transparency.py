@@ -44,7 +44,7 @@ def _measure(options: argparse.Namespace) -> None:
     chance = random.Random(0)  # noqa: S311 - which entries are asked for
     measure.say(f"  {'entries':>13}  {'in it':^23}   {'only grew':^23}   {'time':>10} {'time':>10}")
     columns = f"{'hashes':>10} {'bytes':>5} {'answer':>6}"
-    measure.say(f"  {'':>13}  {columns}   {columns}   {'entry':>10} {'proof':>10}   {'database':>10}")
+    measure.say(f"  {'':>13}  {columns}   {columns}   {'entry':>10} {'proof':>10}   {'database':>10}   an entry read")
     for exponent in range(1, options.most + 1):
         with TemporaryDirectory() as folder:
             _one(Path(folder, "service.db"), 10**exponent, options.rounds, chance)
@@ -70,17 +70,17 @@ def _one(database: Path, size: int, rounds: int, chance: random.Random) -> None:
         grown.append(len(step.path))
         answers.append((len(found.model_dump_json()), len(step.model_dump_json())))
         proved.append(seconds)
+    page = log.entries(0, 1000)
     # One that is not checked beforehand: the tree of the first entry is the entry itself.
     check_consistency(1, _leaf(0, log.latest(_account(0)).entry.digest), size, root, log.consistency(1, size).path)
-    added = []
-    for _ in range(rounds):
-        added.append(_timed(_append, storage, log, os.urandom(LIST_SIZE))[0])
+    added = [_timed(_append, storage, log, os.urandom(LIST_SIZE))[0] for _ in range(rounds)]
     storage.close()
     sizes = [statistics.mean(each) for each in zip(*answers, strict=True)]
     measure.say(
         f"  {size:>13,}  {_hashes(included)} {sizes[0]:6.0f}   {_hashes(grown)} {sizes[1]:6.0f}   "
         f"{statistics.median(added) * 1000:7.2f} ms {statistics.median(proved) * 1000:7.2f} ms   "
-        f"{database.stat().st_size / 2**20:6,.1f} MiB"
+        f"{database.stat().st_size / 2**20:6,.1f} MiB   "
+        f"{len(page.model_dump_json()) / len(page.entries):4.0f} bytes"
     )
 
 
