@@ -1,11 +1,14 @@
-"""An operator with two logs of keys: the one that everybody sees, and another one for a single victim.
+"""An operator with more than one log of keys: the one that everybody sees, and another one for each victim.
 
-The second log begins as the first one does, so it continues whatever the victim has seen. Then it goes its own way: it
+A second log begins as the first one does, so it continues whatever the victim has seen. Then it goes its own way: it
 has a false device list for somebody, and never gets to the entries that this somebody makes afterwards. It is signed
 with the same key, since the operator has that. By itself it is in perfect order: every proof in it holds.
 
 What the operator cannot do is prove that the two are one. So it is found out by a reader of one log who gets a head of
 the other: see `lab.messenger.log_view`.
+
+Gossip does not help where the operator stands in between: it opens such messages anyway, and writes into them the head
+that their reader should see (`SplitView.rewritten`).
 
 The trees here are small and computed anew for each answer, straight from RFC 9162, sections 2.1.1, 2.1.3.1 and 2.1.4.1.
 """
@@ -15,7 +18,7 @@ from __future__ import annotations
 import base64
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -32,6 +35,8 @@ from lab.e2ee.transparency import (
     node_hash,
     sign_tree_head,
 )
+from lab.messenger.content import dump
+from lab.messenger.log_view import HEAD_FIELD
 
 
 class ForkedLog:
@@ -116,6 +121,48 @@ class ForkedLog:
             "entry": _entry(self._entries[last]),
             "path": [_text(one) for one in _path(last, self._leaves())],
         }
+
+
+type ReadLog = Callable[[], tuple[Ed25519PrivateKey, list[LogEntry]]]
+"""Gives the key and all entries of the honest log."""
+
+
+class SplitView:
+    """A forked log for each viewer who is handed out a false device list, from that moment on, and for nobody else."""
+
+    def __init__(self, read: ReadLog) -> None:
+        self._read = read
+        self._forks: dict[str, ForkedLog] = {}
+
+    def handed_out(self, viewer: str, account: str, devices: bytes) -> None:
+        """`viewer` is about to get `devices` as the device list of `account`, be it the real one or a false one."""
+        key, honest = self._read()
+        real = next((entry.digest for entry in reversed(honest) if entry.account == account), None)
+        if real == list_digest(devices):
+            return
+        fork = self._forks.setdefault(viewer, ForkedLog(key, honest))
+        fork.follow(honest)
+        fork.substitute(account, devices)
+
+    def answer(self, viewer: str, target: str) -> bytes | None:
+        """The body to answer `viewer` with, who asks for GET `target`; None: the service's own answer will do."""
+        fork = self._forks.get(viewer)
+        if fork is None:
+            return None
+        fork.follow(self._read()[1])
+        return fork.answer(target)
+
+    def rewritten(self, viewer: str, plaintext: bytes) -> bytes:
+        """A message that the operator has opened, as it has to be sealed anew for `viewer`: with a head of the log that
+        `viewer` knows, if there is a head in it. Padding is for the caller to undo and redo."""
+        fields = json.loads(plaintext)
+        if HEAD_FIELD not in fields:
+            return plaintext
+        fork = self._forks.get(viewer)
+        if fork is None:
+            key, honest = self._read()
+            fork = ForkedLog(key, honest)
+        return dump(fields | {HEAD_FIELD: _text(fork.head.to_bytes())})
 
 
 def read_log(database: Path) -> tuple[Ed25519PrivateKey, list[LogEntry]]:

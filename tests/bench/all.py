@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import corpus, detect, groups, lesson, memory, near_match, ratchet, run, scan, sessions, startup, taps
+from tests.bench import (
+    corpus,
+    detect,
+    groups,
+    lesson,
+    memory,
+    near_match,
+    ratchet,
+    run,
+    scan,
+    sessions,
+    startup,
+    taps,
+    transparency,
+)
 
 
 def main() -> int:
@@ -12,7 +26,10 @@ def main() -> int:
         sys.stderr.write("all takes no arguments; each benchmark by itself does, see --help\n")
         return 2
     # Ctrl-C ends them all.
-    every = (startup, run, lesson, taps, memory, ratchet, sessions, groups, near_match, detect, scan, corpus)
+    every = (
+        *(startup, run, lesson, taps, memory, ratchet, sessions, groups),
+        *(transparency, near_match, detect, scan, corpus),
+    )
     return next((status for one in every if (status := one.main())), 0)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lab.attack.forked_log import ForkedLog, read_log
+from lab.attack.forked_log import ForkedLog, SplitView, read_log
 from lab.e2ee.engines import engine_for
 from lab.e2ee.identity import PublicDevice, sign_device_list
 from lab.e2ee.keys import new_signing_key
@@ -463,6 +463,83 @@ class TestForkedLog:
         operator(alice).answers.append(answer)
         with pytest.raises(LogForkedError, match="changed the past"):
             alice.self.read_log()
+
+
+class TestSplitView:
+    """An operator who deceives Alice and Bob about each other, passes on what they write, and has a log for each."""
+
+    @pytest.fixture
+    def view(self, service_database: Path) -> SplitView:
+        return SplitView(lambda: read_log(service_database))
+
+    @pytest.mark.parametrize("careful", [True, False])
+    def test_heads_between_the_deceived_are_rewritten_or_betray_the_operator(
+        self, careful: bool, enrol: Enrol, operator: Callable[[Someone], Operator], view: SplitView
+    ) -> None:
+        alice, bob = enrol("Alice", "Bob", transparency=True)
+        false_alice, false_bob = Double(alice.account), Double(bob.account)
+
+        def between(viewer: str, double: Double) -> list[Answer]:
+            def keys(method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any] | None:
+                found = double.answer(method, path, body)
+                if found is not None:
+                    view.handed_out(viewer, double.account, double.devices)
+                return found
+
+            def log(_method: str, path: str, _body: object) -> dict[str, Any] | None:
+                body = view.answer(viewer, path)
+                return None if body is None else dict(json.loads(body))
+
+            return [keys, log]
+
+        operator(alice).answers += between(alice.account, false_bob)
+        operator(bob).answers += between(bob.account, false_alice)
+        conversation = alice.self.start_conversation([bob.account])
+        with bob.raw() as raw:
+            keys = raw.call("POST", f"/v1/accounts/{bob.account}/handouts", {})["devices"][0]
+        handed = Handed(base64.b64decode(keys["signed"]), None, None)
+
+        def pass_on(_method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any] | None:
+            """What Alice posts is opened, and sealed anew for Bob."""
+            if path.endswith("/messages") and body is not None:
+                plaintext = false_bob.read(own_device(alice), body["envelopes"][0]["data"])
+                if careful:
+                    plaintext = view.rewritten(bob.account, plaintext)
+                begun = ENGINE.begin(false_alice.state, None, own_device(bob), handed)
+                sealed = ENGINE.seal(false_alice.state, begun, plaintext).message
+                body["envelopes"][0]["data"] = encoded(sealed)
+            return None
+
+        between_them = operator(alice)
+        between_them.answers.append(pass_on)
+        alice.self.send(conversation, [bob.account], SECRET)
+        if not careful:
+            with pytest.raises(LogForkedError):
+                bob.self.receive()
+        assert bob.self.receive() == SECRET
+        for person in (alice, bob):  # what each is shown is in order by itself
+            if careful:
+                person.self.read_log()
+        with pytest.raises(LogForkedError):
+            alice.self.compare_log("Bob", head(bob))
+
+    def test_who_is_told_the_truth_is_shown_the_log(self, enrol: Enrol, view: SplitView) -> None:
+        alice, bob = enrol("Alice", "Bob", transparency=True)
+        with alice.raw() as raw:
+            real = base64.b64decode(raw.call("GET", f"/v1/accounts/{bob.account}/device-list")["data"])
+        view.handed_out(alice.account, bob.account, real)
+        assert view.answer(alice.account, "/v1/log/head") is None
+        view.handed_out(alice.account, bob.account, Double(bob.account).devices)
+        assert view.answer(alice.account, "/v1/log/head") is not None
+        assert view.answer(bob.account, "/v1/log/head") is None
+        for other in ("/v1/log/own-entries", "/v1/accounts/nobody/log-entry", "/v1/log/consistency?first=0&second=1"):
+            assert view.answer(alice.account, other) is None
+
+    def test_a_message_without_a_head_stays_as_it_is(self, enrol: Enrol, view: SplitView) -> None:
+        (alice,) = enrol("Alice", transparency=True)
+        assert view.rewritten(alice.account, b'{"text": "Hi"}') == b'{"text": "Hi"}'
+        honest = json.loads(view.rewritten(alice.account, json.dumps({HEAD_FIELD: ""}).encode()))
+        assert base64.b64decode(honest[HEAD_FIELD]) == head(alice)
 
 
 class TestGossip:
