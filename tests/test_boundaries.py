@@ -35,6 +35,7 @@ LAYERS = {
     "lab.messenger": 2,
     "lab.scan": 2,
     "lab.stage": 2,
+    "lab.clients": 2,
     "lab.service": 2,
     "addons": 2,
     "lab.scenario.casting": 3,
@@ -52,7 +53,7 @@ LAYERS = {
 
 PURE = (
     *("lab.model", "lab.detect", "lab.record", "lab.planting", "lab.inference", "lab.controls", "lab.matrix"),
-    *("lab.mail", "lab.device_copy", "lab.safety", "lab.e2ee"),
+    *("lab.mail", "lab.device_copy", "lab.safety", "lab.e2ee", "lab.clients.case"),
 )
 UNCERTAIN = (
     *("os", "io", "pathlib", "shutil", "tempfile", "signal", "locale", "platform", "getpass", "logging"),
