@@ -58,7 +58,7 @@ def context_for(material: Material, directory: Path) -> ssl.SSLContext:
 
 
 def _is_ours(protocol: Protocol, at_server: bool, error: ssl.SSLError) -> bool:
-    """Whether a failed rehearsal means that this case cannot be served. A client's refusal does not: it may be right."""
+    """Whether a failed rehearsal means that this case cannot be served: a client's refusal may be right."""
     if protocol is not Protocol.CURRENT:
         return True  # this certificate is good; packagers may forbid old versions
     return at_server and not (error.reason or "").startswith(NOTHING_IN_COMMON)
@@ -265,7 +265,7 @@ async def _listen(
 
 
 def _rehearse(context: ssl.SSLContext) -> tuple[bool, ssl.SSLError] | None:
-    """A handshake with a client of the same OpenSSL that trusts everybody: did the server fail, and how; None: it works."""
+    """A handshake with a client of the same OpenSSL that trusts everybody: did the server fail, and how."""
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
     client.set_ciphers(EVERYTHING)
