@@ -51,9 +51,7 @@ def _summary(report: Report) -> str:
     if report.fooled:
         return f"{said} The client was fooled by: {', '.join(report.fooled)}"
     if VALID in report.undecided:
-        return (
-            f"{said} The client did not accept the valid server: see {VALID}. Does it trust the authorities in {{ca}}?"
-        )
+        return f"{said} The client did not accept the valid server ({VALID}): does it trust what is in {{ca}}?"
     return said
 
 

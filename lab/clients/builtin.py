@@ -57,8 +57,12 @@ class _Workshop:
         return forging.root(ROOT)
 
     @cached_property
-    def _rsa_root(self) -> rsa.RSAPrivateKey:
+    def _strong_key(self) -> rsa.RSAPrivateKey:
         return forging.new_rsa_key(STRONG)
+
+    @cached_property
+    def _weak_key(self) -> rsa.RSAPrivateKey:
+        return forging.new_rsa_key(WEAK)
 
     def cases(self) -> tuple[Case, ...]:
         return (
@@ -291,14 +295,14 @@ class _Workshop:
             _twin(
                 VALID_RSA,
                 f"nothing: its RSA key has {STRONG} bits",
-                self._leaf(SERVER, lambda: forging.new_rsa_key(STRONG)),
+                self._leaf(SERVER, lambda: self._strong_key),
             ),
             _error(
                 "weak-key",
                 f"its RSA key has {WEAK} bits: too few since 2013",
                 "BR 6.1.5",
                 VALID_RSA,
-                self._leaf(SERVER, lambda: forging.new_rsa_key(WEAK)),
+                self._leaf(SERVER, lambda: self._weak_key),
             ),
             _twin(
                 VALID_DIGEST,
@@ -310,7 +314,7 @@ class _Workshop:
                 "signed with SHA-1, of which two inputs with the same digest are known since 2017",
                 "BR 7.1.3.2; RFC 9155",
                 VALID_DIGEST,
-                lambda: self._signed_with_rsa(lambda one: forging.with_sha1(one, self._rsa_root)),
+                lambda: self._signed_with_rsa(lambda one: forging.with_sha1(one, self._strong_key)),
             ),
         )
 
@@ -367,7 +371,7 @@ class _Workshop:
 
     def _signed_with_rsa(self, change: Callable[[x509.Certificate], x509.Certificate]) -> Material:
         """Issued by an intermediate authority with an RSA key, and then changed."""
-        issuer = forging.intermediate(AUTHORITY, self._root, self._rsa_root)
+        issuer = forging.intermediate(AUTHORITY, self._root, self._strong_key)
         key = forging.new_key()
         return self._shown(key, change(forging.certify(SERVER, key, issuer)), issuer.certificate)
 
