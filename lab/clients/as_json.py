@@ -20,6 +20,7 @@ def to_json(report: Report) -> str:
             "expected": result.case.expected,
             "verdict": result.verdict,
             "detail": result.detail,
+            "said": result.said,
         }
         for result in report.results
     ]

@@ -30,7 +30,7 @@ def to_junit(report: Report) -> str:
         case = ElementTree.SubElement(suite, "testcase", classname="lab.clients", name=_clean(result.case.name))
         if result.verdict in ELEMENTS:
             said = ElementTree.SubElement(case, ELEMENTS[result.verdict], message=_clean(result.detail))
-            said.text = _clean(result.case.what)
+            said.text = _clean(f"{result.case.name}: {result.case.what}\n{result.said}".strip())
     return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
 

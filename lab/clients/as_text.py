@@ -19,7 +19,9 @@ CONTROL = dict.fromkeys((*range(32), *range(127, 160)), "\N{REPLACEMENT CHARACTE
 def print_report(report: Report, console: Console) -> None:
     table = _table("case, and what is wrong", "expected", "the client", "verdict")
     for result in report.results:
-        cells = _described(result.case), result.case.expected, _plain(result.detail), result.verdict
+        shown = result.verdict is Verdict.NO_VERDICT and result.said
+        did = f"{result.detail} ({result.said})" if shown else result.detail
+        cells = _described(result.case), result.case.expected, _plain(did), result.verdict
         table.add_row(*cells, style=STYLES.get(result.verdict, ""))
     console.print(table)
     console.print()
@@ -27,9 +29,9 @@ def print_report(report: Report, console: Console) -> None:
 
 
 def print_cases(cases: Sequence[Case], console: Console) -> None:
-    table = _table("case, and what is wrong", "expected", "twin", "rule")
+    table = _table("case, what is wrong, and the rule", "expected", "twin")
     for case in cases:
-        table.add_row(_described(case), case.expected, _plain(case.twin or ""), case.rule)
+        table.add_row(f"{_described(case)}\n[dim]{_plain(case.rule)}[/dim]", case.expected, _plain(case.twin or ""))
     console.print(table)
 
 

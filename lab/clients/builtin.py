@@ -3,7 +3,7 @@
 All chains end at one root, made for the run. Keys and certificates are made when a case is first needed.
 
 Rules, as cited below: RFC 5280 (certificates and paths), RFC 9525 (names), RFC 8446 (TLS 1.3), RFC 8996 (the end of TLS
-1.0 and 1.1), RFC 9155 (the end of SHA-1 in TLS), BR: the CA/Browser Forum's Baseline Requirements for TLS server
+1.0 and 1.1), BR: the CA/Browser Forum's Baseline Requirements for TLS server
 certificates.
 """
 
@@ -136,7 +136,7 @@ class _Workshop:
             _error(
                 "no-name",
                 "it names no host at all",
-                "RFC 9525, 6.1",
+                "RFC 9525, 6.3",
                 VALID,
                 self._leaf(replace(SERVER, names=None)),
             ),
@@ -144,7 +144,7 @@ class _Workshop:
             _error(
                 "common-name-only",
                 "localhost stands in the common name only, which stopped to count as a host's name",
-                "RFC 9525, 6.1",
+                "RFC 9525, 2",
                 VALID_CN,
                 self._leaf(replace(by_name, names=None)),
             ),
@@ -223,7 +223,7 @@ class _Workshop:
             _error(
                 "path-too-long",
                 "two authorities below each other, and the first may have none below it",
-                f"{rule} (m)",
+                f"{rule} (l)",
                 VALID_PATH,
                 self._chain(replace(outer, path_length=0), AUTHORITY),
             ),
@@ -312,7 +312,7 @@ class _Workshop:
             _error(
                 "weak-digest",
                 "signed with SHA-1, of which two inputs with the same digest are known since 2017",
-                "BR 7.1.3.2; RFC 9155",
+                "RFC 8446, 4.4.2.4; BR 7.1.3.2",
                 VALID_DIGEST,
                 lambda: self._signed_with_rsa(lambda one: forging.with_sha1(one, self._strong_key)),
             ),

@@ -98,7 +98,9 @@ class Attempt:
 
     outcome: Outcome
     detail: str
-    """How: the alert, or what the command printed last. A clause without capital and full stop."""
+    """How, as the server saw it: a clause without capital and full stop."""
+    said: str = ""
+    """What the client itself said last; empty if it had to be ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ class Result:
     case: Case
     verdict: Verdict
     detail: str
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,7 @@ def _judge(case: Case, tried: Tried, *, is_twin: bool) -> Result:
     if attempt is None or not worth_trying(case, tried):
         return _void(case, tried)
     if attempt.outcome is Outcome.NOTHING:
-        return Result(case, Verdict.NO_VERDICT, attempt.detail)
+        return Result(case, Verdict.NO_VERDICT, attempt.detail, attempt.said)
     sent = attempt.outcome is Outcome.SENT
     match case.expected:
         case Expectation.EITHER:
@@ -181,7 +184,7 @@ def _judge(case: Case, tried: Tried, *, is_twin: bool) -> Result:
         case Expectation.ACCEPT:
             # A control that fails is no finding about the client; it takes away the ground for all findings beside it.
             verdict = Verdict.NO_VERDICT if is_twin or case.twin is None else Verdict.TOO_STRICT
-    return Result(case, verdict, attempt.detail)
+    return Result(case, verdict, attempt.detail, attempt.said)
 
 
 def _void(case: Case, tried: Tried) -> Result:

@@ -14,11 +14,11 @@ import signal
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from lab.clients.case import LOCALHOST, Attempt, Case, NotServable, Outcome, Report, judge, worth_trying
+from lab.clients.case import LOCALHOST, Attempt, Case, NotServable, Report, judge, worth_trying
 from lab.clients.serving import Server, context_for, listening
 from lab.model import LabError
 
@@ -200,10 +200,7 @@ async def _try(client: Client, case: Case, seconds: float) -> Attempt | NotServa
         ca.write_bytes(material.trusted)
         async with listening(server) as (port, proxy_port):
             said = await _visit(client, Target(case.host, port, ca, f"http://127.0.0.1:{proxy_port}"), server, seconds)
-            attempt = server.attempt()
-    if attempt.outcome is Outcome.NOTHING and said:
-        return Attempt(attempt.outcome, f"{attempt.detail} ({said})")
-    return attempt
+            return replace(server.attempt(), said=said)
 
 
 async def _visit(client: Client, target: Target, server: Server, seconds: float) -> str:
