@@ -199,12 +199,11 @@ async def _try(client: Client, case: Case, seconds: float) -> Attempt | NotServa
         ca = directory / "ca.pem"
         ca.write_bytes(material.trusted)
         async with listening(server) as (port, proxy_port):
-            said = await _visit(client, Target(case.host, port, ca, f"http://127.0.0.1:{proxy_port}"), server, seconds)
-            return replace(server.attempt(), said=said)
+            return await _visit(client, Target(case.host, port, ca, f"http://127.0.0.1:{proxy_port}"), server, seconds)
 
 
-async def _visit(client: Client, target: Target, server: Server, seconds: float) -> str:
-    """What the client said last; empty if it had to be ended."""
+async def _visit(client: Client, target: Target, server: Server, seconds: float) -> Attempt:
+    """What the client did until it ended or was ended."""
     visit = asyncio.create_task(client.visit(target))
     sent = asyncio.create_task(server.sent.wait())
     try:
@@ -212,11 +211,11 @@ async def _visit(client: Client, target: Target, server: Server, seconds: float)
         if sent.done():
             await asyncio.wait([visit], timeout=GRACE)
         if not visit.done():
-            return ""
+            return server.attempt()  # now: being ended closes its connections, which is no refusal of its own
         # The client is gone, and so are its ends of the connections: the server may not have read that yet.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(server.settled(), GRACE)
-        return visit.result()
+        return replace(server.attempt(), said=visit.result())
     finally:
         await _cancelled(visit, sent)
 

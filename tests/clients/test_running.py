@@ -15,6 +15,7 @@ from cryptography import x509
 from lab.clients.case import Case, Report, Verdict
 from lab.clients.command import selected
 from lab.clients.running import Command, Function, Means, Target, filled_in, meet
+from lab.clients.serving import STUCK, State
 from lab.model import LabError
 
 PLENTY = Means(jobs=2, seconds=30)
@@ -97,6 +98,23 @@ def test_a_client_that_sends_nothing_to_a_valid_server_has_no_verdict(
 def test_a_client_that_waits_for_the_server_to_speak_first_has_no_verdict(cases: tuple[Case, ...]) -> None:
     report = meet(Function(lambda target: visit(target, lambda tls: tls.recv(1))), only(cases, "valid"), SHORT)
     assert one(report) == (Verdict.NO_VERDICT, "finished the handshake, then sent nothing in time")
+
+
+def test_being_ended_by_the_lab_is_no_refusal(cases: tuple[Case, ...]) -> None:
+    """A program that hangs after a handshake with a wrong server has not refused it: it may be about to send."""
+    source = """
+import signal, socket, ssl, sys
+context = ssl.create_default_context(cafile=sys.argv[3])
+context.check_hostname = False
+raw = socket.create_connection(("127.0.0.1", int(sys.argv[2])))
+tls = context.wrap_socket(raw, server_hostname=sys.argv[1])
+if b"other.test" in tls.getpeercert(binary_form=True):
+    signal.pause()
+tls.sendall(b"x")
+"""
+    report = meet(program(source), only(cases, "wrong-name"), Means(jobs=2, seconds=6))
+    assert one(report)[0] is Verdict.ACCEPTED
+    assert one(report, "wrong-name") == (Verdict.NO_VERDICT, STUCK[State.ESTABLISHED])
 
 
 def plainly(data: bytes) -> Callable[[Target], None]:
