@@ -8,8 +8,10 @@ import pytest
 import requests
 
 from lab.clients.case import Case, Expectation, Verdict
+from lab.clients.command import selected
 from lab.clients.running import Command, Function, Means, Target, meet
 
+from .tls12 import HalfClient
 from .validator import Careless
 
 MEANS = Means(jobs=4, seconds=20)
@@ -39,7 +41,7 @@ MUTANTS = {
 """What a client forgets → the cases that fool it, and no others."""
 
 BY_HANDSHAKE = {"replaced-key", "tls-1.0", "tls-1.1"}
-"""Checked by TLS itself, not by who checks certificates."""
+"""Checked by TLS itself, not by who checks certificates: `HalfClient` and the mutant "versions" are for these."""
 BY_PROXY = {"wildcard-two-parts"}
 """Needs a client that goes through the proxy."""
 
@@ -68,6 +70,14 @@ def test_a_client_that_checks_nothing_is_fooled_by_every_certificate(cases: tupl
 
 def test_every_certificate_fools_somebody(cases: tuple[Case, ...]) -> None:
     assert set().union(*MUTANTS.values()) == to_refuse(cases) - BY_PROXY - {"replaced-key"}
+
+
+@pytest.mark.parametrize(("checks_key", "fooled"), [(False, ("replaced-key",)), (True, ())])
+def test_a_client_that_does_not_ask_for_proof_of_the_key(
+    cases: tuple[Case, ...], checks_key: bool, fooled: tuple[str, ...]
+) -> None:
+    report = meet(Function(HalfClient(checks_key)), selected(cases, ["replaced-key"]), MEANS)
+    assert (report.fooled, report.undecided) == (fooled, ())
 
 
 @pytest.mark.parametrize("proxied", [False, True])
