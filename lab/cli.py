@@ -2,6 +2,7 @@
 
 Exit status: 0 all claims hold; 1 a claim fails; 3 something is inconclusive; 2 wrong use or bad input; 130 Ctrl-C.
 For `lab scan`: 1 something was found; 3 something could not be searched.
+For `lab clients`: 1 the client was fooled; 3 something has no verdict.
 `lab up` runs until Ctrl-C, so that is its regular end: 0.
 """
 
@@ -79,7 +80,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="lab",
         description="See who can read your messages: plaintext, TLS and end-to-end encryption, on real traffic.",
         epilog="Exit status: 0 all claims hold, 1 a claim fails, 3 something is inconclusive, 2 wrong use or bad "
-        "input, 130 interrupted. lab scan: 1 something was found, 3 something could not be searched, 0 neither.",
+        "input, 130 interrupted. lab scan: 1 something was found, 3 something could not be searched, 0 neither. "
+        "lab clients: 1 the client was fooled, 3 something has no verdict, 0 neither.",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -137,6 +139,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_scan_options(scan)
     scan.set_defaults(command=_scan)
+
+    clients = commands.add_parser(
+        "clients", help="see whether a TLS client of yours can be fooled", description=_clients.__doc__
+    )
+    _add_clients_options(clients)
+    clients.set_defaults(command=_clients)
 
     explain = commands.add_parser(
         "explain",
@@ -196,6 +204,29 @@ def _add_scan_options(scan: argparse.ArgumentParser) -> None:
         "--seconds", metavar="N", type=float, default=60.0, help="give up a flow or entry after so long (default: 60)"
     )
     scan.add_argument("--show-secrets", action="store_true", help="do not cover the secrets in excerpts")
+
+
+def _add_clients_options(clients: argparse.ArgumentParser) -> None:
+    clients.add_argument(
+        "client",
+        nargs="*",
+        metavar="COMMAND",
+        help="after --: how to start the client. {host} and {port} say where the server is, {ca} is a file with the "
+        "authorities to trust (PEM), {proxy} the URL of a proxy by which other names than localhost lead there too",
+    )
+    clients.add_argument("--limbo", metavar="FILE", type=Path, help="the cases of x509-limbo (limbo.json) instead")
+    clients.add_argument(
+        "--only", action="append", default=[], metavar="CASE", help="this case, or all that a pattern fits (repeatable)"
+    )
+    clients.add_argument(
+        "--list", dest="names", action="store_true", help="name the cases and the rules behind them, and exit"
+    )
+    clients.add_argument("--json", metavar="FILE", help="also write the results as JSON; '-' is standard output")
+    clients.add_argument("--junit", metavar="FILE", help="also write them as JUnit XML, for CI")
+    clients.add_argument("--jobs", metavar="N", type=int, help="clients at a time (default: one for each processor)")
+    clients.add_argument(
+        "--timeout", metavar="S", type=float, default=10.0, help="seconds that a client has for one case (default: 10)"
+    )
 
 
 class _Version(argparse.Action):
@@ -305,6 +336,19 @@ def _scan(options: argparse.Namespace) -> int:
     asked = Asked(**{field.name: getattr(options, field.name) for field in fields(Asked)})
     piped = STANDARD_OUTPUT in asked.outputs.values()
     return run(asked, _console(stderr=piped), _console(stderr=True), _write_private)
+
+
+def _clients(options: argparse.Namespace) -> int:
+    """Show a TLS client servers that are wrong in one way each, and valid twins of them: does it send data?
+
+    Exit status: 1 the client was fooled; else 3 something has no verdict; else 0.
+    """
+    from dataclasses import fields
+
+    from lab.clients.command import STANDARD_OUTPUT, Asked, run
+
+    asked = Asked(**{field.name: getattr(options, field.name) for field in fields(Asked)})
+    return run(asked, _console(stderr=STANDARD_OUTPUT in asked.outputs), _console(stderr=True), _write)
 
 
 def _explain(options: argparse.Namespace) -> int:
@@ -419,9 +463,7 @@ def _report(matrices: Iterator[LeakMatrix], options: argparse.Namespace, pause: 
     from lab.report.as_text import print_summary
 
     print_summary(judged, console)
-    if json_file == "-":
-        sys.stdout.write(to_json(judged))
-    elif json_file is not None:
+    if json_file is not None:
         _write(json_file, to_json(judged))
     if options.html is not None:
         from lab.report.as_html import to_html
@@ -431,6 +473,10 @@ def _report(matrices: Iterator[LeakMatrix], options: argparse.Namespace, pause: 
 
 
 def _write(file: str, text: str) -> None:
+    """Write or replace a file; "-" is standard output."""
+    if file == "-":
+        sys.stdout.write(text)
+        return
     try:
         Path(file).write_text(text, encoding="utf-8")
     except OSError as error:

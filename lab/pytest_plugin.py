@@ -1,13 +1,15 @@
 """Lessons as tests: with `lab_lessons = true` in the configuration, pytest collects NAME.feature.md files.
 
 Each scenario is one test: it is held on real taps, judged, and fails with the differing cells and their evidence; an
-inconclusive cell fails too, for then nothing was shown. All lessons of a session share one stage. Without the option
+inconclusive cell fails too, for then nothing was shown. All lessons of a session share one stage.
+
+The fixture `lab_clients` shows a TLS client of yours servers that are wrong in one way each. Without option and fixture
 nothing happens and nothing of the lab is imported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from lab.clients.case import Case, Report
+    from lab.clients.running import Target
     from lab.model import LeakMatrix
     from lab.scenario.run import Session
     from lab.stage.stage import Stage
@@ -36,6 +40,42 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shared = config.stash.get(_STAGE, None)
     if shared is not None:
         shared.close()
+
+
+@pytest.fixture(scope="session")
+def lab_clients() -> ClientCheck:
+    """Shows a client the built-in cases of `lab clients`: `assert lab_clients(my_client).fooled == ()`."""
+    return ClientCheck()
+
+
+class ClientCheck:
+    """Cases and keys are made once; each call shows them to one client."""
+
+    def __init__(self) -> None:
+        from lab.clients.builtin import built_in
+
+        self._cases: tuple[Case, ...] = built_in()
+
+    def __call__(
+        self,
+        client: Callable[[Target], object] | Sequence[str],
+        *,
+        only: Sequence[str] = (),
+        takes_proxy: bool = False,
+        jobs: int | None = None,
+        timeout: float = 10.0,
+    ) -> Report:
+        """What a client did: `fooled` and `undecided` are names of cases, `status` is as of `lab clients`.
+
+        A command is a list, with {host}, {port}, {ca} and {proxy} for the values. A function gets them as one object
+        with these attributes and is called in a thread, several times at once; `takes_proxy` says whether it goes
+        through the proxy. `only` names cases; their twins come along. LabError: no such case or program.
+        """
+        from lab.clients.command import selected
+        from lab.clients.running import Command, Function, Means, meet, processors
+
+        one = Function(client, takes_proxy) if callable(client) else Command(tuple(client))
+        return meet(one, selected(self._cases, only), Means(jobs or processors(), timeout))
 
 
 class LessonFile(pytest.File):

@@ -36,6 +36,7 @@ LAYERS = {
     "lab.messenger": 2,
     "lab.scan": 2,
     "lab.stage": 2,
+    "lab.clients": 2,
     "lab.service": 2,
     "addons": 2,
     "lab.scenario.casting": 3,
@@ -64,6 +65,7 @@ PURE = (
         "lab.attack.pictures",
     ),
     *("lab.attack.posted", "lab.attack.salamander", "lab.attack.substitution"),
+    *("lab.mail", "lab.device_copy", "lab.safety", "lab.e2ee", "lab.clients.case"),
 )
 UNCERTAIN = (
     *("os", "io", "pathlib", "shutil", "tempfile", "signal", "locale", "platform", "getpass", "logging"),
