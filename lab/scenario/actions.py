@@ -16,6 +16,7 @@ from lab.scenario.lesson import (
     AddGhost,
     AddMember,
     Behave,
+    BreakTls,
     Certificate,
     CompareSafetyNumbers,
     CopyDevice,
@@ -110,6 +111,7 @@ _ACTIONS: Mapping[StepKind, Callable[..., Action]] = {
     StepKind.COMPARE: lambda participant, other: CompareSafetyNumbers(participant, other),
     StepKind.COMPARE_DIFFERENT: lambda participant, other: CompareSafetyNumbers(participant, other, same=False),
     StepKind.REFUSE_CONNECTION: lambda participant, certificate: RefuseToConnect(participant, certificate),
+    StepKind.BREAK_TLS: lambda participant, meddling: BreakTls(participant, meddling),
     StepKind.MEDDLE: lambda participant, other, text, meddling: SendMeddled(
         participant, other, text, meddling, noticed=False
     ),

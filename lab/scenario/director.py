@@ -21,6 +21,7 @@ from lab.scenario.lesson import (
     AcceptIdentity,
     AddGhost,
     AddMember,
+    BreakTls,
     CompareSafetyNumbers,
     CopyDevice,
     DelayText,
@@ -192,6 +193,16 @@ class _Direction:
             return
         raise _OtherwiseError(f"the app of {action.participant} took a certificate that is {action.certificate}")
 
+    def break_tls(self, _: Step, action: BreakTls) -> None:
+        address = self._opponents.meddle_with_tls(action.meddling)
+        try:
+            self._player(action.participant).call_from(address)
+        except CertificateError:
+            raise
+        except WireError:
+            return
+        raise _OtherwiseError(f"the app of {action.participant} noticed nothing of what was done to its connection")
+
     def deny_keys(self, _: Step, __: DenyKeys) -> None:
         self._opponents.deny_keys()
 
@@ -231,6 +242,7 @@ class _Direction:
                     accounts = self._accounts(message)
                     self._slip(other, self._player(action.sender).start_conversation(accounts))
         unnoticed = {
+            Meddling.CHANGES: [message.content],
             Meddling.REPEATS: [message.content, message.content],
             Meddling.REORDERS: [other.content, message.content],
             Meddling.DROPS: [other.content],
@@ -397,6 +409,7 @@ _ACTS: Mapping[type, Callable[[_Direction, Step, Any], None]] = {
     DeliverAgain: _Direction.deliver_again,
     WriteAs: _Direction.write_as,
     RefuseToConnect: _Direction.refuse_to_connect,
+    BreakTls: _Direction.break_tls,
     DenyKeys: _Direction.deny_keys,
     SubstituteKeys: _Direction.substitute_keys,
     AddGhost: _Direction.add_ghost,

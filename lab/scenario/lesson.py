@@ -52,6 +52,7 @@ class Habit(StrEnum):
 class Meddling(StrEnum):
     """What somebody on the way does with a message."""
 
+    CHANGES = "changes"
     REPEATS = "repeats"
     REORDERS = "reorders"
     DROPS = "drops"
@@ -200,6 +201,14 @@ class RefuseToConnect:
 
 
 @dataclass(frozen=True, slots=True)
+class BreakTls:
+    """Somebody on the path meddles with the bytes of a connection of this participant, which must break."""
+
+    participant: Participant
+    meddling: Meddling
+
+
+@dataclass(frozen=True, slots=True)
 class SendMeddled:
     """One participant sends a text, which somebody on the way meddles with: whether the recipient's app must notice."""
 
@@ -321,6 +330,7 @@ type Action = (
     | SubstituteKeys
     | Behave
     | RefuseToConnect
+    | BreakTls
     | SendMeddled
     | SendChanged
     | AddGhost

@@ -34,6 +34,7 @@ FLAWS = {
 }
 
 _DEEDS = {
+    Meddling.CHANGES: "flip",
     Meddling.REPEATS: "replay",
     Meddling.REORDERS: "reorder",
     Meddling.DROPS: "drop",
@@ -105,6 +106,10 @@ class Opponents:
     def stand_in(self, certificate: Certificate) -> tuple[str, int]:
         """Where somebody answers in place of the service with such a certificate."""
         return self._stage.stand_in(self._venue, FLAWS[certificate])
+
+    def meddle_with_tls(self, meddling: Meddling) -> tuple[str, int]:
+        """Where somebody does that to the next thing that an app says under TLS."""
+        return self._stage.meddle_with_tls(self._venue, {"do": _DEEDS[meddling]})
 
     @contextmanager
     def meddling(self) -> Iterator[None]:

@@ -49,6 +49,7 @@ class StepKind(Enum):
     COMPARE = auto()
     COMPARE_DIFFERENT = auto()
     REFUSE_CONNECTION = auto()
+    BREAK_TLS = auto()
     MEDDLE = auto()
     MEDDLE_NOTICED = auto()
     CHANGE = auto()
@@ -254,6 +255,13 @@ _ENGLISH = (
         "`interceptor`. Not in plaintext mode.",
     ),
     Phrase(
+        StepKind.BREAK_TLS,
+        "somebody on the path {meddling} what the app of {participant} says, and the connection breaks",
+        "somebody on the path changes what the app of alice says, and the connection breaks",
+        "For one further connection, somebody meddles with the encrypted bytes, and TLS must notice. With `changes`, "
+        "`repeats` or `truncates`. Not in plaintext mode.",
+    ),
+    Phrase(
         StepKind.MEDDLE,
         '{participant} sends {other} "{text}", the operator {meddling} it, and nobody notices',
         'alice sends bob "Come at once", the operator drops it, and nobody notices',
@@ -440,6 +448,7 @@ WORDS: tuple[tuple[str, Mapping[StrEnum, str]], ...] = (
     (
         "meddling",
         {
+            Meddling.CHANGES: "changes a byte of it",
             Meddling.REPEATS: "delivers it twice",
             Meddling.REORDERS: "delivers it after one that is sent later",
             Meddling.DROPS: "never delivers it",

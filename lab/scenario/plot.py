@@ -12,6 +12,7 @@ from lab.scenario.lesson import (
     AddGhost,
     AddMember,
     Behave,
+    BreakTls,
     Certificate,
     CompareSafetyNumbers,
     CopyDevice,
@@ -22,6 +23,7 @@ from lab.scenario.lesson import (
     Habit,
     Intercept,
     LinkDevice,
+    Meddling,
     Pad,
     Participant,
     RefuseToConnect,
@@ -66,6 +68,8 @@ _E2EE_ONLY = (
     AddGhost,
     RefuseToSendToGroup,
 )
+
+_BREAK_TLS = (Meddling.CHANGES, Meddling.REPEATS, Meddling.TRUNCATES)
 
 _OF_KEYS = (Habit.FALL_BACK, Habit.LOGGED)
 """Habits that are about the keys of participants."""
@@ -139,6 +143,8 @@ class _Plot:
                 self._lie(substitute=True)
             case RefuseToConnect():
                 self._refuse_to_connect(action)
+            case BreakTls():
+                self._break_tls(action)
             case SendMeddled():
                 self._send(action.sender, [action.recipient])
             case SendChanged():
@@ -257,6 +263,12 @@ class _Plot:
             self._refuse("in plaintext mode nobody looks at certificates")
         elif not self._refuses(action.certificate):
             self._refuse(f"nothing keeps the app of {action.participant} from accepting this certificate")
+
+    def _break_tls(self, action: BreakTls) -> None:
+        self._about(action.participant)
+        self._check_tls()
+        if action.meddling not in _BREAK_TLS:
+            self._refuse(f"TLS notices at once if somebody {', '.join(_BREAK_TLS)}; else the app waits in vain")
 
     def _change(self, action: SendChanged) -> None:
         self._send(action.sender, [action.recipient])

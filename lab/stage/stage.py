@@ -23,7 +23,7 @@ from typing import Any
 from lab import resources
 from lab.capture import Item, Writer, decode
 from lab.model import Direction, Event, Missing, Mode, Note, Observation, Observer, Secret, SecretName
-from lab.stage.attackers import ATTACKERS_OPTIONS, INTERCEPTOR, NOBODY, RECORD_WHAT_THEY_OPEN, Attackers
+from lab.stage.attackers import ATTACKERS_OPTIONS, INTERCEPTOR, MEDDLER, NOBODY, RECORD_WHAT_THEY_OPEN, Attackers
 from lab.stage.certificates import Authority, Flaw, certificate_in, issue_flawed, make_authority, write_private
 from lab.stage.process import ANSWER_SECONDS, Child, ChildError
 from lab.stage.starting import Starter, open_starter
@@ -57,6 +57,8 @@ _PATIENCE = 7 * 86_400
 class Behind:
     """What participants do not see: where the server tap and the service listen, and the folder of the session."""
 
+    entrance: tuple[str, int]
+    """What the network tap relays to: the front end, or whoever stands before it."""
     front_end: tuple[str, int]
     service: tuple[str, int]
     directory: Path
@@ -260,9 +262,22 @@ class Stage:
         It has a line to itself, which the network tap watches, too: the participants' own connections stay as they are.
         `flaw` None: an authority signed it that devices may have installed. ChildError.
         """
-        address = self._intercept(venue.host, venue.behind.front_end[1], venue.behind.directory, flaw)
-        modes = [_relay(venue.behind.front_end[1]), _relay(address[1], aside := _free_port())]
-        _listen(self.network, {"mode": modes})
+        return self._aside(venue, self._intercept(venue.host, venue.behind.front_end, venue.behind.directory, flaw))
+
+    def meddle_with_tls(self, venue: Venue, orders: dict[str, Any]) -> tuple[str, int]:
+        """Where somebody relays what goes to the service, and meddles with the bytes of TLS: another line as above.
+
+        `orders` are for the addon `meddler`. ChildError.
+        """
+        tap = self._attacker(MEDDLER, "meddler on the path")
+        address = _listen(tap, {"mode": [_relay(venue.behind.front_end[1])]})
+        tap.ask({"act": orders})
+        return self._aside(venue, address)
+
+    def _aside(self, venue: Venue, address: tuple[str, int]) -> tuple[str, int]:
+        """A second way through the network tap, to `address`."""
+        aside = _free_port()
+        _listen(self.network, {"mode": [_relay(venue.behind.entrance[1]), _relay(address[1], aside)]})
         return LOOPBACK, aside
 
     def _collect(self, directory: Path, writer: Writer, command: dict[str, Any], seconds: float) -> None:
@@ -304,7 +319,7 @@ class Stage:
             front["modify_headers"] = ["|~q|X-Forwarded-Proto|https"]
         front_end = entrance = _listen(self.server, front)
         if attackers.on_path == INTERCEPTOR:
-            entrance = self._intercept(host, front_end[1], directory, attackers.flaw)
+            entrance = self._intercept(host, front_end, directory, attackers.flaw)
         elif attackers.on_path:
             tap = self._attacker(attackers.on_path)
             entrance = _listen(tap, {"mode": [_forward(front_end[1])]})
@@ -312,12 +327,12 @@ class Stage:
         address = _listen(self.network, {"mode": [_relay(entrance[1])]})
         devices = directory / "devices"
         devices.mkdir(mode=0o700)
-        behind = Behind(front_end, (LOOPBACK, port), directory)
+        behind = Behind(entrance, front_end, (LOOPBACK, port), directory)
         return Venue(
             mode, host, address, self._ground.authority_file, devices, certificate, self._ground.installed_file, behind
         )
 
-    def _intercept(self, host: str, front_end: int, directory: Path, flaw: Flaw | None) -> tuple[str, int]:
+    def _intercept(self, host: str, front_end: tuple[str, int], directory: Path, flaw: Flaw | None) -> tuple[str, int]:
         """Let the interceptor show such a certificate, and pass on to the front end; where it listens."""
         tap = self._attacker(INTERCEPTOR)
         recording = directory / INTERCEPTORS_RECORDING
@@ -327,21 +342,22 @@ class Stage:
             self._ground.interceptors.issue(host) if flaw is None else issue_flawed(self._ground.authority, host, flaw)
         )
         leaf = write_private(directory / f"{INTERCEPTOR}-{flaw or 'trusted'}.pem", pem)
-        mode = f"reverse:https://{LOOPBACK}:{front_end}@{LOOPBACK}:0"
+        mode = f"reverse:https://{LOOPBACK}:{front_end[1]}@{LOOPBACK}:0"
         return _listen(tap, {"mode": [mode], "certs": [f"*={leaf}"]})
 
     def _record(self, observer: Observer, tap: Child, recording: Path) -> None:
         tap.ask({"begin": str(recording)})
         self._recording.append((observer, tap, recording))
 
-    def _attacker(self, addon: str) -> Child:
-        """The process of this attacker, which is started when it is first needed."""
-        if addon not in self._attackers:
+    def _attacker(self, addon: str, name: str = "") -> Child:
+        """The process of this attacker, which is started when it is first needed. `name`, if it is not the only one."""
+        name = name or addon
+        if name not in self._attackers:
             options = ("keep_host_header=true", f"ssl_verify_upstream_trusted_ca={self._ground.authority_file}")
-            self._attackers[addon] = self.start_tap(addon, addon, *options, *ATTACKERS_OPTIONS.get(addon, ()))
-            self._attackers[addon].ready()
-            self._ground.watch(self._attackers[addon].pid)
-        return self._attackers[addon]
+            self._attackers[name] = self.start_tap(name, addon, *options, *ATTACKERS_OPTIONS.get(addon, ()))
+            self._attackers[name].ready()
+            self._ground.watch(self._attackers[name].pid)
+        return self._attackers[name]
 
     @staticmethod
     def _tap_arguments(addon: str, *more: str, web: bool = False) -> list[str]:
