@@ -246,10 +246,7 @@ class _Plot:
             if self._serve.mode is Mode.PLAINTEXT:
                 self._problems.add(line, "in plaintext mode nobody looks at certificates")
             elif self._refuses(certificate):
-                self._problems.add(
-                    line,
-                    f"the apps refuse a certificate that is {certificate}: nobody could join; see the step for that",
-                )
+                self._problems.add(line, f"the apps refuse a certificate that is {certificate}, so nobody could join")
 
     def _refuses(self, certificate: Certificate) -> bool:
         """Whether the apps refuse such a certificate."""
