@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lab.clients.case import Case, Report, Verdict
 from lab.clients.command import selected
@@ -230,6 +232,30 @@ def test_nothing_stays_in_the_folder_for_temporary_files(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_function_may_refuse_by_leaving_the_program(cases: tuple[Case, ...]) -> None:
+    def call(_target: Target) -> None:
+        sys.exit("no")
+
+    result = meet(Function(call), only(cases, "valid"), Means(jobs=1, seconds=600)).results[0]
+    assert (result.detail, result.said) == ("did not connect", "SystemExit: no")
+
+
+@given(st.lists(st.binary(max_size=600), min_size=1, max_size=8), st.booleans())
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_a_client_babbles_it_is_no_refusal_and_no_crash(
+    cases: tuple[Case, ...], caplog: pytest.LogCaptureFixture, parts: list[bytes], proxied: bool
+) -> None:
+    def call(target: Target) -> None:
+        port = int(target.proxy.rpartition(":")[2]) if proxied else target.port
+        with socket.create_connection(("127.0.0.1", port), 30) as raw:
+            for part in parts:
+                raw.sendall(part)
+
+    result = meet(Function(call, takes_proxy=proxied), only(cases, "valid"), PLENTY).results[0]
+    assert result.verdict is Verdict.NO_VERDICT
+    assert caplog.records == []
+
+
 # The proxy
 
 
@@ -298,6 +324,7 @@ def test_a_command_that_cannot_work_is_refused(arguments: tuple[str, ...], said:
     [
         ("https://{host}:{port}/", "localhost", "https://localhost:4433/"),
         ("https://{host}:{port}/", "::1", "https://[::1]:4433/"),
+        ("{host}:{port}", "::1", "[::1]:4433"),
         ("--host={host}", "::1", "--host=::1"),
         ("{ca}", "localhost", "/c/ca.pem"),
         ("{proxy}", "localhost", "http://127.0.0.1:8"),
