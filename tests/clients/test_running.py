@@ -21,7 +21,7 @@ from lab.clients.serving import STUCK, State
 from lab.model import LabError
 
 PLENTY = Means(jobs=2, seconds=30)
-SHORT = Means(jobs=2, seconds=0.5)
+SHORT = Means(jobs=2, seconds=2)
 """For clients that would never end."""
 
 HERE = ("{host}", "{port}", "{ca}")
@@ -129,17 +129,19 @@ def plainly(data: bytes) -> Callable[[Target], None]:
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "means", "said"),
     [
-        (lambda _: None, "did not connect"),
-        (plainly(b""), "connected, but began no TLS handshake"),
-        (plainly(b"\x16\x03\x01\x02\x00\x01"), "began a handshake and did not go on in time"),
-        (plainly(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "spoke HTTP without TLS"),
-        (plainly(b"HELO me, and more than a record's head\r\n"), "the handshake failed: wrong version number"),
+        (lambda _: None, PLENTY, "did not connect"),
+        (plainly(b""), SHORT, "connected, but began no TLS handshake"),
+        (plainly(b"\x16\x03\x01\x02\x00\x01"), SHORT, "began a handshake and did not go on in time"),
+        (plainly(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"), PLENTY, "spoke HTTP without TLS"),
+        (plainly(b"HELO me, and more than a record's head\r\n"), PLENTY, "the handshake failed: wrong version number"),
     ],
 )
-def test_what_is_no_tls_is_no_refusal(cases: tuple[Case, ...], call: Callable[[Target], object], said: str) -> None:
-    assert one(meet(Function(call), only(cases, "valid"), SHORT)) == (Verdict.NO_VERDICT, said)
+def test_what_is_no_tls_is_no_refusal(
+    cases: tuple[Case, ...], call: Callable[[Target], object], means: Means, said: str
+) -> None:
+    assert one(meet(Function(call), only(cases, "valid"), means)) == (Verdict.NO_VERDICT, said)
 
 
 def test_a_client_that_leaves_without_a_word_to_a_wrong_server_has_refused(cases: tuple[Case, ...]) -> None:
