@@ -117,7 +117,7 @@ class Function:
         def run() -> None:
             try:
                 self.call(target)
-            except Exception as error:  # noqa: BLE001 - refusing is what a client may do, in whatever words
+            except BaseException as error:  # noqa: BLE001 - a client may refuse in whatever words, also by sys.exit
                 said.append(f"{type(error).__name__}: {error}")
             with contextlib.suppress(RuntimeError):  # the loop may be gone: the deadline was before
                 loop.call_soon_threadsafe(done.set)
@@ -138,6 +138,7 @@ class Means:
 
 
 def processors() -> int:
+    """How many clients at a time: two also where there is one processor, since clients mostly wait."""
     return max(2, os.cpu_count() or 1)
 
 
@@ -147,8 +148,9 @@ def meet(client: Client, cases: Sequence[Case], means: Means, watch: Callable[[i
 
 
 def filled_in(argument: str, target: Target) -> str:
-    """The argument with its placeholders replaced. An IPv6 address gets its brackets where a URL has it (RFC 3986)."""
-    host = f"[{target.host}]" if ":" in target.host and f"//{HOST}" in argument else target.host
+    """The argument with its placeholders replaced. IPv6 addresses get brackets in a URL and before a port."""
+    in_brackets = ":" in target.host and (f"//{HOST}" in argument or f"{HOST}:{PORT}" in argument)
+    host = f"[{target.host}]" if in_brackets else target.host
     values = {HOST: host, PORT: str(target.port), CA: str(target.ca), PROXY: target.proxy}
     for placeholder, value in values.items():
         argument = argument.replace(placeholder, value)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lab.clients.case import Case, Report, Verdict
 from lab.clients.command import selected
@@ -19,7 +21,7 @@ from lab.clients.serving import STUCK, State
 from lab.model import LabError
 
 PLENTY = Means(jobs=2, seconds=30)
-SHORT = Means(jobs=2, seconds=0.5)
+SHORT = Means(jobs=2, seconds=2)
 """For clients that would never end."""
 
 HERE = ("{host}", "{port}", "{ca}")
@@ -127,17 +129,19 @@ def plainly(data: bytes) -> Callable[[Target], None]:
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "means", "said"),
     [
-        (lambda _: None, "did not connect"),
-        (plainly(b""), "connected, but began no TLS handshake"),
-        (plainly(b"\x16\x03\x01\x02\x00\x01"), "began a handshake and did not go on in time"),
-        (plainly(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "spoke HTTP without TLS"),
-        (plainly(b"HELO me, and more than a record's head\r\n"), "the handshake failed: wrong version number"),
+        (lambda _: None, PLENTY, "did not connect"),
+        (plainly(b""), SHORT, "connected, but began no TLS handshake"),
+        (plainly(b"\x16\x03\x01\x02\x00\x01"), SHORT, "began a handshake and did not go on in time"),
+        (plainly(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"), PLENTY, "spoke HTTP without TLS"),
+        (plainly(b"HELO me, and more than a record's head\r\n"), PLENTY, "the handshake failed: wrong version number"),
     ],
 )
-def test_what_is_no_tls_is_no_refusal(cases: tuple[Case, ...], call: Callable[[Target], object], said: str) -> None:
-    assert one(meet(Function(call), only(cases, "valid"), SHORT)) == (Verdict.NO_VERDICT, said)
+def test_what_is_no_tls_is_no_refusal(
+    cases: tuple[Case, ...], call: Callable[[Target], object], means: Means, said: str
+) -> None:
+    assert one(meet(Function(call), only(cases, "valid"), means)) == (Verdict.NO_VERDICT, said)
 
 
 def test_a_client_that_leaves_without_a_word_to_a_wrong_server_has_refused(cases: tuple[Case, ...]) -> None:
@@ -230,6 +234,30 @@ def test_nothing_stays_in_the_folder_for_temporary_files(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_function_may_refuse_by_leaving_the_program(cases: tuple[Case, ...]) -> None:
+    def call(_target: Target) -> None:
+        sys.exit("no")
+
+    result = meet(Function(call), only(cases, "valid"), Means(jobs=1, seconds=600)).results[0]
+    assert (result.detail, result.said) == ("did not connect", "SystemExit: no")
+
+
+@given(st.lists(st.binary(max_size=600), min_size=1, max_size=8), st.booleans())
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_a_client_babbles_it_is_no_refusal_and_no_crash(
+    cases: tuple[Case, ...], caplog: pytest.LogCaptureFixture, parts: list[bytes], proxied: bool
+) -> None:
+    def call(target: Target) -> None:
+        port = int(target.proxy.rpartition(":")[2]) if proxied else target.port
+        with socket.create_connection(("127.0.0.1", port), 30) as raw:
+            for part in parts:
+                raw.sendall(part)
+
+    result = meet(Function(call, takes_proxy=proxied), only(cases, "valid"), PLENTY).results[0]
+    assert result.verdict is Verdict.NO_VERDICT
+    assert caplog.records == []
+
+
 # The proxy
 
 
@@ -298,6 +326,7 @@ def test_a_command_that_cannot_work_is_refused(arguments: tuple[str, ...], said:
     [
         ("https://{host}:{port}/", "localhost", "https://localhost:4433/"),
         ("https://{host}:{port}/", "::1", "https://[::1]:4433/"),
+        ("{host}:{port}", "::1", "[::1]:4433"),
         ("--host={host}", "::1", "--host=::1"),
         ("{ca}", "localhost", "/c/ca.pem"),
         ("{proxy}", "localhost", "http://127.0.0.1:8"),
