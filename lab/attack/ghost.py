@@ -20,9 +20,8 @@ seal for somebody they have not heard of. Proposals that a service add silent li
 A message that has no envelope for a ghost, though its account or conversation has one, is turned down as wrongly
 addressed. The envelopes for ghosts go no further: the service does not know them.
 
-Left out: a ghost that gives way to a real device with its number: there is none from then on, and whoever has seen it
-refuses the list. Messages about new members are not made up: whoever asks, and whoever is told of a
-real change, sees the ghost.
+Left out: ways around a real device that takes the number of a ghost (the ghost is given up, and both sides notice), and
+made-up news about members: whoever asks for them, or is told of a real change, sees the ghost.
 """
 
 from __future__ import annotations

@@ -94,6 +94,23 @@ def test_a_second_device_of_the_haunted_account_reads_as_before(operator: Operat
     assert operator.texts() == ["Meet me at 5pm"]
 
 
+def test_a_real_device_with_the_number_of_the_ghost_gives_it_away(operator: Operator, enrol: Enrol, make: Make) -> None:
+    alice, bob = enrol("Alice", "Bob")
+    operator.act(device=bob.account, encryption="pqxdh")
+    here = alice.self.start_conversation([bob.account])
+    say(alice, here, "Meet me at 5pm", bob)
+    desktop = make("desktop", like=bob, number=2)
+    bob.self.link(desktop.self)
+    desktop.self.listen()
+    say(alice, here, "At the mill", bob)
+    with pytest.raises(E2EEError):  # it was sealed for the ghost
+        desktop.self.receive()
+    desktop.self.send(here, [alice.account], Content("What did you say?"))
+    with pytest.raises(IdentityChangedError):
+        alice.self.receive()
+    assert operator.texts() == ["Meet me at 5pm"]
+
+
 def test_an_entry_that_nobody_has_signed_is_refused(operator: Operator, enrol: Enrol) -> None:
     alice, bob = enrol("Alice", "Bob")
     operator.act(device=bob.account, signed=False, encryption="pqxdh")
