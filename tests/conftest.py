@@ -6,12 +6,15 @@ import ipaddress
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from lab.stage.stage import Stage, open_stage
+from lab.stage.starting import Process, Starter, Streams, open_starter
 
 # Machines differ in speed; on CI every run tries the same examples.
 settings.register_profile("lab", deadline=None, derandomize=bool(os.environ.get("CI")))
@@ -82,8 +85,40 @@ def outside() -> Iterator[list[str]]:
     assert not GUARD.attempts, f"tests stay on loopback, this one tried: {', '.join(GUARD.attempts)}"
 
 
+class Lent:
+    """A starter that outlives the stage it is lent to: closing it ends what that stage has started, and no more."""
+
+    def __init__(self, starter: Starter) -> None:
+        self._starter = starter
+        self._started: list[Process] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._starter, name)
+
+    def start(self, arguments: list[str], streams: Streams, folder: Path) -> Process:
+        self._started.append(self._starter.start(arguments, streams, folder))
+        return self._started[-1]
+
+    def close(self) -> None:
+        for process in self._started:
+            process.kill()
+
+
 @pytest.fixture(scope="session")
-def stage(_own_environment: None) -> Iterator[Stage]:
+def _starter(_own_environment: None) -> Iterator[Starter]:
+    """What taps and service import is imported once: it takes longer than all that most stages are needed for."""
+    with closing(open_starter()) as starter:
+        yield starter
+
+
+@pytest.fixture
+def starter(_starter: Starter) -> Starter:
+    """For a stage of the test's own, which may come to harm."""
+    return Lent(_starter)
+
+
+@pytest.fixture(scope="session")
+def stage(_starter: Starter) -> Iterator[Stage]:
     """Real taps and a real service, for tests that leave them as they were."""
-    with open_stage() as stage:
+    with open_stage(Lent(_starter)) as stage:
         yield stage

@@ -70,8 +70,10 @@ def test_a_good_day(session: Session, stage: Stage, tmp_path: Path) -> None:
         ("service", "collecting"),
     ],
 )
-def test_a_process_that_is_killed_in_the_middle(session: Session, tmp_path: Path, victim: str, moment: str) -> None:
-    with open_stage() as stage:
+def test_a_process_that_is_killed_in_the_middle(
+    session: Session, starter: Starter, tmp_path: Path, victim: str, moment: str
+) -> None:
+    with open_stage(starter) as stage:
 
         def strike(what: str) -> None:
             if moment in what:
@@ -153,10 +155,10 @@ NetworkObserver.tcp_message = lambda self, flow: None
 
 @pytest.mark.parametrize(("change", "reason"), [(BROKEN, "out of ideas"), (BLIND, "no bytes in one of its directions")])
 def test_a_tap_that_raises_or_records_nothing(
-    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str, reason: str
+    session: Session, starter: Starter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str, reason: str
 ) -> None:
     addons_with(tmp_path, monkeypatch, change)
-    with open_stage() as stage:
+    with open_stage(starter) as stage:
         matrix = perform(session, stage, tmp_path / "bad.capture.jsonl", lambda _: None)
     assert exit_status([matrix]) == 3
     assert exposures(matrix, Observer.NETWORK) == {Exposure.INCONCLUSIVE}

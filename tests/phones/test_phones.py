@@ -17,6 +17,7 @@ from lab.model import Capture, Event, Exposure, LabError, LeakMatrix, Mode, Note
 from lab.phones.phones import LONGEST, Phones, TypingError, open_phones
 from lab.scenario.vocabulary import ON_STAGE
 from lab.stage.stage import Stage, open_stage
+from lab.stage.starting import Starter
 
 TEXT = "Meet me at 5pm"
 
@@ -101,8 +102,8 @@ def test_what_cannot_be_sent_is_refused_in_a_sentence_and_leaves_no_trace(stage:
         assert verdicts(phones.matrix(), SecretName.BODY) == BODY[Mode.PLAINTEXT]
 
 
-def test_a_conversation_that_broke_off_says_so_and_hides_nothing(tmp_path: Path) -> None:
-    with open_stage() as stage, talking(stage, Mode.E2EE, tmp_path) as phones:
+def test_a_conversation_that_broke_off_says_so_and_hides_nothing(starter: Starter, tmp_path: Path) -> None:
+    with open_stage(starter) as stage, talking(stage, Mode.E2EE, tmp_path) as phones:
         phones.send("alice", TEXT)
         os.kill(stage.server.pid, 9)
         for _ in range(2):

@@ -35,6 +35,7 @@ from lab.scenario.vocabulary import ON_STAGE
 from lab.stage.certificates import make_authority
 from lab.stage.process import Child, ChildError
 from lab.stage.stage import Stage, Venue, open_stage
+from lab.stage.starting import Starter
 
 HOST = "chat.lab.test"
 PASSWORD = "correct horse battery staple"
@@ -319,8 +320,8 @@ def test_a_stage_that_fails_to_start_leaves_nothing(tmp_path: Path, monkeypatch:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_tap_that_dies_is_missing_from_the_record(tmp_path: Path) -> None:
-    with open_stage() as own:
+def test_a_tap_that_dies_is_missing_from_the_record(starter: Starter, tmp_path: Path) -> None:
+    with open_stage(starter) as own:
         session = Session(own, Mode.PLAINTEXT, tmp_path / "capture")
         assert own.intact
         with session.open() as venue, session.client(venue) as wire:
@@ -338,8 +339,8 @@ def test_a_tap_that_dies_is_missing_from_the_record(tmp_path: Path) -> None:
     assert sees(taken, Observer.DATABASE, session.name)
 
 
-def test_a_service_that_dies_is_missing_from_the_record(tmp_path: Path) -> None:
-    with open_stage() as own:
+def test_a_service_that_dies_is_missing_from_the_record(starter: Starter, tmp_path: Path) -> None:
+    with open_stage(starter) as own:
         session = Session(own, Mode.PLAINTEXT, tmp_path / "capture")
         with session.open() as venue, session.client(venue) as wire:
             session.join(wire)
@@ -352,10 +353,10 @@ def test_a_service_that_dies_is_missing_from_the_record(tmp_path: Path) -> None:
 
 
 def test_a_connection_that_stays_open_leaves_the_record_without_a_clean_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    starter: Starter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lab.stage.stage.DRAIN_SECONDS", 0.05)
-    with open_stage() as own:
+    with open_stage(starter) as own:
         session = Session(own, Mode.PLAINTEXT, tmp_path / "capture")
         with session.open() as venue:
             kept = session.client(venue)
@@ -377,8 +378,8 @@ def test_a_connection_that_stays_open_leaves_the_record_without_a_clean_end(
         assert not sees(whole, Observer.NETWORK, session.name)
 
 
-def test_a_conversation_that_is_interrupted_leaves_a_record_that_ends_early(tmp_path: Path) -> None:
-    with open_stage() as own:
+def test_a_conversation_that_is_interrupted_leaves_a_record_that_ends_early(starter: Starter, tmp_path: Path) -> None:
+    with open_stage(starter) as own:
         session = Session(own, Mode.PLAINTEXT, tmp_path / "capture")
 
         def interrupted() -> None:
@@ -392,8 +393,8 @@ def test_a_conversation_that_is_interrupted_leaves_a_record_that_ends_early(tmp_
     assert capture.read(session.path).missing == (Missing("the capture ends early"),)
 
 
-def test_a_port_that_is_taken_is_named_and_a_free_one_is_taken_instead(tmp_path: Path) -> None:
-    with open_stage() as own, socket.create_server(("127.0.0.1", 0)) as other:
+def test_a_port_that_is_taken_is_named_and_a_free_one_is_taken_instead(starter: Starter, tmp_path: Path) -> None:
+    with open_stage(starter) as own, socket.create_server(("127.0.0.1", 0)) as other:
         own.ready()
         port = other.getsockname()[1]
         with pytest.raises(ChildError) as caught:
