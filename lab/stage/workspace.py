@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import gettempdir
 
 from lab.stage import janitor
 
@@ -42,14 +44,17 @@ class Workspace:
 def open_workspace() -> Iterator[Workspace]:
     """A workspace whose folder only its owner can enter. OSError: no room for temporary files."""
     with ExitStack() as stack:
-        folder = TemporaryDirectory(prefix="lab-", ignore_cleanup_errors=True)
+        folder = Path(gettempdir()) / f"lab-{secrets.token_hex(8)}"
+        # Before there is one: Ctrl-C may come right after it was made.
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", janitor.__file__, folder.name],
+            [sys.executable, "-I", "-S", janitor.__file__, str(folder)],
             stdin=subprocess.PIPE,
             encoding="utf-8",
             start_new_session=True,  # it must outlive Ctrl-C, which goes to the whole group
         )
-        workspace = Workspace(Path(folder.name), process)
+        workspace = Workspace(folder, process)
         stack.callback(workspace.dismiss)
-        stack.callback(folder.cleanup)
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)  # before the janitor goes, who would see to it else
         yield workspace
