@@ -26,6 +26,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from lab.e2ee.padding import pad, unpad
 from lab.e2ee.transparency import (
     EMPTY_ROOT,
     LogEntry,
@@ -35,6 +36,7 @@ from lab.e2ee.transparency import (
     node_hash,
     sign_tree_head,
 )
+from lab.mail import json_object
 from lab.messenger.content import dump
 from lab.messenger.log_view import HEAD_FIELD
 
@@ -154,15 +156,17 @@ class SplitView:
 
     def rewritten(self, viewer: str, plaintext: bytes) -> bytes:
         """A message that the operator has opened, as it has to be sealed anew for `viewer`: with a head of the log that
-        `viewer` knows, if there is a head in it. Padding is for the caller to undo and redo."""
-        fields = json.loads(plaintext)
+        `viewer` knows, if there is a head in it; padded if it was. E2EEError: it is no message."""
+        fields = json_object(plaintext)
+        if not fields:
+            return pad(self.rewritten(viewer, unpad(plaintext)))
         if HEAD_FIELD not in fields:
             return plaintext
         fork = self._forks.get(viewer)
         if fork is None:
             key, honest = self._read()
             fork = ForkedLog(key, honest)
-        return dump(fields | {HEAD_FIELD: _text(fork.head.to_bytes())})
+        return dump({**fields, HEAD_FIELD: _text(fork.head.to_bytes())})
 
 
 def read_log(database: Path) -> tuple[Ed25519PrivateKey, list[LogEntry]]:

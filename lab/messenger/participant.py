@@ -252,6 +252,7 @@ class Participant:
 
         With transparency, the log is read then (`read_log`); if that comes to an error the stream is open all the same.
         """
+        self.stop_listening()  # whoever listens again has no use for the stream from before
         device = None if self._encrypted is None else self.number
         self._events = self._operations.events(self._mailbox.sequence, device)
         if self._encrypted is not None and self._encrypted.log is not None:

@@ -17,8 +17,9 @@ from lab.attack.forked_log import ForkedLog, SplitView, read_log
 from lab.e2ee.engines import engine_for
 from lab.e2ee.identity import PublicDevice, sign_device_list
 from lab.e2ee.keys import new_signing_key
+from lab.e2ee.padding import pad, unpad
 from lab.e2ee.prekeys import Handed
-from lab.e2ee.protocol import E2EEError
+from lab.e2ee.protocol import MESSAGE_BUCKET, E2EEError
 from lab.e2ee.transparency import EMPTY_ROOT, sign_tree_head
 from lab.messenger.content import Content
 from lab.messenger.log_view import (
@@ -540,6 +541,12 @@ class TestSplitView:
         assert view.rewritten(alice.account, b'{"text": "Hi"}') == b'{"text": "Hi"}'
         honest = json.loads(view.rewritten(alice.account, json.dumps({HEAD_FIELD: ""}).encode()))
         assert base64.b64decode(honest[HEAD_FIELD]) == head(alice)
+        padded = view.rewritten(alice.account, pad(json.dumps({HEAD_FIELD: "", "text": "Hi"}).encode()))
+        assert json.loads(unpad(padded)) == honest | {"text": "Hi"}
+        assert len(padded) % MESSAGE_BUCKET == 0
+        for nothing in (b"", b"Hi", b"{}"):
+            with pytest.raises(E2EEError):
+                view.rewritten(alice.account, nothing)
 
 
 class TestGossip:
