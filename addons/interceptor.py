@@ -16,29 +16,11 @@ careful client would: AUTHORITY.pem has to have signed its certificate.
 Only for traffic that is your own.
 """
 
-import re
-
-from mitmproxy import connection, tls
-
 from lab.stage.attacker import Attacker
-from lab.stage.tap_side import recorded
-
-SILENT = "the client ended the connection after it had seen the certificate, without having sent anything"
 
 
 class Interceptor(Attacker):
-    @recorded
-    def tls_failed_client(self, data: tls.TlsData) -> None:
-        # With an alert that says why (RFC 8446, section 6.2), which OpenSSL puts into words; or by hanging up.
-        alert = re.search(r"\balert ([\w ]+)", data.conn.error or "")
-        reason = alert[1] if alert else "it hung up during the handshake"
-        self.recorder.refused(data.conn.id, f"the client refused TLS for {data.conn.sni or 'no name'}: {reason}")
-
-    @recorded
-    def client_disconnected(self, client: connection.Client) -> None:
-        if client.tls_established and not self.exchanges(client):
-            self.recorder.refused(client.id, SILENT)
-        super().client_disconnected(client)
+    """All that it does is what mitmproxy does anyway; who was read and who refused is written down by its base."""
 
 
 addons = [Interceptor()]
