@@ -56,3 +56,7 @@ class Attacker(HttpTap):
         self.recorder.got(flow.client_conn.id, "tcp.stream", direction, message.timestamp, message.content)
         if not self.interactive:
             del flow.messages[:-1]  # they are in the record; mitmproxy would keep them until the connection ends
+
+    @recorded
+    def tcp_error(self, flow: tcp.TCPFlow) -> None:
+        self.recorder.broken(flow.client_conn.id, str(flow.error))
