@@ -16,37 +16,23 @@ careful client would: AUTHORITY.pem has to have signed its certificate.
 Only for traffic that is your own.
 """
 
-import re
 import time
 
-from mitmproxy import connection, tls
+from mitmproxy import tls
 
 from lab.model import Direction
 from lab.stage.attacker import Attacker
 from lab.stage.tap_side import recorded
 
-SILENT = "the client ended the connection after it had seen the certificate, without having sent anything"
-
 
 class Interceptor(Attacker):
+    """Who was read and who refused is written down by its base."""
+
     @recorded
     def tls_clienthello(self, data: tls.ClientHelloData) -> None:
         # All that a client says before it has seen the certificate: the name of the service is in it.
         hello = data.client_hello.raw_bytes(wrap_in_record=True)
         self.recorder.got(data.context.client.id, "tcp.stream", Direction.TO_SERVICE, time.time(), hello)
-
-    @recorded
-    def tls_failed_client(self, data: tls.TlsData) -> None:
-        # With an alert that says why (RFC 8446, section 6.2), which OpenSSL puts into words; or by hanging up.
-        alert = re.search(r"\balert ([\w ]+)", data.conn.error or "")
-        reason = alert[1] if alert else "it hung up during the handshake"
-        self.recorder.refused(data.conn.id, f"the client refused TLS for {data.conn.sni or 'no name'}: {reason}")
-
-    @recorded
-    def client_disconnected(self, client: connection.Client) -> None:
-        if client.tls_established and not self.exchanges(client):
-            self.recorder.refused(client.id, SILENT)
-        super().client_disconnected(client)
 
 
 addons = [Interceptor()]

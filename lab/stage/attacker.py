@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from mitmproxy import ctx, tcp
+import re
+
+from mitmproxy import connection, ctx, tcp, tls
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import server_hooks
 
@@ -11,9 +13,14 @@ from lab.stage import own_traffic
 from lab.stage.http_tap import HttpTap
 from lab.stage.tap_side import recorded
 
+SILENT = "the client ended the connection after it had seen the certificate, without having sent anything"
+
 
 class Attacker(HttpTap):
-    """HTTP is written down as HttpTap says, and what is relayed as bytes under `tcp.stream`."""
+    """HTTP is written down as HttpTap says, and what is relayed as bytes under `tcp.stream`.
+
+    So is who was offered TLS and did not want it.
+    """
 
     def __init__(self) -> None:
         super().__init__(Observer.INTERCEPTOR)
@@ -30,9 +37,26 @@ class Attacker(HttpTap):
         own_traffic.refuse_connection(data)
 
     @recorded
+    def tls_failed_client(self, data: tls.TlsData) -> None:
+        # With an alert that says why (RFC 8446, section 6.2), which OpenSSL puts into words; or by hanging up.
+        alert = re.search(r"\balert ([\w ]+)", data.conn.error or "")
+        reason = alert[1] if alert else "it hung up during the handshake"
+        self.recorder.refused(data.conn.id, f"the client refused TLS for {data.conn.sni or 'no name'}: {reason}")
+
+    @recorded
+    def client_disconnected(self, client: connection.Client) -> None:
+        if client.tls_established and not self.exchanges(client):
+            self.recorder.refused(client.id, SILENT)
+        super().client_disconnected(client)
+
+    @recorded
     def tcp_message(self, flow: tcp.TCPFlow) -> None:
         message = flow.messages[-1]
         direction = Direction.TO_SERVICE if message.from_client else Direction.TO_CLIENT
         self.recorder.got(flow.client_conn.id, "tcp.stream", direction, message.timestamp, message.content)
         if not self.interactive:
             del flow.messages[:-1]  # they are in the record; mitmproxy would keep them until the connection ends
+
+    @recorded
+    def tcp_error(self, flow: tcp.TCPFlow) -> None:
+        self.recorder.broken(flow.client_conn.id, str(flow.error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from mitmproxy import http
@@ -10,8 +11,9 @@ from mitmproxy import http
 from lab.messenger.contacts import NoKeysError
 from lab.messenger.hsts import Hsts
 from lab.messenger.wire import WireError
-from lab.model import Deed, Encryption, Mode
+from lab.model import Deed, Encryption, Event, Mode
 from lab.stage import downgrading
+from lab.stage.certificates import make_authority
 from lab.stage.process import ChildError
 from lab.stage.stage import Stage, Venue
 
@@ -82,6 +84,25 @@ class TestTls:
         assert SECRET.encode() not in got
         assert PASSWORD.encode() not in got
         assert attacker.act(done={}) == before
+
+    def test_an_interceptor_that_is_trusted_can_take_the_keys_away(
+        self, stage: Stage, venue: Venue, tmp_path: Path
+    ) -> None:
+        authority = make_authority("Somebody in between")
+        installed = tmp_path / "authority.pem"
+        installed.write_bytes(authority.pem)
+        attacker = Attacker.start(stage, "downgrade", "lab_downgrade=keys", authority=authority)
+        dial = attacker.stand_before("https", venue.behind.front_end)
+        with people(venue) as there:
+            with pytest.raises(WireError, match="certificate verify failed"):
+                there.join("Carol", dial, Encryption.X3DH, fall_back=lambda _: True)
+            careful = {"installed": (installed,), "fall_back": lambda _: True}
+            alice, bob = (there.join(who, dial, Encryption.X3DH, **careful) for who in ("Alice", "Bob"))
+            assert talk(alice, bob) == SECRET
+        observations, notes = attacker.recorded()
+        assert [note.connection for note in notes if note.event is Event.REFUSED] == ["1"]
+        assert "1" not in {one.connection for one in observations}
+        assert SECRET.encode() in b"".join(one.data for one in observations)
 
     def test_it_does_not_take_another_service_for_the_real_one(
         self, attacker: Attacker, venue: Venue, dial: Address
