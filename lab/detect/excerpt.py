@@ -18,4 +18,6 @@ def excerpt(data: bytes, start: int, end: int) -> str:
 def printable(data: bytes) -> str:
     """`data` as text, with what is none or cannot be printed as UNPRINTABLE."""
     text = data.decode(errors="replace")
+    if text.isprintable() and "\ufffd" not in text:
+        return text
     return "".join(char if char.isprintable() and char != "\ufffd" else UNPRINTABLE for char in text)

@@ -162,7 +162,13 @@ def _anchor(data: bytes) -> int:
     last = max(0, len(data) - ANCHOR)
     if _variety(data, last) >= _VARIED:
         return last
-    return max(range(last, -1, -1), key=lambda at: _variety(data, at))
+    found, best, most = last, 0, min(ANCHOR, len(set(data)))
+    for at in range(last, -1, -1):
+        if (variety := _variety(data, at)) > best:
+            found, best = at, variety
+        if best == most:
+            break
+    return found
 
 
 def _variety(data: bytes, at: int) -> int:

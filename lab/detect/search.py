@@ -116,7 +116,7 @@ def _at_source(hit: Hit, joined: Joined) -> Hit:
     parts = [part for span in hit.spans for part in joined.parts(*span)]
     first = parts[0].source if parts else joined.pieces[0][1].source
     spans = tuple((part.start, part.end) for part in parts if part.source == first)
-    return replace(hit, source=first, spans=spans or ((0, 0),))
+    return Hit(hit.match, hit.view, first, spans or ((0, 0),), hit.decoders, hit.place)
 
 
 def find(secrets: Sequence[Wanted], observations: Sequence[Observation], limits: Limits = Limits()) -> Search:  # noqa: B008 - frozen

@@ -99,9 +99,9 @@ class Builder:
         """A value starts here, though it does follow what came before."""
         self._starts.append(self.size)
 
-    def end(self, at: int) -> None:
-        """A stretch ends at this offset, which may be behind what was added so far."""
-        self._ends.append(at)
+    def end(self, *offsets: int) -> None:
+        """Stretches end at these offsets, which may be behind what was added so far."""
+        self._ends += offsets
 
     def view(
         self,

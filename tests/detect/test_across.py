@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.detect import find
-from lab.detect.across import EDGE, joined
+from lab.detect.across import _IN_FORM, _IN_HEADER, EDGE, _fields, joined
 from lab.model import Direction, Finding, Observation, Observer
 
 from .codings import NEAR_MISS, VALUE, noise, secret, whole
@@ -75,3 +76,29 @@ def test_any_bodies_can_be_joined_and_every_byte_leads_back(data: list[bytes]) -
     for at in range(len(made.data)):
         for part in made.parts(at, at + 1):
             assert messages[part.source].data[part.start : part.end] == made.data[at : at + 1]
+
+
+# What a field of a form and of a header is, each as one pattern. The search for the sign first must find the same.
+FORM = re.compile(rb"(?<![\w.\[\]-])([\w.\[\]-]{1,64})=([^\s&;#\"'<>\x00-\x1f\x7f-\xff]+)")
+HEADER = re.compile(rb"(?:^|[ \t])([A-Za-z][\w-]{1,63}):[ \t]?([^\r\n]+)", re.MULTILINE)
+LETTERS = [b"a", b"Bc", b"7", b"_", b"-", b".", b"[", b"x" * 63]
+SIGNS = [b"=", b":", b": ", b" ", b"\n", b"&", b'"', b"\xff"]
+SOME_TEXT = st.lists(st.sampled_from(LETTERS + SIGNS), max_size=40)
+
+
+@given(SOME_TEXT)
+def test_fields_are_what_the_patterns_say(pieces: list[bytes]) -> None:
+    data = b"".join(pieces)
+    for written, pattern in ((_IN_FORM, FORM), (_IN_HEADER, HEADER)):
+        expected = [(match[1], match.span(2)) for match in pattern.finditer(data)]
+        assert list(_fields(data, 0, len(data), written)) == expected
+
+
+def test_fields_end_where_the_part_of_a_message_ends() -> None:
+    data = b"a=12 b=34 cc: 5"
+    assert list(_fields(data, 0, 4, _IN_FORM)) == [(b"a", (2, 4))]
+    assert list(_fields(data, 0, 3, _IN_FORM)) == [(b"a", (2, 3))]
+    assert list(_fields(data, 6, 9, _IN_FORM)) == []
+    assert list(_fields(data, 5, 9, _IN_FORM)) == [(b"b", (7, 9))]
+    assert list(_fields(data, 5, 15, _IN_HEADER)) == [(b"cc", (14, 15))]
+    assert list(_fields(data, 5, 14, _IN_HEADER)) == [(b"cc", (13, 14))]

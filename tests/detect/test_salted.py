@@ -6,7 +6,11 @@ import hashlib
 import hmac
 from base64 import b64encode
 
+import pytest
+
 from lab.detect import Detector, Session
+from lab.detect.salted import tokens
+from lab.detect.views import View
 from lab.model import Direction, Observation, Observer, Secret, SecretName
 
 VALUE = b"k7f3.x9q2w@example.com"
@@ -77,3 +81,26 @@ def test_the_newest_salts_come_first_those_named_so_before_all_and_none_twice() 
     for text in (b"Salt=Old-0ne x1234 y1234", b"nonce: new0ne x1234"):
         session.note(text)
     assert list(session.salts()) == [b"new0ne", b"Old-0ne", b"x1234", b"y1234"]
+
+
+MD5 = hashlib.md5(VALUE).digest()  # noqa: S324
+WRITTEN = b64encode(MD5)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        (b"v=%s;" % MD5.hex().encode(), 1),
+        (b"v=%s " % WRITTEN, 1),
+        (WRITTEN.rstrip(b"="), 1),
+        (b"x" + MD5.hex().encode(), 0),
+        (WRITTEN + b"=", 0),
+        (WRITTEN + b"x", 0),
+        (MD5.hex().encode() * 5, 0),
+        (b"====" + MD5.hex().encode() + b" " + WRITTEN, 2),
+    ],
+)
+def test_a_token_is_a_whole_run_as_long_as_a_digest(text: bytes, count: int) -> None:
+    found = list(tokens(View(text, "http.body")))
+    assert [token.data for token in found] == [MD5] * count
+    assert all(text[token.start : token.end].startswith((MD5.hex().encode(), WRITTEN[:-2])) for token in found)

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import sqlite3
+import struct
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.detect.sqlite import SqliteError, image, rows
+from lab.detect.sqlite import SqliteError, _checksum, image, rows
 
 from .databases import LONG, Copies
 
@@ -160,3 +162,26 @@ def test_no_damage_raises_anything_else(damage: list[tuple[int, bytes]]) -> None
         broken[at : at + len(junk)] = junk
     with suppress(SqliteError):
         list(rows(image(bytes(broken))))
+
+
+SUM = st.integers(0, 2**32 - 1)
+
+
+@given(st.binary(max_size=200), st.integers(0, 40), st.tuples(SUM, SUM), st.sampled_from(["<", ">"]))
+def test_the_checksum_is_that_of_the_file_format(
+    data: bytes, ones: int, start: tuple[int, int], order: Literal["<", ">"]
+) -> None:
+    data = data[: len(data) // 8 * 8] + b"\xff" * (8 * ones)
+    first, second = start
+    for one, other in struct.iter_unpack(f"{order}2I", data):
+        first = (first + one + second) % 2**32
+        second = (second + other + first) % 2**32
+    assert _checksum(data, start, order) == (first, second)
+
+
+def test_the_checksum_of_the_largest_page_of_ones_is_exact() -> None:
+    data, first, second = b"\xff" * (8 + 65536), 2**32 - 1, 0
+    for _ in range(len(data) // 8):
+        first = (first + 2**32 - 1 + second) % 2**32
+        second = (second + 2**32 - 1 + first) % 2**32
+    assert _checksum(data, (2**32 - 1, 0), "<") == (first, second)

@@ -398,6 +398,11 @@ def _runs_85(data: bytes, alphabet: _Base85) -> Iterator[Span]:
     end = 0
     while at >= 0:
         start = max(end, known.rfind(b"\0", end, at) + 1)
+        stop = known.find(b"\0", at)
+        if 0 <= stop < start + MIN_BASE85 and data[stop] not in b"\r\n":
+            end = stop  # too short, and no line follows
+            at = kinds.find(b"A", end)
+            continue
         run = alphabet.run.match(data, start)
         end = max(run.end() if run else 0, at + 1)
         if end - start >= MIN_BASE85:

@@ -214,7 +214,7 @@ def zero_width_between(view: View, _budget: Budget) -> Iterator[View]:
     """The same where they stand between all the characters, so that no stretch of it looks like text."""
     spread = view.data.translate(_SPREAD)
     builder = Builder()
-    for probe in (b"azuu" * 4, b"azu" * 4):
+    for probe in (b"azuu" * 4, b"azu" * 4) if b"uazu" in spread else ():
         for run in runs(spread, probe, _SPREAD_RUN, spread):
             replace(builder, view.data, run, _INVISIBLE_INSIDE, _nothing)
     if builder.size:

@@ -211,7 +211,8 @@ def grpc_messages(view: View, _budget: Budget) -> Iterator[View]:
     A compressed message is a value that starts with what its coding starts with. Only the last one may be cut off.
     """
     found: list[list[Message]] = []
-    for start, end in values(view):
+    # The length is a number of four bytes, the first of which is zero up to 16 MiB.
+    for start, end in values(view) if b"\x00" in view.data else ():
         if end - start < _GRPC_HEADER + MIN_VALUE or view.data[start] not in _GRPC_FLAGS:
             continue
         messages: list[Message] = []
@@ -323,7 +324,7 @@ def dns_messages(view: View, _budget: Budget) -> Iterator[View]:
 
 def _dns_messages(view: View) -> Iterator[dns.Message]:
     certain = view.parent is None and view.place == _DNS_PLACE
-    for start, end in values(view):
+    for start, end in values(view) if b"\x00" in view.data else ():
         # The upper bytes of three numbers of records, with a length before them or not.
         if view.data[start + 6 : start + 11 : 2].strip(b"\x00"):
             continue

@@ -47,19 +47,21 @@ def grouped(digits: View, name: str, decode: Callable[[bytes], bytes], unit: int
     start where those of `digits` do.
     """
     builder = Builder()
+    starts: list[list[int]] = [[] for _ in range(group)]
+    for start in digits.starts:
+        starts[start % group].append(start)
     for shift in range(group):
         decoded = decode(digits.data[shift : len(digits.data) - (group - shift) % group])
         at = 0
-        for start in digits.starts:
+        for start in starts[shift]:
             # Values are told apart by mere marks: the digits before one may belong to it too.
-            if start % group == shift and (until := (start - shift) // group * unit) <= len(decoded):
+            if (until := (start - shift) // group * unit) <= len(decoded):
                 builder.add(decoded[at:until], shift + at // unit * group, unit, group)
                 builder.mark()
                 at = until
         first = builder.size - at
         builder.add(decoded[at:], shift + at // unit * group, unit, group)
-        for end in digits.ends:
-            builder.end(first - (shift - end) * unit // group)
+        builder.end(*(first - (shift - end) * unit // group for end in digits.ends))
         builder.gap()
     return builder.view(digits, name)
 
