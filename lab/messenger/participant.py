@@ -283,6 +283,8 @@ class Participant:
             return prepared
         for account in recipients:
             self._encrypted.contacts.check(account)
+        if self._encrypted.log is not None:
+            self._encrypted.log.refresh()
         return self._seal(self._encrypted, replace(prepared, fields=attachments.store(content, self._operations)))
 
     def post(self, prepared: Prepared, *, again: bool = False) -> str:
