@@ -230,10 +230,15 @@ class LogView:
 
     # What others have seen
 
-    def gossip(self) -> dict[str, str]:
-        """What to put into a message, so that its reader can compare: the head as it is now, if the service tells."""
+    def refresh(self) -> None:
+        """Go on to the latest head, so that others are told what is new. If the service is silent, the one before will
+        do. LogForkedError, IdentitySubstitutedError: found out now, or before."""
+        self.require_sound()
         with suppress(WireError):
             self._follow(self._operations.log_head())
+
+    def gossip(self) -> dict[str, str]:
+        """What to put into a message, so that its reader can compare."""
         head = self.head
         return {} if head is None else {HEAD_FIELD: encode(head.to_bytes())}
 

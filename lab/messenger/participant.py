@@ -296,6 +296,8 @@ class Participant:
             return self._leave_open(prepared)
         for account in recipients:
             self._encrypted.contacts.check(account)
+        if self._encrypted.log is not None:
+            self._encrypted.log.refresh()
         sealable = replace(prepared, fields=attachments.store(content, self._operations))
         try:
             return self._seal(self._encrypted, sealable)

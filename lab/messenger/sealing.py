@@ -97,8 +97,6 @@ class Sealing:
         """What to post so that `recipients`, and this account's other devices, can read `fields`."""
         for account in recipients:
             self._contacts.check(account)
-        if self._log is not None:
-            self._log.require_sound()
         try:
             return self._seal(conversation, recipients, fields)
         except WireError as error:

@@ -401,6 +401,25 @@ class TestForkedLog:
         carol.self.send(conversation, [alice.account], HI)
         assert alice.self.receive() == HI  # it was said once
 
+    def test_from_one_who_was_there_before_as_well(
+        self,
+        enrol: Enrol,
+        operator: Callable[[Someone], Operator],
+        fork: Callable[[Double], tuple[ForkedLog, Answer]],
+    ) -> None:
+        """Carol looks at the log before she writes: what she saw as she joined is the beginning of both."""
+        alice, bob, carol = enrol("Alice", "Bob", "Carol", transparency=True)
+        double = Double(bob.account)
+        operator(alice).answers += [double.answer, fork(double)[1]]
+        conversation = carol.self.start_conversation([alice.account])
+        carol.self.send(conversation, [alice.account], HI)
+        assert alice.self.receive() == HI
+        enrol("Dave")
+        carol.self.send(conversation, [alice.account], SECRET)
+        with pytest.raises(LogForkedError):
+            alice.self.receive()
+        assert alice.self.receive() == SECRET
+
     def test_and_so_does_one_in_the_other_direction(
         self, deceived: tuple[Someone, Someone, Double, ForkedLog], enrol: Enrol
     ) -> None:
@@ -579,6 +598,26 @@ class TestGossip:
             with pytest.raises(LogForkedError):
                 again.self.listen()  # which asks for the same proof
             assert again.self.receive() == SECRET
+
+    def test_who_writes_need_not_have_news(
+        self, pair: tuple[Someone, Someone, str], enrol: Enrol, operator: Callable[[Someone], Operator]
+    ) -> None:
+        alice, bob, conversation = pair
+        before = head(alice)
+        enrol("Carol")
+
+        def nothing(_method: str, path: str, _body: object) -> None:
+            if path == "/v1/log/head":
+                raise WireError("no answer in time")
+
+        between = operator(alice)
+        between.answers.append(nothing)
+        alice.self.send(conversation, [bob.account], SECRET)
+        assert bob.self.receive() == SECRET
+        assert head(alice) == before
+        between.answers.clear()
+        alice.self.send(conversation, [bob.account], SECRET)
+        assert head(alice) != before
 
     def test_a_service_that_refuses_to_prove_is_found_out(
         self, pair: tuple[Someone, Someone, str], enrol: Enrol, operator: Callable[[Someone], Operator]
