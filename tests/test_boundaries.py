@@ -31,7 +31,7 @@ LAYERS = {
     "lab.capture": 1,
     "lab.report": 1,
     "lab.export": 1,
-    "lab.attack": 1,
+    "lab.attack": 2,
     "lab.scenario": 1,  # reading lessons; what plays them is named below
     "lab.messenger": 2,
     "lab.scan": 2,

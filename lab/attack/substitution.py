@@ -31,7 +31,7 @@ other, and so they notice.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -114,6 +114,8 @@ class Substitution:
 
     def __init__(self, engine: Engine, random: Random) -> None:
         self.victims = Victims()
+        self.rewrite: Callable[[str, bytes], bytes] = lambda _reader, text: text
+        """What the operator writes, in place of what it has opened, to the account that it is for."""
         self._random = random
         self._lists = DeviceLists()
         self._met: set[frozenset[str]] = set()
@@ -252,7 +254,9 @@ class Substitution:
             body["shared"] = encode(shared)
             texts.append(text)
         for place, text in opened.items():
-            sealed = self._seal(states, message.sender, message.deceived[place], _with_sender_key(text, bring))
+            reader = message.deceived[place]
+            anew = self.rewrite(reader[0], _with_sender_key(text, bring))
+            sealed = self._seal(states, message.sender, reader, anew)
             envelopes[place]["data"] = encode(sealed)
         return Passed({**body, "envelopes": envelopes}, tuple(self._blobs.read(dict.fromkeys(texts))))
 

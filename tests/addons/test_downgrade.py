@@ -168,11 +168,13 @@ class TestKeys:
         assert SECRET.encode() not in got
 
 
-def test_the_option_has_three_words_and_the_order_one(attacker: Attacker) -> None:
+def test_the_option_and_the_orders_have_their_words(attacker: Attacker) -> None:
     with pytest.raises(ChildError, match="lab_downgrade"):
         attacker.tap.ask({"listen": {"lab_downgrade": "everything"}})
-    with pytest.raises(ChildError, match="no other one, such as"):
+    with pytest.raises(ChildError, match="this addon takes the orders take"):
         attacker.act(do="flip")
+    assert attacker.act(take="nothing") == {}
+    assert attacker.act(take="tls") == {}
 
 
 def answer(body: str = "", **headers: str) -> http.Response:

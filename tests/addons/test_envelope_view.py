@@ -213,7 +213,7 @@ def test_an_event_can_be_looked_at_while_its_stream_goes_on(observer: Loaded, st
 
 
 def test_of_an_endless_stream_only_so_much_is_kept(observer: Loaded) -> None:
-    limit = observer.module.SHOWN_BYTES
+    limit = SHOWN_BYTES
     one = streamed(observer, bytes(limit - 1), b"12", b"3")
     assert one.response is not None
     assert one.response.raw_content == bytes(limit - 1) + b"12"

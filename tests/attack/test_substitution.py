@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -332,7 +333,9 @@ def test_whoever_logged_in_before_it_came_is_left_alone(
     late = start("key_substitution", "lab_substitute=all")
     for someone in (alice, bob):
         someone.self.stop_listening()
-        someone.self._wire._session.mount(straight.url, _Direct(late.address, lambda _: None, None))
+        someone.self._wire._session.mount(
+            straight.url, _Direct(replace(straight, address=late.address), lambda _: None, None)
+        )
         someone.self.listen()
     here = alice.self.start_conversation([bob.account])
     say(alice, here, "Hello", bob)

@@ -215,6 +215,8 @@ def test_of_two_sessions_at_the_same_time_each_observer_gets_its_own(tmp_path: P
         assert len(children) == 5  # two taps each, and the service
         assert all(lane.intact for lane in lanes)
         os.kill(lanes[1].network.pid, signal.SIGKILL)
+        with pytest.raises(ChildError):  # which takes until it is gone
+            lanes[1].network.ask({"checkpoint": {}})
         assert [lane.intact for lane in lanes] == [True, False]
         own.end()
         assert not any(child.alive for child in children)
