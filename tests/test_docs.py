@@ -111,7 +111,7 @@ def test_a_command_prints_what_the_readme_says(
 
     def held(sessions: Sequence[Session], *_: object) -> Iterator[LeakMatrix]:
         assert [(one.lesson.name, one.scenario.mode) for one in sessions] == [("tour", mode) for mode in Mode]
-        return iter([judged(stage)[one.scenario.mode] for one in sessions])
+        yield from (judged(stage)[one.scenario.mode] for one in sessions)
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(run, "hold", held)

@@ -21,6 +21,9 @@ _STYLE = {
 }
 
 
+_WIDEST_SECRET, _WIDEST_VERDICT = max(map(len, SecretName)), max(map(len, Exposure))
+
+
 def print_matrix(matrix: LeakMatrix, console: Console, *, evidence: bool = False) -> None:
     """One session: who could read what, an example for each observer, and the controls.
 
@@ -28,7 +31,7 @@ def print_matrix(matrix: LeakMatrix, console: Console, *, evidence: bool = False
     """
     console.print()
     console.print(Text.assemble((matrix.title, "bold"), f"  ({matrix.scenario}, mode {matrix.mode})"))
-    console.print(Padding(_grid(matrix), (1, 0, 0, 2)))
+    console.print(Padding(_grid(matrix, console.width - 2), (1, 0, 0, 2)))
     parts: list[tuple[str, Iterable[Sequence[str]]]] = [
         ("Not decided", _open(matrix)),
         ("Wrong claims", _failed(matrix)),
@@ -55,11 +58,13 @@ def print_summary(matrices: Sequence[LeakMatrix], console: Console) -> None:
     console.print(Text(summary(matrices), style="bold"))
 
 
-def _grid(matrix: LeakMatrix) -> Table:
+def _grid(matrix: LeakMatrix, width: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("")
+    # Between columns there are three; where all of this is too much, long words go on in the next line.
+    room = (width - _WIDEST_SECRET) // max(1, len(matrix.columns)) - 3
     for observer in matrix.columns:
-        table.add_column(observer, min_width=12)
+        table.add_column(observer, min_width=min(_WIDEST_VERDICT, max(room, 1)), overflow="fold")
     for secret in matrix.rows:
         table.add_row(secret, *(_verdict(matrix.cell(secret, observer)) for observer in matrix.columns))
     return table

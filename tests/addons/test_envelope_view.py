@@ -16,6 +16,7 @@ from mitmproxy.test import tflow, tutils
 from lab import resources
 from lab.e2ee.anatomy import anatomy
 from lab.e2ee.textbook_rsa import new_key, public_key, seal
+from lab.stage.http_tap import SHOWN_BYTES
 from tests.by_hand import CONVERSATION, Conversation, base64_of, dumped
 
 from .conftest import Loaded

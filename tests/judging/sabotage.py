@@ -176,9 +176,10 @@ def one_piece_more_than_recorded(recording: Capture, observer: Observer) -> Capt
     return replace(recording, notes=tuple(notes))
 
 
-def exchange_of(recording: Capture, request: bytes) -> tuple[str, int]:
-    """The last request of this kind (the end of the story) in the server's record."""
-    found = [one for one in recording.observations if one.place == "http.request_line" and request in one.data]
+def exchange_of(recording: Capture, observer: Observer, request: bytes) -> tuple[str, int]:
+    """The last request of this kind (the end of the story) in this observer's record."""
+    lines = (one for one in recording.observations if (one.observer, one.place) == (observer, "http.request_line"))
+    found = [one for one in lines if request in one.data]
     return found[-1].connection, found[-1].exchange
 
 
@@ -186,7 +187,7 @@ def exchange_lost(request: bytes, *only: str) -> Break:
     """All of an exchange, or `only` what stands at these places of its request."""
 
     def do(recording: Capture, observer: Observer) -> Capture:
-        lost = exchange_of(recording, request)
+        lost = exchange_of(recording, observer, request)
 
         def change(one: Observation) -> Observation | None:
             hit = (one.connection, one.exchange) == lost
@@ -210,11 +211,13 @@ def login_lost(recording: Capture, observer: Observer) -> Capture:
 
 
 def last_delivery_lost(recording: Capture, observer: Observer) -> Capture:
-    stream = exchange_of(recording, b"GET /v1/events")
+    stream = exchange_of(recording, observer, b"GET /v1/events")
     pieces = [
         one
         for one in recording.observations
-        if (one.connection, one.exchange) == stream and one.place == "http.body" and b"data:" in one.data
+        if (one.observer, one.connection, one.exchange) == (observer, *stream)
+        and one.place == "http.body"
+        and b"data:" in one.data
     ]
     return record(lambda one: None if one is pieces[-1] else one)(recording, observer)
 

@@ -75,9 +75,10 @@ def test_estimates_hold_and_the_other_observers_record_adds_nothing(
     captures: Mapping[Mode, Capture], matrices: Mapping[Mode, LeakMatrix], mode: Mode
 ) -> None:
     made = matrices[mode].inferences
-    assert len(made) == len(ON_STAGE) * len(INFERRED_ONLY) * 2
+    observers = captures[mode].story.observers
+    assert len(made) == len(observers) * len(INFERRED_ONLY) * 2
     assert all(one.holds for one in made)
-    for observer in ON_STAGE:
+    for observer in observers:
         alone = replace(
             captures[mode], observations=tuple(one for one in captures[mode].observations if one.observer is observer)
         )

@@ -22,7 +22,6 @@ from lab.model import (
     SecretName,
     Statement,
 )
-from lab.scenario.vocabulary import ON_STAGE
 
 from .recordings import TOUR, about, cells
 from .sabotage import nothing_recorded
@@ -53,7 +52,7 @@ def test_rows_are_in_the_lessons_order_and_columns_in_that_of_the_way(matrices: 
     for matrix in matrices.values():
         (scenario,) = (one for one in TOUR.scenarios if one.mode is matrix.mode)
         assert matrix.rows == scenario.secrets
-        assert matrix.columns == (Observer.NETWORK, Observer.SERVER, Observer.DATABASE)
+        assert matrix.columns == tuple(one for one in Observer if one in scenario.observers)
         assert len(matrix.cells) == len(matrix.rows) * len(matrix.columns)
 
 
@@ -184,7 +183,9 @@ def test_a_claim_without_anything_recorded_about_it_is_not_passed_over(captures:
     unplanted = replace(whole, secrets=tuple(one for one in whole.secrets if one.name is not SecretName.PASSWORD))
     matrix = judge(unplanted)
     left = [cell for cell in matrix.cells if cell.secret is SecretName.PASSWORD]
-    assert {(cell.exposure, cell.observer) for cell in left} == {(Exposure.INCONCLUSIVE, one) for one in ON_STAGE}
+    assert {(cell.exposure, cell.observer) for cell in left} == {
+        (Exposure.INCONCLUSIVE, one) for one in whole.story.observers
+    }
     assert exit_status([matrix]) == 3
 
 
