@@ -43,7 +43,7 @@ from . import chromium
 
 NASTY = '<script>alert("x")</script><b>\' & \x00\x1b[31m\u202eelif\u2028\ud800 {{ 7 * 7 }} ]]> --> &amp;'
 
-VOID = {"meta", "link", "br", "img", "input", "hr", "base", "col", "source"}
+VOID = {"meta", "wbr", "link", "br", "img", "input", "hr", "base", "col", "source"}
 LINKING = {"href", "src", "srcset", "action", "formaction", "data", "poster", "cite", "ping", "background", "style"}
 
 
