@@ -46,7 +46,7 @@ from mitmproxy.addonmanager import Loader
 
 from lab.attack.event_stream import Change
 from lab.attack.forked_log import SplitView, read_log
-from lab.attack.substitution import Substitution, Victims
+from lab.attack.substitution import Substitution, Victims, as_it_is
 from lab.mail import Address, from_base64, json_object
 from lab.model import LabError
 from lab.stage.operator_tap import SealedTap, engine, replace_json, reply
@@ -98,6 +98,7 @@ class KeySubstitution(SealedTap):
                 return {}
             case {"stop": {}}:
                 self._attack.victims = Victims()
+                self._attack.rewrite, self._view = as_it_is, None
                 return {}
             case {"done": {}}:
                 return self.deeds

@@ -105,6 +105,11 @@ class _Original:
     readers: frozenset[Address]
 
 
+def as_it_is(_reader: str, text: bytes) -> bytes:
+    """What is written to a reader, unchanged."""
+    return text
+
+
 class Substitution:
     """Stands between the apps and the service, and is shown every request and answer that concerns keys or messages.
 
@@ -114,7 +119,7 @@ class Substitution:
 
     def __init__(self, engine: Engine, random: Random) -> None:
         self.victims = Victims()
-        self.rewrite: Callable[[str, bytes], bytes] = lambda _reader, text: text
+        self.rewrite: Callable[[str, bytes], bytes] = as_it_is
         """What the operator writes, in place of what it has opened, to the account that it is for."""
         self._random = random
         self._lists = DeviceLists()

@@ -16,6 +16,7 @@ from lab.scenario.lesson import (
     Action,
     AddMember,
     DelayText,
+    NoticeFork,
     RemoveMember,
     Scenario,
     SendChanged,
@@ -179,7 +180,7 @@ def _reached_otherwise(steps: Iterable[Step]) -> Iterator[Who]:
         match step.action:
             case WriteAs(author=author, recipient=recipient):
                 yield from (author, recipient)
-            case SendMeddled(recipient=recipient) | SendChanged(recipient=recipient):
+            case SendMeddled(recipient=recipient) | SendChanged(recipient=recipient) | NoticeFork(recipient=recipient):
                 yield recipient
 
 

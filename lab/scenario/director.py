@@ -12,6 +12,7 @@ from lab.capture import Fact, Writer
 from lab.e2ee.protocol import E2EEError
 from lab.e2ee.textbook_rsa import TooLongError
 from lab.messenger.content import Content
+from lab.messenger.log_view import LogForkedError
 from lab.messenger.participant import Participant, Prepared
 from lab.messenger.wire import CertificateError, WireError
 from lab.model import INFERRED_ONLY, DeviceCopy, Missing, Story
@@ -28,9 +29,11 @@ from lab.scenario.lesson import (
     DeliverAgain,
     DeliverDelayed,
     DenyKeys,
+    ForkLog,
     Lesson,
     LinkDevice,
     Meddling,
+    NoticeFork,
     RefuseToConnect,
     RefuseToSend,
     RefuseToSendToGroup,
@@ -208,6 +211,20 @@ class _Direction:
 
     def substitute_keys(self, _: Step, __: SubstituteKeys) -> None:
         self._opponents.substitute_keys()
+
+    def fork_log(self, _: Step, action: ForkLog) -> None:
+        self._opponents.fork_log([self._cast.people[who].account for who in (action.participant, action.other)])
+
+    def notice_fork(self, _: Step, action: NoticeFork) -> None:
+        message = Message(action.sender, (action.recipient,), Content(tagged(action.text)))
+        self._slip(message, self._place(message))
+        for device in self._readers(message):
+            try:
+                device.receive()
+            except LogForkedError:
+                device.receive()  # the message itself, which is in order
+            else:
+                raise _OtherwiseError(f"the app of {action.recipient} has not noticed that there are two logs")
 
     def add_ghost(self, _: Step, __: AddGhost) -> None:
         self._opponents.haunt(f"ghost-{tag()}", self._group)
@@ -412,6 +429,8 @@ _ACTS: Mapping[type, Callable[[_Direction, Step, Any], None]] = {
     BreakTls: _Direction.break_tls,
     DenyKeys: _Direction.deny_keys,
     SubstituteKeys: _Direction.substitute_keys,
+    ForkLog: _Direction.fork_log,
+    NoticeFork: _Direction.notice_fork,
     AddGhost: _Direction.add_ghost,
     RefuseToSendToGroup: _Direction.refuse_to_send_to_group,
     SendChanged: _Direction.change,

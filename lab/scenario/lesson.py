@@ -243,6 +243,23 @@ class SubstituteKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class ForkLog:
+    """From now on, the operator stands between these two, and shows them another log of keys, in which its own are."""
+
+    participant: Participant
+    other: Participant
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeFork:
+    """One participant sends a text to another one, whose app must notice that there is another log of keys."""
+
+    sender: Participant
+    recipient: Participant
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class AddGhost:
     """The operator adds a member to the group, whom no other member has asked in and who is nobody but the operator."""
 
@@ -333,6 +350,8 @@ type Action = (
     | BreakTls
     | SendMeddled
     | SendChanged
+    | ForkLog
+    | NoticeFork
     | AddGhost
     | RefuseToSendToGroup
     | Pad

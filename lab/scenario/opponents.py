@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from lab.scenario.lesson import (
     AddGhost,
     Certificate,
     DenyKeys,
+    ForkLog,
     Intercept,
     Meddling,
     RefuseToConnect,
@@ -47,6 +48,7 @@ _BEHIND = {
     SendMeddled: MEDDLER,
     SendChanged: MEDDLER,
     SubstituteKeys: KEY_SUBSTITUTION,
+    ForkLog: KEY_SUBSTITUTION,
     AddGhost: GHOST,
 }
 """For the steps that the operator acts in: what does that between front end and service."""
@@ -98,6 +100,12 @@ class Opponents:
     def substitute_keys(self) -> None:
         """From now on stand between each two accounts."""
         self._stage.act(KEY_SUBSTITUTION, {"substitute": "all", "encryption": self._encryption})
+
+    def fork_log(self, accounts: Sequence[str]) -> None:
+        """From now on stand between these accounts, and keep a second log for each of them."""
+        log = str(self._venue.behind.directory / "database.sqlite")
+        orders = {"substitute": list(accounts), "encryption": self._encryption, "split": log}
+        self._stage.act(KEY_SUBSTITUTION, orders)
 
     def haunt(self, ghost: str, conversation: str) -> None:
         """Make `ghost`, an account that nobody has, a member of `conversation`."""

@@ -56,6 +56,8 @@ class StepKind(Enum):
     CHANGE_REFUSED = auto()
     DENY_KEYS = auto()
     SUBSTITUTE_KEYS = auto()
+    FORK = auto()
+    NOTICE_FORK = auto()
     GHOST = auto()
     REFUSE_GROUP = auto()
     COPY = auto()
@@ -298,6 +300,19 @@ _ENGLISH = (
         "the operator hands out keys of its own from now on",
         "Between each two participants, the operator stands in for both: it opens each message with its own keys and "
         "seals it again. What it opens counts as what `server` can read. Only in e2ee mode.",
+    ),
+    Phrase(
+        StepKind.FORK,
+        "the operator stands between {participant} and {other} from now on, and shows them a log of their own",
+        "the operator stands between alice and bob from now on, and shows them a log of their own",
+        "The same for these two alone, who must not have met. Needs apps that check a public log of keys: the other "
+        "log has the operator's keys in it, and is signed as the true one is.",
+    ),
+    Phrase(
+        StepKind.NOTICE_FORK,
+        '{participant} sends {other} "{text}", and the app of {other} notices that there are two logs',
+        'alice sends carol "Hello", and the app of carol notices that there are two logs',
+        "One of them was shown another log, and the other one was not. What is sent here is no `body`.",
     ),
     Phrase(
         StepKind.GHOST,

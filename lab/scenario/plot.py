@@ -20,10 +20,12 @@ from lab.scenario.lesson import (
     DeliverAgain,
     DeliverDelayed,
     DenyKeys,
+    ForkLog,
     Habit,
     Intercept,
     LinkDevice,
     Meddling,
+    NoticeFork,
     Pad,
     Participant,
     RefuseToConnect,
@@ -65,6 +67,8 @@ _E2EE_ONLY = (
     SendChanged,
     DenyKeys,
     SubstituteKeys,
+    ForkLog,
+    NoticeFork,
     AddGhost,
     RefuseToSendToGroup,
 )
@@ -102,6 +106,8 @@ class _Plot:
         """Since when the operator hands out keys of its own."""
         self._intercepted: tuple[Certificate, int] | None = None
         """Whoever stands in for the service: the certificate, and the line that says so."""
+        self._forked: frozenset[Participant] = frozenset()
+        """Who is shown another log of keys."""
         self._haunted = 0
         """Since when there is a ghost in the group."""
         self._talking: set[Participant] = set()
@@ -149,6 +155,10 @@ class _Plot:
                 self._send(action.sender, [action.recipient])
             case SendChanged():
                 self._change(action)
+            case ForkLog():
+                self._fork(action)
+            case NoticeFork():
+                self._notice_fork(action)
             case AddGhost():
                 self._members_there()
                 self._haunted = line
@@ -277,6 +287,20 @@ class _Plot:
             self._refuse("the operator changes a single byte, as in 5pm and 6pm")
         elif action.believed is not (self._serve.encryption is Encryption.CTR):
             self._refuse("only with ctr is a changed message believed; with every other encryption it is refused")
+
+    def _fork(self, action: ForkLog) -> None:
+        self._lie(substitute=True)
+        self._forked = frozenset((action.participant, action.other))
+        self._about(*self._forked)
+        if Habit.LOGGED not in self._habits:
+            self._refuse("the apps do not look at any log; let them check a public log of keys")
+        if self._forked in self._together:
+            self._refuse("too late: these two have met, and their apps keep the keys that they have")
+
+    def _notice_fork(self, action: NoticeFork) -> None:
+        self._meet(action.sender, [action.recipient])
+        if len(self._forked & {action.sender, action.recipient}) != 1:
+            self._refuse("nobody could notice: exactly one of them was shown another log")
 
     def _members_there(self) -> None:
         if self._group is None:
@@ -418,7 +442,7 @@ class _Plot:
         """Whether it may be that an app gets no keys that it accepts, and does not go on without."""
         if self._denied:
             return Habit.FALL_BACK not in self._habits
-        return self._substituted > 0
+        return self._substituted > 0 and not self._forked
 
     def _swap(self, owner: Participant) -> None:
         self._about(owner)

@@ -13,10 +13,10 @@ from lab.matrix import judge
 from lab.model import Capture, Deed, Encryption, Event, Exposure, Note, Observer, SecretName
 from lab.scenario import parse
 from lab.scenario.director import play
-from lab.scenario.lesson import Habit
+from lab.scenario.lesson import ForkLog, Habit
 from lab.stage.stage import Stage
 
-from .test_lesson_attackers import CHANGED, EXPIRED, HELLO, SUBSTITUTED, lesson
+from .test_lesson_attackers import CHANGED, EXPIRED, FORKED, HELLO, LOGGED, NOTICED, SUBSTITUTED, lesson
 
 TURNED_BACK = [HELLO, EXPIRED]
 
@@ -142,6 +142,13 @@ class TestOperators:
         recording = capture.read(tmp_path / "c")
         assert "what the app of bob made of the changed message is None" in recording.missing[0].what
         assert "broke off" in reason(recording, Observer.SERVER)
+
+    def test_where_nobody_is_shown_another_log_nobody_notices_one(self, stage: Stage, tmp_path: Path) -> None:
+        read = parse(lesson("e2ee mode", [LOGGED], [FORKED, HELLO, NOTICED]), Path("f.feature.md"))
+        honest = tuple(step for step in read.scenarios[0].steps if not isinstance(step.action, ForkLog))
+        play(read, replace(read.scenarios[0], steps=honest), stage, tmp_path / "c", lambda _: None)
+        recording = capture.read(tmp_path / "c")
+        assert "the app of carol has not noticed that there are two logs" in recording.missing[0].what
 
     @pytest.mark.parametrize(
         ("step", "what"),

@@ -14,13 +14,16 @@ from lab.scenario.lesson import (
     Certificate,
     CompareSafetyNumbers,
     DenyKeys,
+    ForkLog,
     Habit,
     Meddling,
+    NoticeFork,
     Participant,
     RefuseToConnect,
     RefuseToSendToGroup,
     SendChanged,
     SendMeddled,
+    SendText,
     SubstituteKeys,
 )
 
@@ -35,6 +38,9 @@ STRIPPED = "an attacker on the path who removes TLS"
 DENIED = "the operator says from now on that nobody has keys"
 SUBSTITUTED = "the operator hands out keys of its own from now on"
 REFUSED = 'the app of alice refuses to send carol "Hi"'
+FORKED = "the operator stands between alice and bob from now on, and shows them a log of their own"
+NOTICED = 'alice sends carol "Hi", and the app of carol notices that there are two logs'
+LOGGED = "the apps check a public log of keys"
 GHOST = "the operator adds a ghost to the group"
 NOT_TO_GROUP = 'the app of bob refuses to send the group "?"'
 DIFFER = "alice and bob compare safety numbers, and they differ"
@@ -103,6 +109,8 @@ def test_what_attackers_and_apps_do_is_read() -> None:
     ]
     actions = [step.action for step in read("e2ee mode", [], haunted).steps]
     assert actions[-3:-1] == [AddGhost(), RefuseToSendToGroup(BOB, "?")]
+    forked = read("e2ee mode", [LOGGED], [FORKED, HELLO, NOTICED])
+    assert [type(step.action) for step in forked.steps][3:-1] == [ForkLog, SendText, NoticeFork]
     assert DenyKeys() in [step.action for step in read("e2ee mode", [], [HELLO, DENIED, REFUSED]).steps]
 
 
@@ -144,6 +152,10 @@ def test_what_attackers_and_apps_do_is_read() -> None:
             [HELLO, f"{CHANGED} believed".replace('changes "5pm"', 'changes "7pm"')],
             "is not in",
         ),
+        ("e2ee mode", [], [FORKED, HELLO], "the apps do not look at any log"),
+        ("e2ee mode", [LOGGED], [HELLO, FORKED], "too late: these two have met"),
+        ("e2ee mode", [LOGGED], [HELLO, NOTICED], "exactly one of them was shown another log"),
+        ("e2ee mode", [LOGGED], [FORKED, HELLO, NOTICED.replace("carol", "bob")], "exactly one of them"),
         ("e2ee mode", [], [HELLO, GHOST], "there is no group yet"),
         ("e2ee mode", [], [GROUP, GHOST, TO_GROUP], "there is a ghost in the group"),
         (
