@@ -23,6 +23,7 @@ from lab.scenario.lesson import (
     AddGhost,
     AddMember,
     BreakTls,
+    CompareEnds,
     CompareSafetyNumbers,
     CopyDevice,
     DelayText,
@@ -49,6 +50,7 @@ from lab.scenario.lesson import (
     StartGroup,
     Step,
     SubstituteKeys,
+    SubstituteNearKeys,
     SwapKey,
     WriteAs,
 )
@@ -211,6 +213,16 @@ class _Direction:
 
     def substitute_keys(self, _: Step, __: SubstituteKeys) -> None:
         self._opponents.substitute_keys()
+
+    def substitute_near_keys(self, _: Step, action: SubstituteNearKeys) -> None:
+        one, other = (self._cast.people[who].account for who in (action.participant, action.other))
+        self._opponents.substitute_chosen(self._operator.near_keys(one, other))
+
+    def compare_ends(self, _: Step, action: CompareEnds) -> None:
+        pairs = (action.participant, action.other), (action.other, action.participant)
+        one, other = (self._player(who).safety_number(self._cast.people[peer].account) for who, peer in pairs)
+        if one == other or (one[0], one[-1]) != (other[0], other[-1]):
+            raise _OtherwiseError(f"{action.participant} compares {one}, and {action.other} compares {other}")
 
     def fork_log(self, _: Step, action: ForkLog) -> None:
         self._opponents.fork_log([self._cast.people[who].account for who in (action.participant, action.other)])
@@ -429,6 +441,8 @@ _ACTS: Mapping[type, Callable[[_Direction, Step, Any], None]] = {
     BreakTls: _Direction.break_tls,
     DenyKeys: _Direction.deny_keys,
     SubstituteKeys: _Direction.substitute_keys,
+    SubstituteNearKeys: _Direction.substitute_near_keys,
+    CompareEnds: _Direction.compare_ends,
     ForkLog: _Direction.fork_log,
     NoticeFork: _Direction.notice_fork,
     AddGhost: _Direction.add_ghost,

@@ -243,6 +243,23 @@ class SubstituteKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class SubstituteNearKeys:
+    """The same for these two, with keys that were searched: on both phones, the first and the last digit of the safety
+    number are the same."""
+
+    participant: Participant
+    other: Participant
+
+
+@dataclass(frozen=True, slots=True)
+class CompareEnds:
+    """Two participants compare nothing but the first and the last digit, which are the same on two other numbers."""
+
+    participant: Participant
+    other: Participant
+
+
+@dataclass(frozen=True, slots=True)
 class ForkLog:
     """From now on, the operator stands between these two, and shows them another log of keys, in which its own are."""
 
@@ -350,6 +367,8 @@ type Action = (
     | BreakTls
     | SendMeddled
     | SendChanged
+    | SubstituteNearKeys
+    | CompareEnds
     | ForkLog
     | NoticeFork
     | AddGhost

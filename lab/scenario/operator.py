@@ -15,13 +15,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
 from lab import capture
+from lab.attack.near_match import Goal, search_among
 from lab.device_copy import ENVELOPE
 from lab.e2ee.engines import engine_for
+from lab.e2ee.fingerprint import Party
 from lab.e2ee.identity import PublicDevice, read_device_list
+from lab.e2ee.keys import KEY
 from lab.e2ee.padding import pad
 from lab.e2ee.prekeys import Handed
 from lab.mail import Address
@@ -101,6 +105,21 @@ class Operator:
                 database.execute(
                     "UPDATE devices SET signed = ? WHERE account = ? AND device = ?", (made.signed, owner, number)
                 )
+
+    def near_keys(self, one: str, other: str) -> dict[str, bytes]:
+        """For each of two accounts an account key in its place (Ed25519, private).
+
+        With it, the first and the last digit of the safety number stay as they are on the phone of the other one. Takes
+        some thirty tries.
+        """
+        with self._database() as database:
+            parties = {account: _party(database, account) for account in (one, other)}
+        return {
+            impersonated: search_among(
+                Goal(parties[victim], parties[impersonated], 1, 1), os.urandom(KEY), count()
+            ).private_key
+            for victim, impersonated in ((one, other), (other, one))
+        }
 
     def pass_on(self, sender: str, recipient: str) -> None:
         """Read the last message from `sender`, which is sealed for swapped keys of `recipient`, and seal it anew for
@@ -195,6 +214,12 @@ class Operator:
         path = self._venue.behind.directory / "database.sqlite"
         with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as database, database:
             yield database
+
+
+def _party(database: sqlite3.Connection, account: str) -> Party:
+    """An account with the key in its device list."""
+    (data,) = database.execute("SELECT data FROM device_lists WHERE account = ?", (account,)).fetchone()
+    return Party.of_account(account, read_device_list(data, account).account_key)
 
 
 def _listed(database: sqlite3.Connection, account: str, number: int) -> PublicDevice:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import base64
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +22,7 @@ from lab.scenario.lesson import (
     SendChanged,
     SendMeddled,
     SubstituteKeys,
+    SubstituteNearKeys,
 )
 from lab.stage.attackers import DOWNGRADE, GHOST, INTERCEPTOR, KEY_SUBSTITUTION, MEDDLER, Attackers
 from lab.stage.certificates import Flaw
@@ -48,6 +50,7 @@ _BEHIND = {
     SendMeddled: MEDDLER,
     SendChanged: MEDDLER,
     SubstituteKeys: KEY_SUBSTITUTION,
+    SubstituteNearKeys: KEY_SUBSTITUTION,
     ForkLog: KEY_SUBSTITUTION,
     AddGhost: GHOST,
 }
@@ -100,6 +103,12 @@ class Opponents:
     def substitute_keys(self) -> None:
         """From now on stand between each two accounts."""
         self._stage.act(KEY_SUBSTITUTION, {"substitute": "all", "encryption": self._encryption})
+
+    def substitute_chosen(self, keys: Mapping[str, bytes]) -> None:
+        """From now on stand between these accounts, in place of each with this account key (Ed25519, private)."""
+        chosen = {account: base64.b64encode(key).decode("ascii") for account, key in keys.items()}
+        orders = {"substitute": list(keys), "encryption": self._encryption, "account_keys": chosen}
+        self._stage.act(KEY_SUBSTITUTION, orders)
 
     def fork_log(self, accounts: Sequence[str]) -> None:
         """From now on stand between these accounts, and keep a second log for each of them."""

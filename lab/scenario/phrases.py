@@ -56,6 +56,8 @@ class StepKind(Enum):
     CHANGE_REFUSED = auto()
     DENY_KEYS = auto()
     SUBSTITUTE_KEYS = auto()
+    SUBSTITUTE_NEAR = auto()
+    COMPARE_ENDS = auto()
     FORK = auto()
     NOTICE_FORK = auto()
     GHOST = auto()
@@ -300,6 +302,19 @@ _ENGLISH = (
         "the operator hands out keys of its own from now on",
         "Between each two participants, the operator stands in for both: it opens each message with its own keys and "
         "seals it again. What it opens counts as what `server` can read. Only in e2ee mode.",
+    ),
+    Phrase(
+        StepKind.SUBSTITUTE_NEAR,
+        "the operator stands between {participant} and {other} from now on, with keys that it has searched",
+        "the operator stands between alice and bob from now on, with keys that it has searched",
+        "The same for these two alone, who must not have met. With these keys, the first and the last digit of their "
+        "safety numbers are the same.",
+    ),
+    Phrase(
+        StepKind.COMPARE_ENDS,
+        "{participant} and {other} compare the first and the last digit of their safety numbers, and see no difference",
+        "alice and bob compare the first and the last digit of their safety numbers, and see no difference",
+        "And the numbers must differ. Needs keys that were searched.",
     ),
     Phrase(
         StepKind.FORK,

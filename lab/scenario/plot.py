@@ -14,6 +14,7 @@ from lab.scenario.lesson import (
     Behave,
     BreakTls,
     Certificate,
+    CompareEnds,
     CompareSafetyNumbers,
     CopyDevice,
     DelayText,
@@ -43,6 +44,7 @@ from lab.scenario.lesson import (
     StartGroup,
     StripTls,
     SubstituteKeys,
+    SubstituteNearKeys,
     SwapKey,
     WriteAs,
 )
@@ -67,6 +69,8 @@ _E2EE_ONLY = (
     SendChanged,
     DenyKeys,
     SubstituteKeys,
+    SubstituteNearKeys,
+    CompareEnds,
     ForkLog,
     NoticeFork,
     AddGhost,
@@ -108,6 +112,8 @@ class _Plot:
         """Whoever stands in for the service: the certificate, and the line that says so."""
         self._forked: frozenset[Participant] = frozenset()
         """Who is shown another log of keys."""
+        self._searched: set[Participant] = set()
+        """Between whom the operator stands with keys that it has searched."""
         self._haunted = 0
         """Since when there is a ghost in the group."""
         self._talking: set[Participant] = set()
@@ -155,6 +161,12 @@ class _Plot:
                 self._send(action.sender, [action.recipient])
             case SendChanged():
                 self._change(action)
+            case SubstituteNearKeys():
+                self._search_keys(action)
+            case CompareEnds():
+                self._about(action.participant, action.other)
+                if self._searched != {action.participant, action.other}:
+                    self._refuse("nobody has searched for keys that would make the ends of these numbers the same")
             case ForkLog():
                 self._fork(action)
             case NoticeFork():
@@ -287,6 +299,13 @@ class _Plot:
             self._refuse("the operator changes a single byte, as in 5pm and 6pm")
         elif action.believed is not (self._serve.encryption is Encryption.CTR):
             self._refuse("only with ctr is a changed message believed; with every other encryption it is refused")
+
+    def _search_keys(self, action: SubstituteNearKeys) -> None:
+        self._lie(substitute=True)
+        self._searched = {action.participant, action.other}
+        self._about(*self._searched)
+        if frozenset(self._searched) in self._together:
+            self._refuse("too late: these two have met, and their apps keep the keys that they have")
 
     def _fork(self, action: ForkLog) -> None:
         self._lie(substitute=True)

@@ -12,6 +12,7 @@ from lab.scenario.lesson import (
     AddGhost,
     BreakTls,
     Certificate,
+    CompareEnds,
     CompareSafetyNumbers,
     DenyKeys,
     ForkLog,
@@ -25,6 +26,7 @@ from lab.scenario.lesson import (
     SendMeddled,
     SendText,
     SubstituteKeys,
+    SubstituteNearKeys,
 )
 
 ALICE, BOB = Participant.ALICE, Participant.BOB
@@ -40,6 +42,8 @@ SUBSTITUTED = "the operator hands out keys of its own from now on"
 REFUSED = 'the app of alice refuses to send carol "Hi"'
 FORKED = "the operator stands between alice and bob from now on, and shows them a log of their own"
 NOTICED = 'alice sends carol "Hi", and the app of carol notices that there are two logs'
+SEARCHED = "the operator stands between alice and bob from now on, with keys that it has searched"
+ENDS = "alice and bob compare the first and the last digit of their safety numbers, and see no difference"
 LOGGED = "the apps check a public log of keys"
 GHOST = "the operator adds a ghost to the group"
 NOT_TO_GROUP = 'the app of bob refuses to send the group "?"'
@@ -109,6 +113,8 @@ def test_what_attackers_and_apps_do_is_read() -> None:
     ]
     actions = [step.action for step in read("e2ee mode", [], haunted).steps]
     assert actions[-3:-1] == [AddGhost(), RefuseToSendToGroup(BOB, "?")]
+    searched = read("e2ee mode", [], [SEARCHED, HELLO, ENDS, DIFFER])
+    assert [type(step.action) for step in searched.steps][2:5] == [SubstituteNearKeys, SendText, CompareEnds]
     forked = read("e2ee mode", [LOGGED], [FORKED, HELLO, NOTICED])
     assert [type(step.action) for step in forked.steps][3:-1] == [ForkLog, SendText, NoticeFork]
     assert DenyKeys() in [step.action for step in read("e2ee mode", [], [HELLO, DENIED, REFUSED]).steps]
@@ -152,6 +158,8 @@ def test_what_attackers_and_apps_do_is_read() -> None:
             [HELLO, f"{CHANGED} believed".replace('changes "5pm"', 'changes "7pm"')],
             "is not in",
         ),
+        ("e2ee mode", [], [HELLO, SEARCHED], "too late: these two have met"),
+        ("e2ee mode", [], [SUBSTITUTED, HELLO, ENDS], "nobody has searched for keys"),
         ("e2ee mode", [], [FORKED, HELLO], "the apps do not look at any log"),
         ("e2ee mode", [LOGGED], [HELLO, FORKED], "too late: these two have met"),
         ("e2ee mode", [LOGGED], [HELLO, NOTICED], "exactly one of them was shown another log"),
