@@ -205,8 +205,8 @@ def test_show_gives_the_same_matrix_as_the_run(capsys: pytest.CaptureFixture[str
     said = Said(capsys, "show", str(recording))
     assert said.status == 0
     assert matrix_of(said.out) == matrix_of(ran)
-    assert "24 of 24 claims hold." in said.out
-    assert "24 of 24 claims hold." in ran
+    assert "32 of 32 claims hold." in said.out
+    assert "32 of 32 claims hold." in ran
     assert len(matrix_of(said.out)) > 8
     assert Said(capsys, "show", str(recording)).out == said.out
 
@@ -222,14 +222,14 @@ def test_json_alone_on_standard_output(capsys: pytest.CaptureFixture[str], recor
     assert said.status == 0
     (session,) = json.loads(said.out)["sessions"]
     assert session["mode"] == "tls"
-    assert "24 of 24 claims hold." in said.err
+    assert "32 of 32 claims hold." in said.err
 
 
 def test_json_into_a_file(capsys: pytest.CaptureFixture[str], recording: Path, tmp_path: Path) -> None:
     file = tmp_path / "matrices.json"
     said = Said(capsys, "show", "--json", str(file), str(recording), str(recording))
     assert said.status == 0
-    assert "48 of 48 claims hold." in said.out
+    assert "64 of 64 claims hold." in said.out
     assert len(json.loads(file.read_text("utf-8"))["sessions"]) == 2
 
 
