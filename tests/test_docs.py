@@ -143,7 +143,8 @@ def tour_in_the_readme() -> str:
 
 def picture(output: str) -> list[str]:
     """The lines of titles, matrices and summary; the examples between them differ from run to run."""
-    wanted = re.compile(r"\S.*\(tour, mode|\s+network +(?:interceptor +)?server|  [a-z]+ +(exposed|hidden|inferred)|\d+ of \d+ claims")
+    head = r"\s+network +(?:interceptor +)?server"
+    wanted = re.compile(rf"\S.*\(tour, mode|{head}|  [a-z]+ +(exposed|hidden|inferred)|\d+ of \d+ claims")
     return [line.rstrip() for line in output.splitlines() if wanted.match(line)]
 
 
