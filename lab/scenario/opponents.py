@@ -24,7 +24,7 @@ from lab.scenario.lesson import (
     SubstituteKeys,
     SubstituteNearKeys,
 )
-from lab.stage.attackers import DOWNGRADE, GHOST, INTERCEPTOR, KEY_SUBSTITUTION, MEDDLER, Attackers
+from lab.stage.attackers import DOWNGRADE, GHOST, INTERCEPTOR, KEY_SUBSTITUTION, MEDDLER, Attackers, on_the_path
 from lab.stage.certificates import Flaw
 from lab.stage.stage import Stage, Venue
 
@@ -94,7 +94,7 @@ class Opponents:
             if addon in _IDLE:
                 stage.act(addon, _IDLE[addon])
         if attackers.on_path == DOWNGRADE:
-            stage.act(DOWNGRADE, {"take": "tls"})
+            stage.act(on_the_path(DOWNGRADE), {"take": "tls"})
 
     def deny_keys(self) -> None:
         """From now on nobody has keys, as far as the apps are told."""

@@ -257,6 +257,8 @@ class _Plot:
             if one in self._habits and other in self._habits:
                 line = max(self._habits[one], self._habits[other])
                 self._problems.add(line, f"{one} and {other} exclude each other")
+        if self._stripping and self._intercepted is not None:
+            self._problems.add(max(self._stripping, self._intercepted[1]), "there is one attacker on the path already")
         begin = {Habit.HTTP_FIRST, Habit.REMEMBERED} & self._habits.keys()
         if self._stripping and not begin:
             self._problems.add(

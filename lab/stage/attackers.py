@@ -27,6 +27,11 @@ ATTACKERS_OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType({DOWNGRADE: 
 """Options with which an addon has to start."""
 
 
+def on_the_path(addon: str) -> str:
+    """What the process with this addon on the path is called; one behind the front end has the addon's own name."""
+    return f"{addon} on the path"
+
+
 @dataclass(frozen=True, slots=True)
 class Attackers:
     """The attackers of one session; nobody, unless said otherwise.

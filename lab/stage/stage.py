@@ -23,7 +23,15 @@ from typing import Any
 from lab import resources
 from lab.capture import Item, Writer, decode
 from lab.model import Direction, Event, Missing, Mode, Note, Observation, Observer, Secret, SecretName
-from lab.stage.attackers import ATTACKERS_OPTIONS, INTERCEPTOR, MEDDLER, NOBODY, RECORD_WHAT_THEY_OPEN, Attackers
+from lab.stage.attackers import (
+    ATTACKERS_OPTIONS,
+    INTERCEPTOR,
+    MEDDLER,
+    NOBODY,
+    RECORD_WHAT_THEY_OPEN,
+    Attackers,
+    on_the_path,
+)
 from lab.stage.certificates import Authority, Flaw, certificate_in, issue_flawed, make_authority, write_private
 from lab.stage.process import ANSWER_SECONDS, Child, ChildError
 from lab.stage.starting import Starter, open_starter
@@ -252,9 +260,12 @@ class Stage:
         network, server = (str(tap.ask({"page": {}})["url"]) for tap in (self.network, self.server))
         return network, server
 
-    def act(self, addon: str, orders: dict[str, Any]) -> dict[str, Any]:
-        """Tell an attacker of this session what to do; its answer. ChildError: it cannot do that."""
-        return self._attackers[addon].ask({"act": orders})
+    def act(self, name: str, orders: dict[str, Any]) -> dict[str, Any]:
+        """Tell an attacker of this session what to do; its answer. ChildError: it cannot do that.
+
+        `name` is that of its addon, or what `on_the_path` makes of it.
+        """
+        return self._attackers[name].ask({"act": orders})
 
     def stand_in(self, venue: Venue, flaw: Flaw | None) -> tuple[str, int]:
         """Where somebody answers in place of the service, until the end of the session, with such a certificate.
@@ -269,7 +280,7 @@ class Stage:
 
         `orders` are for the addon `meddler`. ChildError.
         """
-        tap = self._attacker(MEDDLER, "meddler on the path")
+        tap = self._attacker(MEDDLER, on_the_path(MEDDLER))
         address = _listen(tap, {"mode": [_relay(venue.behind.front_end[1])]})
         tap.ask({"act": orders})
         return self._aside(venue, address)
@@ -321,7 +332,7 @@ class Stage:
         if attackers.on_path == INTERCEPTOR:
             entrance = self._intercept(host, front_end, directory, attackers.flaw)
         elif attackers.on_path:
-            tap = self._attacker(attackers.on_path)
+            tap = self._attacker(attackers.on_path, on_the_path(attackers.on_path))
             entrance = _listen(tap, {"mode": [_forward(front_end[1])]})
             self._record(Observer.INTERCEPTOR, tap, directory / INTERCEPTORS_RECORDING)
         address = _listen(self.network, {"mode": [_relay(entrance[1])]})

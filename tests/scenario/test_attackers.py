@@ -16,7 +16,7 @@ from lab.scenario.director import play
 from lab.scenario.lesson import ForkLog, Habit
 from lab.stage.stage import Stage
 
-from .test_lesson_attackers import CHANGED, EXPIRED, FORKED, HELLO, LOGGED, NOTICED, SUBSTITUTED, lesson
+from .test_lesson_attackers import CHANGED, DENIED, EXPIRED, FORKED, HELLO, LOGGED, NOTICED, SUBSTITUTED, lesson
 
 TURNED_BACK = [HELLO, EXPIRED]
 
@@ -121,6 +121,17 @@ class TestOperators:
         assert (cell.exposure, cell.evidence[0].place) == (Exposure.EXPOSED, "opened.envelope")
         ends = [note for note in recording.notes if note.observer is Observer.SERVER and note.event is Event.SEGMENT]
         assert len(ends) == 1, "where the attacker's record ends says nothing about the tap's"
+
+    def test_an_attacker_can_stand_on_the_path_and_behind_it_at_once(self, stage: Stage, tmp_path: Path) -> None:
+        given = [
+            "an attacker on the path who removes TLS",
+            "the apps begin with http",
+            "the apps fall back to plaintext",
+        ]
+        recording = held(stage, tmp_path / "c", "e2ee mode", given, [DENIED, HELLO], interceptor=True)
+        assert recording.missing == ()
+        matrix = judge(recording)
+        assert {cell.exposure for cell in matrix.cells} == {Exposure.EXPOSED}, "nothing is encrypted any more"
 
     def test_keys_from_before_are_not_replaced(self, stage: Stage, tmp_path: Path) -> None:
         recording = held(stage, tmp_path / "c", "e2ee mode", [], [HELLO, SUBSTITUTED, 'bob sends alice "And you?"'])

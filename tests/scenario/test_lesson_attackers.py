@@ -137,6 +137,7 @@ def test_what_attackers_and_apps_do_is_read() -> None:
             "unchecked exclude each other|pinned and unchecked exclude",
         ),
         ("tls mode", [STRIPPED], [HELLO], "there is nothing to remove"),
+        ("tls mode", [STRIPPED, TRUSTED, "the apps begin with http"], [HELLO], "one attacker on the path already"),
         ("tls mode", ["the apps fall back to plaintext"], [HELLO], "needs a message service in e2ee mode"),
         ("tls mode", [], [HELLO, DENIED], "needs a message service in e2ee mode"),
         ("tls mode", [TRUSTED, TRUSTED], [HELLO], "this scenario says that already"),
