@@ -302,6 +302,8 @@ class Deed(StrEnum):
     LOGGED_IN = "logged in"
     SENT = "sent"
     READ = "read"
+    ASKED = "asked"
+    """The app asked its user whether to go on with `peer` without end-to-end encryption, and the user agreed."""
     TURNED_BACK = "turned back"
     """It ended a connection before it said anything there, because of the certificate that it was shown: `reason`."""
     REFUSED = "refused"

@@ -102,6 +102,7 @@ _ACTIONS: Mapping[StepKind, Callable[..., Action]] = {
     StepKind.HTTP_FIRST: lambda: Behave(Habit.HTTP_FIRST),
     StepKind.REMEMBERED: lambda: Behave(Habit.REMEMBERED),
     StepKind.FALL_BACK: lambda: Behave(Habit.FALL_BACK),
+    StepKind.ASK: lambda: Behave(Habit.ASK),
     StepKind.LOGGED: lambda: Behave(Habit.LOGGED),
     StepKind.PLANT: lambda secrets: Plant(secrets),
     StepKind.SEND_TEXT: lambda participant, participants, text: SendText(participant, participants, text),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -11,7 +12,7 @@ from threading import Lock
 from lab.inference import CALIBRATION_FILES, CALIBRATION_TEXTS, OBSERVERS_OWN
 from lab.messenger.content import Content, File
 from lab.messenger.participant import Participant, Person
-from lab.model import Encryption, Mode, Statement, TlsKeys
+from lab.model import Deed, Encryption, Mode, Statement, TlsKeys
 from lab.scenario.casting import tag
 from lab.scenario.habits import route_of
 from lab.scenario.lesson import Habit
@@ -120,11 +121,18 @@ class Company:
                 transparency=Habit.LOGGED in self._habits,
                 key_log=key_log,
                 number=number,
-                fall_back=lambda _: Habit.FALL_BACK in self._habits,
+                fall_back=lambda account: self._falls_back(person, account),
             )
         )
         self._leaving[participant] = leaving
         return participant
+
+    def _falls_back(self, person: Person, account: str) -> bool:
+        """Whether the app of `person` goes on with `account` without encryption."""
+        if Habit.ASK in self._habits:
+            self._tell(Statement(person.who, Deed.ASKED, time.time(), person.account, peer=account))
+            return True
+        return Habit.FALL_BACK in self._habits
 
     def _tell(self, what: Statement | TlsKeys) -> None:
         with self._turn:

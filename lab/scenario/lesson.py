@@ -45,6 +45,8 @@ class Habit(StrEnum):
     """They begin so, but remember from an earlier visit that the service wants TLS (RFC 6797)."""
     FALL_BACK = "fall-back"
     """They send plaintext to whoever has no keys: a bad example."""
+    ASK = "ask"
+    """They ask before they do that, and people agree."""
     LOGGED = "logged"
     """They check keys against a public log."""
 

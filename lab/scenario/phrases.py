@@ -36,6 +36,7 @@ class StepKind(Enum):
     HTTP_FIRST = auto()
     REMEMBERED = auto()
     FALL_BACK = auto()
+    ASK = auto()
     LOGGED = auto()
     PLANT = auto()
     SEND_TEXT = auto()
@@ -177,6 +178,12 @@ _ENGLISH = (
         "the apps fall back to plaintext",
         "the apps fall back to plaintext",
         "A bad example: to somebody who has no keys they write without end-to-end encryption, and say nothing.",
+    ),
+    Phrase(
+        StepKind.ASK,
+        "the apps ask before they fall back to plaintext, and people agree",
+        "the apps ask before they fall back to plaintext, and people agree",
+        "The same, after a question that everybody answers with yes.",
     ),
     Phrase(
         StepKind.LOGGED,

@@ -79,10 +79,14 @@ _E2EE_ONLY = (
 
 _BREAK_TLS = (Meddling.CHANGES, Meddling.REPEATS, Meddling.TRUNCATES)
 
-_OF_KEYS = (Habit.FALL_BACK, Habit.LOGGED)
+_OF_KEYS = (Habit.FALL_BACK, Habit.ASK, Habit.LOGGED)
 """Habits that are about the keys of participants."""
 
-_EXCLUDE_EACH_OTHER = ((Habit.PINNED, Habit.UNCHECKED), (Habit.HTTP_FIRST, Habit.REMEMBERED))
+_EXCLUDE_EACH_OTHER = (
+    (Habit.PINNED, Habit.UNCHECKED),
+    (Habit.HTTP_FIRST, Habit.REMEMBERED),
+    (Habit.FALL_BACK, Habit.ASK),
+)
 
 
 def check_plot(actions: Iterable[tuple[RawStep, Action]], serve: Serve, problems: Problems) -> None:
@@ -462,7 +466,7 @@ class _Plot:
     def _no_keys(self) -> bool:
         """Whether it may be that an app gets no keys that it accepts, and does not go on without."""
         if self._denied:
-            return Habit.FALL_BACK not in self._habits
+            return self._habits.keys().isdisjoint((Habit.FALL_BACK, Habit.ASK))
         return self._substituted > 0 and not self._forked
 
     def _swap(self, owner: Participant) -> None:

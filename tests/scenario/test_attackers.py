@@ -122,6 +122,13 @@ class TestOperators:
         ends = [note for note in recording.notes if note.observer is Observer.SERVER and note.event is Event.SEGMENT]
         assert len(ends) == 1, "where the attacker's record ends says nothing about the tap's"
 
+    def test_an_app_that_asks_says_that_it_did(self, stage: Stage, tmp_path: Path) -> None:
+        given = ["the apps ask before they fall back to plaintext, and people agree"]
+        recording = held(stage, tmp_path / "c", "e2ee mode", given, [DENIED, HELLO])
+        asked = [(one.who, one.peer.partition("-")[0]) for one in recording.statements if one.deed is Deed.ASKED]
+        assert asked == [("alice", "bob"), ("bob", "alice")]
+        assert judge(recording).cell(SecretName.BODY, Observer.SERVER).exposure is Exposure.EXPOSED
+
     def test_an_attacker_can_stand_on_the_path_and_behind_it_at_once(self, stage: Stage, tmp_path: Path) -> None:
         given = [
             "an attacker on the path who removes TLS",
