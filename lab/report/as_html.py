@@ -43,6 +43,14 @@ OBSERVERS = {
     Observer.DEVICE: "Whoever has a copy of a participant’s device, and everything that the company recorded.",
 }
 
+BESIDE = {
+    Observer.INTERCEPTOR: "Between network and server: somebody who answered in place of the service. "
+    "For whoever believed that, TLS ended here, and began anew.",
+    Observer.DEVICE: "Beside the path: somebody with a copy of a participant’s device, "
+    "who tried its keys on everything that the server recorded.",
+}
+"""Observers who have no place of their own in the picture of the path."""
+
 SECRETS = {
     SecretName.BODY: "The text of a message.",
     SecretName.EARLIER: "The text of a message that was sent before somebody copied a device.",
@@ -99,6 +107,7 @@ def to_html(matrices: Sequence[LeakMatrix]) -> str:
         observers=_used(OBSERVERS, (name for matrix in matrices for name in matrix.columns)),
         secrets=_used(SECRETS, (name for matrix in matrices for name in matrix.rows)),
         inconclusive=Exposure.INCONCLUSIVE,
+        BESIDE=BESIDE,
         CHECKED=CHECKED,
         amount=amount,
         direction=DIRECTIONS.__getitem__,

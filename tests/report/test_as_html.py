@@ -371,8 +371,10 @@ def test_the_path_says_what_each_observer_held(tour: list[LeakMatrix], tour_page
         names = [station.all("h4")[0].text for station in stations]
         assert names == ["alice", "network", "server", "service", "database", "bob"]
         assert "got: body, attachment, sender" in stations[-1].words
-        for station in stations:
-            if "observer" in station.attributes["class"]:
+        beside = lane.all("div", class_="beside")
+        assert [one.all("h4")[0].text for one in beside] == [one for one in matrix.columns if one in as_html.BESIDE]
+        for station in (*stations, *beside):
+            if station in beside or "observer" in station.attributes["class"]:
                 held = {
                     word.text: list[str](said.text.split(", "))
                     for word, said in zip(station.all("dt"), station.all("dd"), strict=True)
