@@ -46,14 +46,6 @@ class Session:
         return f"{self.lesson.name}-{self.number}-{self.scenario.mode}{capture.SUFFIX}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Lane:
-    """What holds one session at a time, and judges its recording afterwards."""
-
-    stage: Stage
-    judge: Judge
-
-
 def hold(
     sessions: Sequence[Session], captures: Path | None, progress: Progress, starter: Starter | None = None
 ) -> Generator[LeakMatrix]:
@@ -81,7 +73,9 @@ def hold(
 
     with ExitStack() as running:
         stages: list[Stage] = []
-        lanes: list[Future[_Lane]] = []
+        lanes: list[Future[Stage]] = []
+        """Each holds one session at a time, and is done when it is free for the next one."""
+        judge: Future[Judge]
         judging: deque[Future[LeakMatrix]] = deque()
         for number, session in enumerate(sessions, start=1):
             lane = _first(lanes) if lanes else None
@@ -97,12 +91,13 @@ def hold(
                 judges = running.enter_context(ThreadPoolExecutor(most, "judge"))
                 running.callback(stage.end)  # first of all: then threads have nothing to wait for, also after Ctrl-C
                 stages = stage.lanes(most)
-                lanes = [players.submit(_open_lane, one, len(sessions)) for one in stages]
+                lanes = [players.submit(_ready, one) for one in stages]
+                judge = judges.submit(_judge_for, lanes[0], len(sessions))
                 lane = _first(lanes)
-            path = captures / session.file_name if captures else lane.stage.directory / f"{number}{capture.SUFFIX}"
+            path = captures / session.file_name if captures else lane.directory / f"{number}{capture.SUFFIX}"
             recorded = players.submit(_record_in, lane, session, path, say)
             lanes.append(recorded)
-            judging.append(judges.submit(_judge_recorded, recorded, path))
+            judging.append(judges.submit(_judge_recorded, recorded, judge, path))
             yield from results(judging, all_of_them=False)
         wait(lanes)
         say("searching the records")
@@ -152,25 +147,32 @@ def _judge_beside(stage: Stage) -> Judge:
     return lambda path: matrix_in(child.ask({"judge": str(path.absolute())}, JUDGE_SECONDS))
 
 
-def _open_lane(stage: Stage, sessions: int) -> _Lane:
+def _ready(lane: Stage) -> Stage:
     from lab.scenario import director  # noqa: F401 - as in `_record`: it must not come after the wait for the stage
 
-    stage.ready()  # its taps are what everybody waits for, so nothing else is to start beside them
-    # One session alone has nothing beside which its judge could be at work.
-    return _Lane(stage, _judge_beside(stage) if sessions > 1 else _judge)
-
-
-def _record_in(lane: _Lane, session: Session, path: Path, progress: Progress) -> _Lane:
-    """The lane again, for the next session."""
-    _record(session, lane.stage, path, progress)
+    lane.ready()
     return lane
 
 
-def _judge_recorded(recorded: Future[_Lane], path: Path) -> LeakMatrix:
-    return recorded.result().judge(path)
+def _judge_for(ready: Future[Stage], sessions: int) -> Judge:
+    """The judge of a run, one for all lanes: it takes more memory than the taps of a lane."""
+    stage = ready.result()  # its taps are what everybody waits for, so nothing else is to start beside them
+    # One session alone has nothing beside which its judge could be at work.
+    return _judge_beside(stage) if sessions > 1 else _judge
 
 
-def _first(lanes: list[Future[_Lane]]) -> _Lane:
+def _record_in(lane: Stage, session: Session, path: Path, progress: Progress) -> Stage:
+    """The lane again, for the next session."""
+    _record(session, lane, path, progress)
+    return lane
+
+
+def _judge_recorded(recorded: Future[Stage], judge: Future[Judge], path: Path) -> LeakMatrix:
+    recorded.result()
+    return judge.result()(path)
+
+
+def _first(lanes: list[Future[Stage]]) -> Stage:
     """Take out the lane that is free first, and wait for it. LabError: what was done in it failed."""
     free = next(as_completed(lanes))
     lanes.remove(free)
