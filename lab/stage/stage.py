@@ -162,7 +162,8 @@ class Stage:
     @property
     def intact(self) -> bool:
         """True while a further session can be held: every process is alive, and no session was broken off."""
-        return not self._abandoned and all(child.alive for child in self.children)
+        there = (*self.children, *self._attackers.values())
+        return not self._abandoned and all(child.alive for child in there)
 
     def ready(self) -> None:
         """Wait until all processes take commands. ChildError: one did not start."""

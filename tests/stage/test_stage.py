@@ -32,6 +32,7 @@ from lab.model import (
     Story,
 )
 from lab.scenario.vocabulary import ON_STAGE
+from lab.stage.attackers import MEDDLER, Attackers
 from lab.stage.certificates import make_authority
 from lab.stage.process import Child, ChildError
 from lab.stage.stage import Stage, Venue, open_stage
@@ -444,3 +445,18 @@ def test_a_command_that_no_tap_knows_is_refused(stage: Stage) -> None:
     with pytest.raises(ChildError, match=r"^the network tap could not dance: a tap knows no command \{'dance': 1\}$"):
         stage.network.ask({"dance": 1})
     assert stage.intact
+
+
+def test_a_stage_without_one_of_its_attackers_is_not_intact(starter: Starter, tmp_path: Path) -> None:
+    with open_stage(starter) as own:
+        story = Story("lesson", "A test", Mode.PLAINTEXT, ON_STAGE, 1.0)
+        with (
+            Writer(tmp_path / "capture", story) as writer,
+            own.session(Mode.PLAINTEXT, HOST, writer, Attackers(behind=(MEDDLER,))),
+        ):
+            assert own.act(MEDDLER, {"done": {}}) == {"done": [], "refused": []}
+        assert own.intact
+        os.kill(own._attackers[MEDDLER].pid, signal.SIGKILL)
+        with pytest.raises(ChildError):  # which takes until it is gone
+            own.act(MEDDLER, {"done": {}})
+        assert not own.intact
