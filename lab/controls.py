@@ -238,10 +238,10 @@ def _server_recorded(capture: Capture, record: Record) -> Iterator[str]:
 
 
 def _interceptor_recorded(capture: Capture, record: Record) -> Iterator[str]:
-    turned_back = sum(one.deed is Deed.TURNED_BACK for one in _story(capture))
     if record.relayed:
         yield from _relayed(capture, record)
         return
+    turned_back = sum(one.deed is Deed.TURNED_BACK for one in _story(capture))
     if not turned_back:
         yield from _server_recorded(capture, record)
         return

@@ -103,6 +103,11 @@ def service_route(operator: Operator, authority_file: Path) -> Route:
     return Route(f"http://{HOST}", operator.address, authority_file)
 
 
+def numbers(one: Someone, other: Someone) -> tuple[str, str]:
+    """The safety numbers that two people see, each on the own phone."""
+    return one.self.safety_number(other.account), other.self.safety_number(one.account)
+
+
 def accounts(*people: Someone) -> list[str]:
     return [each.account for each in people]
 

@@ -12,9 +12,9 @@ from lab.messenger.content import Content
 from lab.messenger.wire import WireError
 from lab.model import Deed, Encryption
 from lab.stage.process import ChildError
-from tests.messenger.conftest import MAP, Enrol, Make, Someone
+from tests.messenger.conftest import MAP, Enrol, Make
 
-from .conftest import Operator, accounts, say
+from .conftest import Operator, accounts, numbers, say
 
 GHOST = "the-ghost"
 
@@ -29,10 +29,6 @@ def quiet(operator: Operator) -> None:
     """Nothing is left of the test before."""
     operator.act(stop={})
     operator.texts()
-
-
-def numbers(one: Someone, other: Someone) -> tuple[str, str]:
-    return one.self.safety_number(other.account), other.self.safety_number(one.account)
 
 
 # A device

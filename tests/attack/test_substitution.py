@@ -19,7 +19,7 @@ from lab.service.server import RunningService
 from lab.stage.process import ChildError
 from tests.messenger.conftest import HOST, MAP, Enrol, Make, Someone
 
-from .conftest import Operator, accounts, say
+from .conftest import Operator, accounts, numbers, say
 
 ENGINES = [one for one in Encryption if one is not Encryption.OLM]
 
@@ -34,10 +34,6 @@ def quiet(operator: Operator) -> None:
     """Nothing is left of the test before."""
     operator.act(stop={})
     operator.texts()
-
-
-def numbers(one: Someone, other: Someone) -> tuple[str, str]:
-    return one.self.safety_number(other.account), other.self.safety_number(one.account)
 
 
 def refused(*people: Someone) -> list[str]:
