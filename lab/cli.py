@@ -353,7 +353,7 @@ def _clients(options: argparse.Namespace) -> int:
 
 def _explain(options: argparse.Namespace) -> int:
     """Name every field of the envelopes in one message of a recording: its bytes, what it is for, who can read it."""
-    from lab.inference import OBSERVERS_OWN
+    from lab.calibration import OBSERVERS_OWN
     from lab.mail import messages, names
     from lab.model import Observer
     from lab.record import Record
@@ -458,7 +458,7 @@ def _report(matrices: Iterator[LeakMatrix], options: argparse.Namespace, pause: 
         judged.append(matrix)
         pause()
         print_matrix(matrix, console, evidence=options.evidence)
-    from lab.matrix import exit_status
+    from lab.model import exit_status
     from lab.report.as_json import to_json
     from lab.report.as_text import print_summary
 

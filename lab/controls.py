@@ -16,8 +16,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from lab import detect, device_copy, planting
+from lab.calibration import OBSERVERS_OWN
 from lab.detect import http1, sqlite, tls
-from lab.inference import MESSAGE_REQUEST, OBSERVERS_OWN, payloads
+from lab.inference import MESSAGE_REQUEST, payloads
 from lab.model import (
     INFERRED_ONLY,
     TEXTS,

@@ -6,7 +6,7 @@ Every other module speaks in these types; nothing here knows how a thing is meas
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -261,6 +261,16 @@ class LeakMatrix:
     @property
     def columns(self) -> tuple[Observer, ...]:
         return tuple(dict.fromkeys(cell.observer for cell in self.cells))
+
+
+def exit_status(matrices: Iterable[LeakMatrix]) -> int:
+    """1 if any claim fails; else 3 if anything is inconclusive or a matrix is empty; else 0."""
+    matrices = tuple(matrices)
+    cells = [cell for matrix in matrices for cell in matrix.cells]
+    if any(cell.failed for cell in cells):
+        return 1
+    open_cells = any(cell.exposure is Exposure.INCONCLUSIVE for cell in cells)
+    return 3 if open_cells or not all(matrix.cells for matrix in matrices) else 0
 
 
 class Event(StrEnum):

@@ -185,6 +185,15 @@ class Stage:
         """A further process for the same run, in a folder of its own: it ends when the stage does."""
         return self._ground.start(name, self._ground.folder(name), arguments)
 
+    def prepare(self, module: str) -> None:
+        """Further processes that are started from now on need this module."""
+        self._ground.starter.prepare(module)
+
+    def clear(self) -> None:
+        """End what a session takes place in, when there will be no further one: taps, attackers and service."""
+        for child in (*self.children, *self._attackers.values()):
+            child.close()
+
     def end(self) -> None:
         """End all processes now, those of all lanes; whoever waits for one of them gets a ChildError."""
         self._ground.end()
