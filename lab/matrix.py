@@ -44,12 +44,13 @@ def judge(capture: Capture) -> LeakMatrix:
     cells: dict[tuple[SecretName, Observer], Cell] = {}
     made: list[Control] = list(arrival.values())
     inferences: list[Inference] = []
+    try:
+        detector, alike = detect.Detector(capture.secrets, detect.RECORD), detect.Alike()
+    except ValueError as error:
+        raise LabError(f"the capture of {capture.story.scenario} cannot be judged: {error}") from error
     for observer in capture.story.observers:
         record = Record(capture, observer)
-        try:
-            search = detect.find(capture.secrets, record.observations, detect.RECORD)
-        except ValueError as error:
-            raise LabError(f"the capture of {capture.story.scenario} cannot be judged: {error}") from error
+        search = detector.search(record.observations, alike=alike)
         estimates = inference.estimate(capture, record)
         detected = controls.detects(record, capture.secrets)
         inferences += estimates.inferences
