@@ -2,7 +2,7 @@
 
 Each line of standard input is answered with one line of standard output:
 
-- `{"judge": PATH, "observer": NAME}` judges one observer's part of a recording: `{"ok": {"matrix": …}}`, a part of the
+- `{"judge": PATH, "observers": [NAME, …]}` judges what these observers got: `{"ok": {"matrix": …}}`, a part of the
   matrix, for lab/stage/judges.py
 - one that cannot be judged is an answer too: `{"ok": {"refused": "…"}}`, the sentence of the LabError
 
@@ -32,29 +32,19 @@ def main(commands: Iterable[str], answers: TextIO) -> None:
         answers.write(json.dumps(message) + "\n")
         answers.flush()
 
-    recordings = _Recordings()
     for line in commands:
         command = json.loads(line)
         try:
-            matrix = recordings.judge(Path(command["judge"]), Observer(command["observer"]))
+            matrix = _part(capture.read(Path(command["judge"])), tuple(map(Observer, command["observers"])))
         except LabError as error:
             say({"ok": {"refused": str(error)}})
         else:
             say({"ok": {"matrix": base64.b64encode(pickle.dumps(matrix)).decode("ascii")}})
 
 
-class _Recordings:
-    """The recording that is being judged stays at hand for its other observers. None is written once it is complete."""
-
-    def __init__(self) -> None:
-        self._last: tuple[Path, Capture] | None = None
-
-    def judge(self, path: Path, observer: Observer) -> LeakMatrix:
-        if self._last is None or self._last[0] != path:
-            self._last = (path, capture.read(path))
-        recording = self._last[1]
-        claims = tuple(claim for claim in recording.claims if claim.observer is observer)
-        return judge(replace(recording, story=replace(recording.story, observers=(observer,)), claims=claims))
+def _part(recording: Capture, observers: tuple[Observer, ...]) -> LeakMatrix:
+    claims = tuple(claim for claim in recording.claims if claim.observer in observers)
+    return judge(replace(recording, story=replace(recording.story, observers=observers), claims=claims))
 
 
 def run() -> None:

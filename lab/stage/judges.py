@@ -20,6 +20,9 @@ MOST = 2
 JUDGE_SECONDS = 600.0
 """A guard, not a wait: a process that needs so long for one recording hangs."""
 
+_GET_THE_SAME = {Observer.INTERCEPTOR, Observer.SERVER, Observer.DEVICE}
+"""Observers whose records are alike: one judge decodes for all of them what they have in common."""
+
 _NEEDS = "lab.stage.judge_side"
 _JUDGE = f"from {_NEEDS} import run; run()"
 
@@ -27,7 +30,7 @@ _JUDGE = f"from {_NEEDS} import run; run()"
 class Judges:
     """Start them on a stage, with which they end; close them after that, for then no work waits for them any more.
 
-    Each column of a matrix is worked out from one observer's record alone, so they share each recording among them.
+    Each column of a matrix is worked out from one observer's record alone, so they share the columns among them.
     """
 
     def __init__(self, stage: Stage) -> None:
@@ -44,33 +47,38 @@ class Judges:
             self._free.put(self._waiting.pop())
 
     def judge(self, path: Path, observers: Iterable[Observer]) -> Sequence[Future[LeakMatrix]]:
-        """The parts of a matrix, for `joined`: one for each of `observers`.
+        """The parts of the matrix of `observers`, for `joined`: there is at least one.
 
         LabError comes out of each as out of `lab.matrix.judge`, and ChildError if a judge has died.
         """
-        return [self._work.submit(self._part, path.absolute(), observer) for observer in observers]
+        alike, others = ([one for one in observers if (one in _GET_THE_SAME) is it] for it in (True, False))
+        return [self._work.submit(self._part, path.absolute(), part) for part in (alike, others) if part]
 
     def close(self) -> None:
         self._work.shutdown()
 
-    def _part(self, path: Path, observer: Observer) -> LeakMatrix:
+    def _part(self, path: Path, observers: Sequence[Observer]) -> LeakMatrix:
         judge = self._free.get()
         try:
-            return _matrix_in(judge.ask({"judge": str(path), "observer": observer}, JUDGE_SECONDS))
+            return _matrix_in(judge.ask({"judge": str(path), "observers": observers}, JUDGE_SECONDS))
         finally:
             self._free.put(judge)
 
 
 def joined(parts: Sequence[LeakMatrix]) -> LeakMatrix:
-    """The matrix of a recording from those of each of its observers, of which there is at least one."""
+    """The matrix of a recording from its parts, of which there is at least one."""
     first = parts[0]
+    places = {observer: place for place, observer in enumerate(Observer)}
+    cells = sorted((cell for part in parts for cell in part.cells), key=lambda cell: places[cell.observer])
+    inferences = sorted((one for part in parts for one in part.inferences), key=lambda one: places[one.observer])
+    controls = dict.fromkeys(one for part in parts for one in part.controls)  # some are about no observer
     return LeakMatrix(
         scenario=first.scenario,
         title=first.title,
         mode=first.mode,
-        cells=tuple(cell for row in first.rows for part in parts for cell in part.cells if cell.secret is row),
-        inferences=tuple(one for part in parts for one in part.inferences),
-        controls=tuple(dict.fromkeys(one for part in parts for one in part.controls)),  # some are of all observers
+        cells=tuple(cell for row in first.rows for cell in cells if cell.secret is row),
+        inferences=tuple(inferences),
+        controls=tuple(sorted(controls, key=lambda one: places[one.observer] if one.observer else -1)),
         secrets=first.secrets,
     )
 
