@@ -41,7 +41,7 @@ class TestFileName:
         ]
 
     def test_a_language_without_phrases_is_refused(self, lesson, refused):
-        assert refused(lesson, "short.de.feature.md") == ["1: no step phrases for language 'de' yet; known: en"]
+        assert refused(lesson, "short.fr.feature.md") == ["1: no step phrases for language 'fr' yet; known: de, en"]
 
 
 class TestFirstLine:
