@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from lab.model import Capture, LeakMatrix
-    from lab.scenario.lesson import Lesson
+    from lab.scenario.errors import LessonError
     from lab.scenario.run import Session
 
 WRONG_USE = 2
@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=[mode.value for mode in Mode],
         help="keep only the scenarios of this mode (repeatable)",
     )
+    _add_language(run)
     run.add_argument("--json", metavar="FILE", help="also write the matrices as JSON; '-' is standard output")
     run.add_argument("--html", metavar="FILE", help="also write a report with all evidence as one HTML page")
     run.add_argument("--evidence", action="store_true", help=_EVIDENCE)
@@ -169,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     keys.set_defaults(command=_keys)
 
     listing = commands.add_parser("list", help="list the lessons", description=_list.__doc__)
+    _add_language(listing)
     listing.set_defaults(command=_list)
 
     check = commands.add_parser("check", help="validate lessons without running them", description=_check.__doc__)
@@ -178,6 +180,10 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="look for what keeps the lab from working", description=_doctor.__doc__)
     doctor.set_defaults(command=_doctor)
     return parser
+
+
+def _add_language(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--language", metavar="CODE", default="en", help="of the lesson: en (default) or de")
 
 
 def _add_scan_options(scan: argparse.ArgumentParser) -> None:
@@ -246,7 +252,7 @@ def _run(options: argparse.Namespace) -> int:
     with closing(open_starter()) as starter:  # first of all: it prepares while this process imports and reads
         from lab.scenario.run import hold
 
-        sessions = _sessions(options.lessons or [TOUR], options.mode or [*Mode])
+        sessions = _sessions(options.lessons or [TOUR], options.mode or [*Mode], options.language)
         with _Progress() as progress, closing(hold(sessions, options.captures, progress, starter)) as matrices:
             return _report(matrices, options, progress.pause)
 
@@ -400,39 +406,40 @@ def _read_e2ee(path: Path) -> Capture:
     return recording
 
 
-def _list(_: argparse.Namespace) -> int:
-    """List the lessons that ship, with what they take and the modes they show."""
-    from rich.table import Table
+def _list(options: argparse.Namespace) -> int:
+    """List the lessons that ship: the course in its order, then those beside it."""
+    from lab.report.lessons import print_lessons
+    from lab.scenario.library import shipped
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("lesson", "title", "minutes", "modes"):
-        table.add_column(heading)
-    for lesson in _shipped():
-        minutes = str(lesson.minutes.demo) if lesson.minutes else ""
-        modes = ", ".join(dict.fromkeys(scenario.mode for scenario in lesson.scenarios))
-        table.add_row(lesson.name, lesson.title, minutes, modes)
-    _console().print(table)
+    print_lessons(shipped(options.language), _console())
     return 0
 
 
 def _check(options: argparse.Namespace) -> int:
     """Validate lessons: every problem with file, line and, where one is near, the right word."""
-    from lab.scenario import LessonErrors, load
+    from lab.scenario import LessonErrors
+    from lab.scenario.checking import check
+    from lab.scenario.library import files
 
     wrong = 0
-    paths = options.files or _lesson_files()
+    remarks: list[LessonError] = []
+    paths = options.files or files()
     for path in paths:
         try:
-            load(path)
+            remarks += check(path)
         except LessonErrors as errors:
             wrong += len(errors.problems)
             sys.stderr.write("".join(f"{problem}\n" for problem in errors.problems))
+    sys.stdout.write("".join(f"{remark}\n" for remark in remarks))
     if wrong:
-        raise LabError(
-            f"{wrong} problem{'s' if wrong > 1 else ''} in {len(paths)} lesson{'s' if len(paths) > 1 else ''}"
-        )
-    sys.stdout.write(f"{len(paths)} lesson{'s' if len(paths) > 1 else ''}, no problem\n")
+        raise LabError(f"{_counted(wrong, 'problem')} in {_counted(len(paths), 'lesson')}")
+    could_be_better = f", {_counted(len(remarks), 'remark')}" if remarks else ""
+    sys.stdout.write(f"{_counted(len(paths), 'lesson')}{could_be_better}, no problem\n")
     return 0
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _doctor(_: argparse.Namespace) -> int:
@@ -483,48 +490,19 @@ def _write(file: str, text: str) -> None:
         raise LabError(f"{file}: cannot be written: {error.strerror}") from error
 
 
-def _sessions(names: Sequence[str], modes: Sequence[str]) -> list[Session]:
+def _sessions(names: Sequence[str], modes: Sequence[str], language: str) -> list[Session]:
+    from lab.scenario.library import chosen
     from lab.scenario.run import Session
 
-    named = [lesson for name in names for lesson in (_shipped() if name == "all" else [_find(name)])]
-    lessons = {lesson.path.resolve(): lesson for lesson in named}.values()  # each once, however often it was named
     sessions = [
         Session(lesson, scenario, number)
-        for lesson in lessons
+        for lesson in chosen(names, language)
         for number, scenario in enumerate(lesson.scenarios, start=1)
         if scenario.mode in modes
     ]
     if not sessions:
         raise LabError(f"no scenario of {', '.join(names)} is in mode {' or '.join(modes)}")
     return sessions
-
-
-def _find(name: str) -> Lesson:
-    """The lesson of this name, or in this file."""
-    from difflib import get_close_matches
-
-    from lab.scenario import load
-
-    shipped = {path.name.partition(".")[0]: path for path in _lesson_files()}
-    if name in shipped:
-        return load(shipped[name])
-    if Path(name).exists():
-        return load(Path(name))
-    near = get_close_matches(name, [*shipped, "all"], n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(shipped)}"
-    raise LabError(f"{name}: no lesson of this name and no such file; {hint}")
-
-
-def _shipped() -> list[Lesson]:
-    from lab.scenario import load
-
-    return [load(path) for path in _lesson_files()]
-
-
-def _lesson_files() -> list[Path]:
-    from lab.resources import folder
-
-    return sorted(folder("scenarios").glob("*.feature.md"))
 
 
 def _console(*, stderr: bool = False) -> Console:
