@@ -100,6 +100,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--captures", metavar="DIR", type=Path, help="keep the recordings in this folder")
     run.set_defaults(command=_run)
 
+    guide = commands.add_parser(
+        "guide", help="go through a lesson step by step: predict, watch, compare, explain", description=_guide.__doc__
+    )
+    _add_guide_options(guide)
+    guide.set_defaults(command=_guide)
+
     up = commands.add_parser(
         "up", help="keep a service and its observers running, and type messages", description=_up.__doc__
     )
@@ -180,6 +186,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_guide_options(guide: argparse.ArgumentParser) -> None:
+    guide.add_argument("lesson", nargs="?", default=TOUR, metavar="LESSON", help="its name or file (default: tour)")
+    guide.add_argument("--plain", action="store_true", help="linear text, one question at a time (default if piped)")
+    guide.add_argument("--language", metavar="LANGUAGE", help="en or de, for lessons that are there in both")
+    guide.add_argument("--cells", default="", metavar="LIST", help="ask for these only: body@server,password@network")
+    guide.add_argument("--answers", metavar="FILE", type=Path, help="play a transcript, or answers written by hand")
+    guide.add_argument("--transcript", metavar="FILE", type=Path, help="keep your answers in this new file")
+    guide.add_argument("--show", metavar="FILE", type=Path, help="print a transcript as Markdown, and exit")
+    guide.add_argument("--captures", metavar="DIR", type=Path, help="keep the recordings in this folder")
+
+
 def _add_scan_options(scan: argparse.ArgumentParser) -> None:
     scan.add_argument("paths", nargs="+", metavar="PATH", type=Path, help="a recording, any other file, or a folder")
     scan.add_argument(
@@ -249,6 +266,20 @@ def _run(options: argparse.Namespace) -> int:
         sessions = _sessions(options.lessons or [TOUR], options.mode or [*Mode])
         with _Progress() as progress, closing(hold(sessions, options.captures, progress, starter)) as matrices:
             return _report(matrices, options, progress.pause)
+
+
+def _guide(options: argparse.Namespace) -> int:
+    """Go through a lesson at your own pace: read, predict, lock, watch each step happen, compare, explain.
+
+    Exit status: 0 if you leave before the end; else as for lab run.
+    """
+    from lab.guide.command import Asked, guide, show
+
+    if options.show is not None:
+        sys.stdout.write(show(options.show))
+        return 0
+    asked = Asked(options.plain, options.cells, options.answers, options.transcript, options.captures)
+    return guide(_find(options.lesson, options.language), asked, _console())
 
 
 def _up(options: argparse.Namespace) -> int:
@@ -499,17 +530,28 @@ def _sessions(names: Sequence[str], modes: Sequence[str]) -> list[Session]:
     return sessions
 
 
-def _find(name: str) -> Lesson:
-    """The lesson of this name, or in this file."""
-    from difflib import get_close_matches
-
+def _find(name: str, language: str | None = None) -> Lesson:
+    """The lesson of this name, or in this file; in `language`, if that is asked for. LabError: there is none."""
+    path = _find_file(name)
     from lab.scenario import load
+
+    lesson = load(path)
+    if language in (None, lesson.language):
+        return lesson
+    other = path.with_name(f"{lesson.name}{'' if language == 'en' else f'.{language}'}.feature.md")
+    if not other.exists():
+        raise LabError(f"{lesson.name}: there is no version of this lesson in {language!r} ({other.name})")
+    return load(other)
+
+
+def _find_file(name: str) -> Path:
+    from difflib import get_close_matches
 
     shipped = {path.name.partition(".")[0]: path for path in _lesson_files()}
     if name in shipped:
-        return load(shipped[name])
+        return shipped[name]
     if Path(name).exists():
-        return load(Path(name))
+        return Path(name)
     near = get_close_matches(name, [*shipped, "all"], n=1)
     hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(shipped)}"
     raise LabError(f"{name}: no lesson of this name and no such file; {hint}")
