@@ -23,8 +23,8 @@ from typing import Self
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.markdown import Markdown
+from rich.padding import Padding
 from rich.segment import Segment
-from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
@@ -49,6 +49,8 @@ _STYLES = {
 }
 _VERDICTS = {Exposure.EXPOSED: "red", Exposure.INFERRED: "yellow", Exposure.HIDDEN: "green"}
 _TITLE = "bold reverse"
+_FIXED = "\u00a0"
+"""A space at which no line is broken."""
 _CHOSEN = "reverse"
 
 
@@ -78,24 +80,27 @@ def frame(view: View, words: Words, console: Console, scroll: int = 0, typed: st
     def drawn(what: RenderableType, at: ConsoleOptions = options) -> list[list[Segment]]:
         return console.render_lines(what, at, pad=True)
 
-    head = drawn(Text(f" {view.title} ", style=_TITLE, no_wrap=True, overflow="ellipsis"))
-    head = [Segment.adjust_line_length(head[0], width, Style.parse(_TITLE))]
+    title = Text(f" {view.title} ", style=_TITLE, no_wrap=True, overflow="ellipsis")
+    title.truncate(width, overflow="ellipsis", pad=True)
+    head = drawn(title)
     asked: list[RenderableType] = []
     if view.ask:
-        asked.append(Text(f" {view.ask}", style="bold"))
+        asked.append(Padding(Text(view.ask, style="bold"), (0, 1)))
     if view.typing:
         asked.append(Text(f" > {typed}▏", style="bold"))
     foot = [*(drawn(Group(*asked)) if asked else []), *drawn(_keys(view))]
     inner = options.update(width=width - 2)
-    body = [[Segment(" "), *line, Segment(" ")] for line in drawn(_blocks(view, words, width - 2), inner)]
     room = max(1, height - len(head) - len(foot) - 2)
+    body = drawn(_blocks(view, words, width - 2, roomy=True), inner)
+    if len(body) > room:
+        body = drawn(_blocks(view, words, width - 2, roomy=False), inner)
+    body = [[Segment(" "), *line, Segment(" ")] for line in body]
     scroll = max(0, min(scroll, len(body) - room))
     more = scroll + room < len(body)
     shown = body[scroll : scroll + room]
     shown += [[Segment(" " * width)]] * (room - len(shown))
-    below = "▼ " if more else ""
-    above = "▲ " if scroll else ""
-    rule = drawn(Text(f"{'─' * (width - 16)} {above}{below}{'Space / PgUp' if more or scroll else ''}", style="dim"))
+    further = f"{' ▲ PgUp' if scroll else ''}{' ▼ Space' if more else ''}"
+    rule = drawn(Text(f"{'─' * (width - len(further))}{further}", style="dim"))
     lines = [*head, [Segment(" " * width)], *shown, rule[0], *foot]
     return Frame([Segment.adjust_line_length(line, width) for line in lines[:height]], scroll, more)
 
@@ -103,33 +108,38 @@ def frame(view: View, words: Words, console: Console, scroll: int = 0, typed: st
 def _keys(view: View) -> Text:
     keys = Text(no_wrap=False)
     for key, what in view.keys:
-        keys.append(f" {key} ", style="reverse")
-        keys.append(f" {what.replace(' ', chr(0xA0))}  ")
+        keys.append(f"{_FIXED}{key}{_FIXED}", style="reverse")
+        keys.append(f"{_FIXED}{what.replace(' ', _FIXED)}  ")
     return keys
 
 
-def _blocks(view: View, words: Words, width: int) -> RenderableType:
+def _blocks(view: View, words: Words, width: int, *, roomy: bool) -> RenderableType:
+    """`roomy`: with empty lines between rows, to be read from afar."""
     parts: list[RenderableType] = []
+    below_heading = True
     for block in view.blocks:
-        if parts:
+        if not below_heading:
             parts.append(Text())
-        parts.append(_block(block, words, width))
+        parts.append(_block(block, words, width, roomy=roomy))
+        below_heading = isinstance(block, Say) and not block.text
     return Group(*parts)
 
 
-def _block(block: Block, words: Words, width: int) -> RenderableType:
+def _block(block: Block, words: Words, width: int, *, roomy: bool) -> RenderableType:
     match block:
         case Prose(text):
             return _narrow(Markdown(text), width)
         case Say(text, heading):
-            parts = [Text(heading, style="bold underline")] if heading else []
+            parts = [Text(heading, style="bold")] if heading else []
             return _narrow(Group(*parts, *([Text(text)] if text else [])), width)
         case Listed(lines, here):
-            return Group(*(_step(number, line, here) for number, line in enumerate(lines)))
+            between = [Text()] if roomy else []
+            steps = (_step(number, line, here) for number, line in enumerate(lines))
+            return Group(*(part for step in steps for part in (step, *between)))
         case Grid():
-            return _grid(block)
+            return _grid(block, roomy=roomy)
         case Picture():
-            return Group(*_picture(block, words, width))
+            return Group(*_picture(block, words, width, roomy=roomy))
         case Dump(lines):
             return Group(*(Text(line, overflow="fold") for line in lines))
 
@@ -149,8 +159,8 @@ def _step(number: int, line: str, here: int | None) -> Text:
     return Text(f"✓ {line}")
 
 
-def _grid(grid: Grid) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, expand=True)
+def _grid(grid: Grid, *, roomy: bool) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, expand=True, leading=int(roomy))
     table.add_column("", no_wrap=True)
     for column in grid.columns:
         table.add_column(column, no_wrap=True)
@@ -170,20 +180,22 @@ def _box(one: Box) -> Text:
     return text
 
 
-def _picture(picture: Picture, words: Words, width: int) -> Iterator[RenderableType]:
-    names = [stop.name or words.service for stop in picture.stops]
-    active = [stop.observer in picture.traffic and _some(picture, stop.observer) for stop in picture.stops]
-    boxes = [f"[{'● ' if is_active else ''}{name}]" for name, is_active in zip(names, active, strict=True)]
-    first = f"[{picture.participants}]"
-    spare = width - len(first) - sum(map(len, boxes))
-    each = spare // len(boxes) if boxes else 0
-    text = Text(first, style="bold", no_wrap=True)
-    for stop, name, is_active in zip(picture.stops, boxes, active, strict=True):
-        line = "═" if stop.encrypted else "─"
-        # Where they do not fit side by side they stand one below the other.
-        text.append(f"{line * (each - 1)}▶" if each > 1 else f"\n  {line * 2}▶ ", style="dim")
-        text.append(name, style="bold" if is_active else "")
-    yield text
+def _picture(picture: Picture, words: Words, width: int, *, roomy: bool) -> Iterator[RenderableType]:
+    names = [picture.participants, *(stop.name or words.service for stop in picture.stops)]
+    spare = width - sum(len(name) + 2 for name in names)
+    each = spare // len(picture.stops)
+    path, marks = Text(style="bold", no_wrap=True), ""
+    for name, stop in zip(names, (None, *picture.stops), strict=True):
+        if stop is not None:
+            line = "═" if stop.encrypted else "─"
+            # Where they do not fit side by side they stand one below the other.
+            path.append(f"{line * (each - 1)}▶" if each > 1 else f"\n {line * 2}▶ ", style="dim")
+        active = stop is not None and _some(picture, stop.observer)
+        path.append(f"[{'● ' if active and each <= 1 else ''}{name}]")
+        marks = marks.ljust(path.cell_len - len(name) // 2 - 2) + ("●" if active else "")
+    yield path
+    if each > 1 and marks.strip():
+        yield Text(marks, style="bold")
     yield Text(f"{words.tls}   {words.no_tls}", style="dim")
     if picture.during:
         yield Text()
@@ -195,6 +207,8 @@ def _picture(picture: Picture, words: Words, width: int) -> Iterator[RenderableT
             table.add_row(observer, amounts(one, words))
             if one.shown:
                 table.add_row("", Text(one.shown, no_wrap=True, overflow="ellipsis", style="cyan"))
+            if roomy:
+                table.add_row()
         yield table
 
 

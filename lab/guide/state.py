@@ -477,15 +477,16 @@ def _pages(state: State) -> list[tuple[Page, int]]:
 
 
 def _to(state: State, page: Page, part: int = 0) -> State:
-    state = replace(state, page=page, part=part, zoom=None)
+    before, state = state, replace(state, page=page, part=part, zoom=None)
     match page:
         case Page.PREDICT:
             open_ = (place for place in state.cells if place not in state.current.predictions)
             return replace(state, at=next(open_, state.cells[0] if state.cells else None))
         case Page.RESULT:
             table = _table(state)
-            first = next(iter(wrong(state.current)), table[0] if table else None)
-            return replace(state, at=state.at if state.at in table else first)
+            if before.page is not Page.RUN and state.at in table:
+                return state
+            return replace(state, at=next(iter(wrong(state.current)), table[0] if table else None))
         case Page.WRONG:
             return replace(state, at=wrong(state.current)[part])
     return state

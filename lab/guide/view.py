@@ -29,6 +29,9 @@ from lab.model import INFERRED_ONLY, Cell, Exposure, Observer
 
 UNKNOWN = "?"
 
+_NEAR = 3
+"""Steps that are shown at a time while the story is played."""
+
 
 class Mood(StrEnum):
     """What a face may show by a colour beside the words."""
@@ -175,7 +178,8 @@ class _Author:
             yield "Enter", words.play
         elif not (state.playing and state.page is Page.RUN):
             yield "Enter", words.lock if state.page is Page.LOCK else words.go_on
-        yield "b", words.back
+        if state.page is not Page.STORY:
+            yield "b", words.back
         if predicting or state.page is Page.RESULT:
             yield "←↑↓→", words.move
         if state.page in (Page.RESULT, Page.WRONG):
@@ -222,8 +226,10 @@ class _Author:
 
     def run(self) -> tuple[list[Block], str]:
         state, words, one = self.state, self.words, self.one
-        blocks: list[Block] = [Say("", words.happens), self._listed(one.done if state.waiting else one.released - 1)]
+        steps = self._listed(one.done if state.waiting else one.released - 1)
+        done = words.happens.format(done=max(one.done, 0), count=len(steps.lines))
         traffic, during = self._passed()
+        blocks: list[Block] = [Say("", done), _near(steps)]
         blocks.append(self._picture(traffic, during))
         if one.matrix is not None:
             return blocks, words.run_over
@@ -392,6 +398,14 @@ class _Author:
         )
         spot = (state.now, "zoom", at, state.depth)
         return View(spot, self._title(), tuple(blocks), zoom.end if last else "", keys)
+
+
+def _near(steps: Listed) -> Listed:
+    """The step of the moment with its neighbours: in a long story the others would push the picture off the page."""
+    if steps.here is None:
+        return steps
+    first = max(0, min(steps.here - 1, len(steps.lines) - _NEAR))
+    return Listed(steps.lines[first : first + _NEAR], steps.here - first)
 
 
 def _grid(boxes: Mapping[tuple[str, str], Box]) -> Grid:
