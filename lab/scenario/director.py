@@ -63,11 +63,23 @@ from lab.stage.stage import Stage, Venue
 _GOES_WRONG = (WireError, E2EEError, TooLongError, OperatorError, OpponentError, ChildError)
 
 
+type Pace = Callable[[Step | None, Venue], None]
+"""Is called before each step of the story, and with None when all are done. It may wait, for somebody who reads; what
+it raises ends the session there."""
+
+
 class _OtherwiseError(Exception):
     """The story went another way than the lesson tells it: one sentence."""
 
 
-def play(lesson: Lesson, scenario: Scenario, stage: Stage, capture: Path, progress: Callable[[str], None]) -> None:
+def play(
+    lesson: Lesson,
+    scenario: Scenario,
+    stage: Stage,
+    capture: Path,
+    progress: Callable[[str], None],
+    pace: Pace = lambda _step, _venue: None,
+) -> None:
     """Hold the conversation of `scenario` and write everything that was recorded into the new file `capture`.
 
     A conversation that breaks off or goes another way, and an observer that fails, are part of the record and judged as
@@ -98,7 +110,7 @@ def play(lesson: Lesson, scenario: Scenario, stage: Stage, capture: Path, progre
                     writer.add,
                     padded=scenario.padded,
                 )
-                _converse(scenario, cast, stage, venue, operator, writer, progress)
+                _converse(scenario, cast, stage, venue, operator, writer, progress, pace)
             except (*_GOES_WRONG, _OtherwiseError) as error:
                 writer.add(Missing(f"the conversation broke off: {error}"))
             progress("collecting what the observers got")
@@ -112,6 +124,7 @@ def _converse(
     operator: Operator,
     writer: Writer,
     progress: Callable[[str], None],
+    pace: Pace,
 ) -> None:
     opponents = Opponents(stage, venue, scenario)
     with Company(
@@ -133,11 +146,16 @@ def _converse(
         for who in cast.listeners:
             players[who].listen()
         direction = _Direction(cast, company, players, operator, opponents, writer)
-        for step in scenario.steps:
-            act = _ACTS.get(type(step.action))
-            if act is not None:  # else a step that prepares the stage or makes the claims
-                progress(step.text)
-                act(direction, step, step.action)
+        for step in acted(scenario):
+            pace(step, venue)
+            progress(step.text)
+            _ACTS[type(step.action)](direction, step, step.action)
+        pace(None, venue)
+
+
+def acted(scenario: Scenario) -> tuple[Step, ...]:
+    """The steps of the story; the others prepare the stage or make the claims."""
+    return tuple(step for step in scenario.steps if type(step.action) in _ACTS)
 
 
 class _Direction:

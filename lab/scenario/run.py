@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from lab import capture
 from lab.model import Encryption, LabError, LeakMatrix
@@ -17,6 +18,9 @@ from lab.scenario.lesson import Lesson, Scenario
 from lab.stage.judges import MOST, Judges, joined
 from lab.stage.stage import Stage, open_stage
 from lab.stage.starting import Starter
+
+if TYPE_CHECKING:
+    from lab.scenario.director import Pace
 
 type Progress = Callable[[str], None]
 """Is told in a few words what happens next."""
@@ -112,12 +116,17 @@ class _Held:
     parts: Sequence[Future[LeakMatrix]] = ()
 
 
-def perform(session: Session, stage: Stage, path: Path, progress: Progress) -> LeakMatrix:
-    """Hold one session on a running stage, record it in the new file `path`, and judge what was recorded."""
+def perform(
+    session: Session, stage: Stage, path: Path, progress: Progress, pace: Pace = lambda _step, _venue: None
+) -> LeakMatrix:
+    """Hold one session on a running stage, record it in the new file `path`, and judge what was recorded.
+
+    `pace` as in `lab.scenario.director.play`.
+    """
     from lab.matrix import judge  # a fifth of a second, which only those pay who judge in their own process
 
     _check_installed([session])
-    _record(session, stage, path, progress)
+    _record(session, stage, path, progress, pace)
     progress(f"{_name(session)}: searching the record")
     return judge(capture.read(path))
 
@@ -132,12 +141,14 @@ def _check_installed(sessions: Iterable[Session]) -> None:
             engine_for(encryption, os.urandom)
 
 
-def _record(session: Session, stage: Stage, path: Path, progress: Progress) -> None:
+def _record(
+    session: Session, stage: Stage, path: Path, progress: Progress, pace: Pace = lambda _step, _venue: None
+) -> None:
     from lab.scenario.director import play  # a third of a second, which passes while the stage starts
 
     name = _name(session)
     try:
-        play(session.lesson, session.scenario, stage, path, lambda what: progress(f"{name}: {what}"))
+        play(session.lesson, session.scenario, stage, path, lambda what: progress(f"{name}: {what}"), pace)
     except OSError as error:
         raise LabError(f"{path}: the recording failed: {error.strerror or error}") from error
 

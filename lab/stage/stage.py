@@ -254,6 +254,14 @@ class Stage:
         size = self.server.ask({"checkpoint": {}})["bytes"]
         return (venue.behind.directory / SERVER_RECORDING).read_bytes()[:size]
 
+    def recordings(self) -> tuple[tuple[Observer, Path, int], ...]:
+        """Where the taps record the session that goes on, and how many bytes of each file are whole lines by now.
+
+        Not what an attacker opens: that is no piece of what passes. ChildError.
+        """
+        taps = [one for one in self._recording if one[2].stem not in RECORD_WHAT_THEY_OPEN]
+        return tuple((observer, file, int(tap.ask({"checkpoint": {}})["bytes"])) for observer, tap, file in taps)
+
     def mark(self, secrets: Iterable[Secret]) -> None:
         """Let the taps mark the flows in which one of these can be read, for whoever looks at them. ChildError.
 
