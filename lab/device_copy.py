@@ -5,8 +5,8 @@ record, and tries the keys in the copy on it. On what was sent to the device tha
 the device sent, it goes as far as the copied keys lead (`Engine.overhear`, and the device's own sender keys). Keys that
 a message brings along (sender keys, keys of files) are used on what follows.
 
-A copied device of the lab holds no history: messages that were read are gone. A real one keeps them, and then a copy
-gives them away without any cryptography.
+Most devices of the lab hold no history: messages that were read are gone. Real ones keep them, and so do those of a
+lesson that says so; then a copy gives them away without any cryptography.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from lab.mail import ENVELOPE, FILE, Address, Carried, blobs, device_lists, from
 from lab.model import Capture, DeviceCopy, Direction, LabError, Observation, Observer, Secret
 from lab.record import Record
 
-STATE = "device.state"
-"""The place of what the device holds."""
+STATE, KEPT = "device.state", "device.message"
+"""Places: the keys that the device holds, messages that it keeps."""
 
 PLANTED = "planted"
 """Account of the stranger who writes the messages of the control."""
@@ -58,6 +58,7 @@ def with_copies(capture: Capture) -> Capture:
     found: list[Observation] = []
     for copy in capture.copies:
         found.append(_observation(copy, STATE, copy.state))
+        found += (_observation(copy, KEPT, message) for message in copy.messages)
         try:
             thief = _Thief(_engine(capture), copy, server, padded=capture.story.padded)
         except E2EEError as error:

@@ -349,7 +349,8 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class DeviceCopy:
-    """A copy of everything that the device of participant `who` held at `time`: `state` as lab.e2ee.device writes it.
+    """A copy of everything that the device of participant `who` held at `time`: `state` as lab.e2ee.device writes it,
+    and the `messages` that it keeps, as JSON.
 
     Only whoever is said to have it (the observer `device`) is judged by it.
     """
@@ -359,6 +360,7 @@ class DeviceCopy:
     number: int
     time: float
     state: bytes
+    messages: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,7 @@ from lab.guide.play import Player, check_folder
 from lab.guide.state import Event, Key, Plan, State, advance, begin, place_named, plan, wanted
 from lab.guide.view import view
 from lab.guide.words import words_for
-from lab.matrix import exit_status
-from lab.model import LabError
+from lab.model import LabError, exit_status
 from lab.scenario.lesson import Lesson
 
 _WIDTH = 100

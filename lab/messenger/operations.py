@@ -163,6 +163,10 @@ class Operations:
     def remove_member(self, conversation: str, account: str) -> None:
         self._wire.call("DELETE", f"/v1/conversations/{_quoted(conversation)}/members/{_quoted(account)}")
 
+    def set_lifetime(self, conversation: str, seconds: int | None) -> None:
+        """Have the service delete what is posted from now on after so long, 0: once it was read, None: never."""
+        self._wire.call("PUT", f"/v1/conversations/{_quoted(conversation)}/lifetime", {"seconds": seconds})
+
     def post(self, conversation: str, body: dict[str, Any]) -> None:
         self._wire.call("POST", f"/v1/conversations/{_quoted(conversation)}/messages", body)
 

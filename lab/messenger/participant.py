@@ -26,6 +26,7 @@ from lab.e2ee.protocol import E2EEError
 from lab.messenger import attachments
 from lab.messenger.contacts import Contacts, NoKeysError
 from lab.messenger.content import Content, from_json, to_json
+from lab.messenger.history import History
 from lab.messenger.log_view import LogView
 from lab.messenger.mailbox import Mailbox, Prepared, Waiting
 from lab.messenger.operations import Arrived, Members, Operations, read_event
@@ -80,7 +81,8 @@ class Participant:
     is held against its log (see `lab.messenger.log_view`). `number` is that of a device that is not in its store yet.
     `key_log` is as in Wire. `fall_back`: asked with the name of an account for which the service has no keys, or which
     sent something that is not sealed, whether to go on with it without encryption; an app that does not ask its user
-    has its answer ready.
+    has its answer ready. `keeps`: messages stay on the device once they were sent or read, until they disappear by
+    `clock` (seconds since the epoch); what is told has the time of this machine, whatever that clock says.
 
     WireError and E2EEError come out of every method that speaks to the service; LabError: the device store cannot be
     used, or the encryption is not installed.
@@ -99,6 +101,8 @@ class Participant:
         key_log: Path | None = None,
         number: int = 1,
         fall_back: Callable[[str], bool] = lambda _: False,
+        keeps: bool = False,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.person = person
         self._fall_back = fall_back
@@ -111,6 +115,7 @@ class Participant:
         self._operations = Operations(self._wire)
         self._store = DeviceStore(device_path)
         self._mailbox = Mailbox(self._store)
+        self._history = History(self._store, clock, keeps=keeps)
         self._encrypted: _Encrypted | None = None
         if engine is not None:
             self._encrypted = _Encrypted(
@@ -147,7 +152,9 @@ class Participant:
         self._publish()
 
     def resume(self) -> None:
-        """Log in with a device that was used before, and post what it has sealed and perhaps not posted."""
+        """Open the app on a device that was used before: delete what has disappeared by now, log in, and post what was
+        sealed and perhaps not posted."""
+        self._history.tidy()
         self._log_in(self._operations.log_in)
         self._publish()
         for prepared in self._mailbox.pending():
@@ -191,6 +198,10 @@ class Participant:
         if self._encrypted is None:
             return DeviceState(self.person.account, self._number)
         return self._encrypted.sealing.copy()
+
+    def kept(self) -> tuple[bytes, ...]:
+        """The messages that this device keeps, as JSON: what a thief with the unlocked phone reads without any key."""
+        return self._history.kept()
 
     # Who the others are
 
@@ -264,6 +275,10 @@ class Participant:
             self._events.close()
             self._events = None
 
+    @property
+    def listening(self) -> bool:
+        return self._events is not None
+
     def start_conversation(self, accounts: Sequence[str], title: str = "") -> str:
         """A new conversation with `accounts`; returns its id. One with a title is a group, however many it has."""
         conversation = self._operations.start_conversation(accounts, title)
@@ -280,6 +295,20 @@ class Participant:
         self._operations.remove_member(conversation, account)
         if self._encrypted is not None:
             self._encrypted.sealing.renew(conversation)
+
+    def set_timer(self, conversation: str, seconds: int) -> None:
+        """Let messages disappear so many seconds after they were sent or read, those of everybody; 0: let them stay.
+
+        With encryption it is the apps that delete, and the service does not know of it. Without, the service does.
+        """
+        if self._encrypted is not None:
+            self._history.set_timer(conversation, seconds)
+        else:
+            self._operations.set_lifetime(conversation, seconds or None)
+
+    def switch_on_vanish_mode(self, conversation: str) -> None:
+        """Ask the service to delete what is posted from now on, once everybody has read it."""
+        self._operations.set_lifetime(conversation, 0)
 
     def send(self, conversation: str, recipients: Sequence[str], content: Content) -> str:
         """Send `content` to `recipients`, which are the other members of `conversation`; returns the message's id.
@@ -298,7 +327,8 @@ class Participant:
             self._encrypted.contacts.check(account)
         if self._encrypted.log is not None:
             self._encrypted.log.refresh()
-        sealable = replace(prepared, fields=attachments.store(content, self._operations))
+        fields = {**attachments.store(content, self._operations), **self._history.fields(conversation)}
+        sealable = replace(prepared, fields=fields)
         try:
             return self._seal(self._encrypted, sealable)
         except NoKeysError as error:
@@ -317,7 +347,9 @@ class Participant:
             return message
         moment, prepared = self._post(prepared)
         self._say_content(Deed.SENT, moment, prepared.id, ", ".join(prepared.recipients), prepared.content)
-        self._mailbox.posted(prepared.id)
+        kept = Changes()
+        self._history.keep(prepared.id, self.person.account, prepared.content, prepared.fields, kept)
+        self._mailbox.posted(prepared.id, kept)
         return prepared.id
 
     def discard(self, prepared: Prepared) -> None:
@@ -419,7 +451,8 @@ class Participant:
             return
         with self._refusing(arrived.id, arrived.sender, forget):
             unsealed = self._encrypted.sealing.open(arrived)
-            fields = attachments.check(unsealed.fields)
+            timer = self._history.hear(arrived.conversation, unsealed.fields, unsealed.changes)
+            fields = {**attachments.check(unsealed.fields), **timer}
         group = arrived.conversation if arrived.shared else ""
         waiting = Waiting(arrived.id, arrived.sender, fields, unsealed.used_up, group)
         self._mailbox.receive(waiting, arrived.sequence, unsealed.changes)
@@ -439,7 +472,9 @@ class Participant:
                 self._confirm(waiting.id, state)
         title = self._title(waiting.group)
         self._say_content(Deed.READ, time.time(), waiting.id, waiting.sender, content, title)
-        self._mailbox.shown(waiting.id)
+        kept = Changes()
+        self._history.keep(waiting.id, waiting.sender, content, waiting.fields, kept)
+        self._mailbox.shown(waiting.id, kept)
         return content
 
     def _title(self, group: str) -> str:

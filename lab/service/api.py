@@ -14,6 +14,7 @@ from lab.service.config import Config
 from lab.service.conversations import Conversations
 from lab.service.devices import Devices
 from lab.service.events import Events, stream
+from lab.service.lifetimes import Lifetimes
 from lab.service.messages import Messages
 from lab.service.openapi import SECURITY
 
@@ -72,8 +73,8 @@ def add_account_operations(api: APIBlueprint, accounts: Accounts, events: Events
         return schemas.Keys(name=name, bundle=accounts.keys(name))
 
 
-def add_conversation_operations(api: APIBlueprint, conversations: Conversations) -> None:
-    """Conversations and their members."""
+def add_conversation_operations(api: APIBlueprint, conversations: Conversations, lifetimes: Lifetimes) -> None:
+    """Conversations, their members, and how long messages are kept."""
 
     @api.post("/conversations")
     @api.input(schemas.NewConversation)
@@ -101,6 +102,14 @@ def add_conversation_operations(api: APIBlueprint, conversations: Conversations)
     def remove_member(conversation: str, account: str) -> Response:
         conversations.remove(session().account, conversation, account)
         return _nothing()
+
+    @api.put("/conversations/<conversation>/lifetime")
+    @api.input(schemas.Lifetime)
+    @api.output(schemas.Lifetime)
+    @api.doc(summary="Say how long the content of messages is kept from now on", security=SECURITY)
+    def set_lifetime(conversation: str, json_data: schemas.Lifetime) -> schemas.Lifetime:
+        lifetimes.set(session().account, conversation, json_data.seconds)
+        return json_data
 
 
 def add_message_operations(api: APIBlueprint, messages: Messages) -> None:

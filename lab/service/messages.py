@@ -11,6 +11,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from lab.service.conversations import no_conversation
 from lab.service.devices import check_device
+from lab.service.lifetimes import Lifetimes
 from lab.service.problems import ProblemError
 from lab.service.schemas import Attachment, Message, MessageStatus, NewMessage, Posted, Receipt, State
 from lab.service.storage import Storage, devices, envelopes, members, messages, receipts
@@ -51,8 +52,9 @@ _AS_READ = (
     .order_by(messages.c.sequence)
 )
 _ONE = _AS_READ.where(messages.c.id == bindparam("message"))
-_ALL = _AS_READ.where(messages.c.conversation == bindparam("conversation"))
-_NEXT = _AS_READ.where(messages.c.sequence > bindparam("after")).limit(_BATCH)
+_kept = messages.c.deleted.is_(None)
+_ALL = _AS_READ.where(messages.c.conversation == bindparam("conversation"), _kept)
+_NEXT = _AS_READ.where(messages.c.sequence > bindparam("after"), _kept).limit(_BATCH)
 _NEXT_OF_OTHERS = _NEXT.where(messages.c.sender != bindparam("reader"))
 _NEXT_FOR_DEVICE = _NEXT.where(
     or_(messages.c.sender != bindparam("reader"), messages.c.device.is_distinct_from(bindparam("device"))),
@@ -71,9 +73,16 @@ _RECEIPTS = (
 class Messages:
     """The messages of one service; `publish` is told the accounts a message is for once it is stored."""
 
-    def __init__(self, storage: Storage, clock: Callable[[], float], publish: Callable[[Iterable[str]], None]) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        clock: Callable[[], float],
+        lifetimes: Lifetimes,
+        publish: Callable[[Iterable[str]], None],
+    ) -> None:
         self._storage = storage
         self._clock = clock
+        self._lifetimes = lifetimes
         self._publish = publish
 
     def post(self, sender: str, conversation: str, new: NewMessage) -> Posted:
@@ -93,7 +102,8 @@ class Messages:
                 _check_addresses(addresses, {(each.recipient, each.device) for each in new.envelopes})
             # Inside the transaction: writers take turns, so times are in the order of the sequence numbers.
             posted = Posted(id=new.id or str(uuid4()), time=self._clock())
-            connection.execute(_ADD_MESSAGE, _row(sender, conversation, new, posted))
+            lifetime = self._lifetimes.of(connection, conversation)
+            connection.execute(_ADD_MESSAGE, {**_row(sender, conversation, new, posted), "lifetime": lifetime})
             if new.envelopes:
                 connection.execute(
                     _ADD_ENVELOPES,
@@ -110,6 +120,7 @@ class Messages:
 
         Raises ProblemError: 404 for others than members, 422 for a device that `reader` does not have.
         """
+        self._lifetimes.expire()
         about = {"reader": reader, "device": device, "conversation": conversation}
         with self._storage.reading() as connection:
             _addresses(connection, conversation, reader)
@@ -122,13 +133,15 @@ class Messages:
 
         Without a device those that others sent to `reader`, else those for this device, sent by any other one.
         """
+        self._lifetimes.expire()
         about = {"reader": reader, "device": device, "after": sequence}
         statement: Select[Any] = _NEXT_OF_OTHERS if device is None else _NEXT_FOR_DEVICE
         with self._storage.reading() as connection:
             return [Message(**_fields(row)) for row in connection.execute(statement, about)]
 
     def status(self, reader: str, device: int | None, message: str) -> MessageStatus:
-        """A message and its receipts; raises ProblemError as `of` does."""
+        """A message and its receipts, also once its content was deleted; raises ProblemError as `of` does."""
+        self._lifetimes.expire()
         with self._storage.reading() as connection:
             if device is not None:
                 check_device(connection, reader, device)
@@ -150,6 +163,8 @@ class Messages:
                 raise ProblemError(403, "Only a recipient can acknowledge a message.")
             row = {"message": message, "account": recipient, "state": state, "time": self._clock()}
             first = connection.execute(_ACKNOWLEDGE, row).scalar_one()
+        if state == "read":
+            self._lifetimes.vanish(message)
         return Receipt(account=recipient, state=state, time=first)
 
 

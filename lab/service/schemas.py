@@ -10,6 +10,7 @@ from lab.service.fields import Bytes, Device, Name, Seconds, Shape
 
 MAX_MEMBERS = 64
 MAX_DEVICES = 16
+MAX_LIFETIME = 24 * 60 * 60
 _MAX_ATTACHMENT = 512 * 1024
 _MAX_BUNDLE = 8 * 1024
 
@@ -84,6 +85,15 @@ class Members(Shape):
 
     conversation: str
     members: list[Name]
+
+
+class Lifetime(Shape):
+    """How long text and attachment of a message are kept from when it is posted.
+
+    0: until every other member has read it; null: for good.
+    """
+
+    seconds: Annotated[int, Field(ge=0, le=MAX_LIFETIME)] | None
 
 
 class Attachment(Shape):

@@ -208,10 +208,13 @@ class Stage:
         return self._ground.start(name, directory, arguments)
 
     @contextmanager
-    def session(self, mode: Mode, host: str, writer: Writer, attackers: Attackers = NOBODY) -> Iterator[Venue]:
+    def session(
+        self, mode: Mode, host: str, writer: Writer, attackers: Attackers = NOBODY, *, overwrites: bool = False
+    ) -> Iterator[Venue]:
         """Open the service for one conversation; on leaving, write what every observer got.
 
-        With TLS the service wants nothing else: it sends whoever comes without to https://.
+        With TLS the service wants nothing else: it sends whoever comes without to https://. What it deletes stays in
+        its files as SQLite leaves it there by itself, unless it `overwrites` that.
 
         Close all participants before leaving: the taps wait for their connections to end. What an observer could not
         deliver is written as `Missing` and judged as such; ChildError only while opening. A session that is left by an
@@ -224,7 +227,7 @@ class Stage:
                 "open": {
                     "database": str(directory / "database.sqlite"),
                     "log": str(directory / "service.log"),
-                    "secure_delete": True,
+                    "secure_delete": overwrites,
                 }
             }
         )["port"]
@@ -241,6 +244,10 @@ class Stage:
             self.service.ask({"close": port})
         except ChildError as error:
             writer.add(Missing(str(error), Observer.DATABASE))
+
+    def advance(self, venue: Venue, seconds: float) -> None:
+        """Let the clock of the service at `venue` go forward: what is to be deleted by then is. ChildError."""
+        self.service.ask({"advance": {"port": venue.behind.service[1], "seconds": seconds}})
 
     def snapshot(self, venue: Venue, writer: Writer) -> None:
         """Write what every observer has got so far of the session at `venue`, which goes on.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -235,6 +236,7 @@ class Someone:
     account: str = ""
     transparency: bool = False
     fall_back: Callable[[str], bool] = lambda _: False
+    clock: Callable[[], float] | None = None
     statements: list[Statement] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -250,6 +252,8 @@ class Someone:
             transparency=self.transparency,
             number=self.number,
             fall_back=self.fall_back,
+            keeps=self.clock is not None,
+            clock=self.clock or time.time,
         )
 
     def told(self, deed: Deed) -> list[Statement]:
@@ -291,10 +295,12 @@ def make(tmp_path: Path, service_route: Route) -> Iterator[Make]:
             number: int = 1,
             transparency: bool = False,
             fall_back: Callable[[str], bool] = lambda _: False,
+            clock: Callable[[], float] | None = None,
         ) -> Someone:
-            """Somebody new, or a further device of the account of `like`."""
+            """Somebody new, or a further device of the account of `like`. With a `clock`, the app keeps messages."""
             account = like.account if like else ""
-            made = Someone(tmp_path / f"{who}.db", route, encryption, padded, number, account, transparency, fall_back)
+            device = tmp_path / f"{who}.db"
+            made = Someone(device, route, encryption, padded, number, account, transparency, fall_back, clock)
             stack.enter_context(made.self)
             return made
 

@@ -39,6 +39,7 @@ EXPECTED = {
     ("get", "/v1/conversations"): {"200", "401"},
     ("post", "/v1/conversations/{conversation}/members"): {"200", "401", "404", *WITH_BODY},
     ("delete", "/v1/conversations/{conversation}/members/{account}"): {"204", "401", "404"},
+    ("put", "/v1/conversations/{conversation}/lifetime"): {"200", "401", "404", *WITH_BODY},
     ("post", "/v1/conversations/{conversation}/messages"): {"201", "401", "404", "409", *WITH_BODY},
     ("get", "/v1/conversations/{conversation}/messages"): {"200", "401", "404", "422"},
     ("get", "/v1/messages/{message}"): {"200", "401", "404", "422"},
