@@ -99,6 +99,7 @@ messages = Table(
     Column("attachment", LargeBinary),
     Column("device", Integer),  # of the sender; it may have left the list since
     Column("shared", LargeBinary),
+    Column("commitment", LargeBinary),
     Index("messages_conversation", "conversation", "sequence"),
     # A sequence number is never given twice, not even after the last message has been deleted.
     sqlite_autoincrement=True,
@@ -130,6 +131,26 @@ blobs = Table(
     Column("account", ForeignKey("accounts.name"), nullable=False),
     Column("created", Float, nullable=False),
     Column("data", LargeBinary, nullable=False),
+)
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("account", ForeignKey("accounts.name"), primary_key=True),
+    Column("display_name", Text, nullable=False),
+    Column("status", Text, nullable=False),
+)
+reports = Table(
+    "reports",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("created", Float, nullable=False),
+    Column("message", Text, nullable=False),  # which may be gone by now
+    Column("sender", ForeignKey("accounts.name"), nullable=False),
+    Column("reporter", ForeignKey("accounts.name"), nullable=False),
+    Column("text", Text),
+    Column("file", Text),
+    Column("blob", Text),
+    Column("finding", Text, nullable=False),
 )
 log_key = Table(
     "log_key",
