@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -235,6 +235,8 @@ class Someone:
     account: str = ""
     transparency: bool = False
     fall_back: Callable[[str], bool] = lambda _: False
+    reporting: Mapping[str, bool] = field(default_factory=dict)
+    """How the app commits and reports, as in Participant."""
     statements: list[Statement] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -250,6 +252,7 @@ class Someone:
             transparency=self.transparency,
             number=self.number,
             fall_back=self.fall_back,
+            **self.reporting,
         )
 
     def told(self, deed: Deed) -> list[Statement]:
@@ -291,10 +294,12 @@ def make(tmp_path: Path, service_route: Route) -> Iterator[Make]:
             number: int = 1,
             transparency: bool = False,
             fall_back: Callable[[str], bool] = lambda _: False,
+            **reporting: bool,
         ) -> Someone:
             """Somebody new, or a further device of the account of `like`."""
             account = like.account if like else ""
-            made = Someone(tmp_path / f"{who}.db", route, encryption, padded, number, account, transparency, fall_back)
+            device = tmp_path / f"{who}.db"
+            made = Someone(device, route, encryption, padded, number, account, transparency, fall_back, reporting)
             stack.enter_context(made.self)
             return made
 
@@ -310,8 +315,9 @@ def enrol(make: Make) -> Enrol:
         encryption: Encryption | None = Encryption.PQXDH,
         padded: bool = False,
         transparency: bool = False,
+        **reporting: bool,
     ) -> list[Someone]:
-        people = [make(name, encryption, padded=padded, transparency=transparency) for name in names]
+        people = [make(name, encryption, padded=padded, transparency=transparency, **reporting) for name in names]
         for person in people:
             person.join()
         return people
