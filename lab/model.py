@@ -316,6 +316,10 @@ class Deed(StrEnum):
     """The app asked its user whether to go on with `peer` without end-to-end encryption, and the user agreed."""
     TURNED_BACK = "turned back"
     """It ended a connection before it said anything there, because of the certificate that it was shown: `reason`."""
+    SAW_PROFILE = "saw the profile"
+    """The app has shown what `peer` says about themselves: `text`."""
+    REPORTED = "reported"
+    """It has shown the operator what `peer` wrote in `message`."""
     REFUSED = "refused"
     """What arrived was not authentic, came twice, or was from somebody whose identity has changed: see `reason`."""
 

@@ -29,8 +29,8 @@ _MOST_VERSIONS = 2**32 - 1
 class Arrived:
     """A message as the service delivers it. `device` None: its sender said nothing of a device.
 
-    `plain` has text and attachment as the service can read them; `envelope` and `shared` are None or base64, so far as
-    that is kept to.
+    `plain` has text and attachment as the service can read them; `envelope`, `shared` and `commitment` are None or
+    base64, so far as that is kept to.
     """
 
     id: str
@@ -41,6 +41,7 @@ class Arrived:
     plain: Mapping[str, Any]
     envelope: str | None
     shared: str | None
+    commitment: str | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -72,6 +73,14 @@ class Members:
 
     conversation: str
     accounts: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What an account says about itself to all others, the service included."""
+
+    display_name: str
+    status: str
 
 
 type Address = tuple[str, int | None]
@@ -173,6 +182,18 @@ class Operations:
     def acknowledge(self, message: str, state: str) -> None:
         self._wire.call("POST", f"/v1/messages/{_quoted(message)}/receipts", {"state": state})
 
+    def put_profile(self, profile: Profile) -> None:
+        self._wire.call("PUT", "/v1/profile", {"display_name": profile.display_name, "status": profile.status})
+
+    def profile(self, account: str) -> Profile:
+        """What an account says about itself."""
+        answer = self._wire.call("GET", f"/v1/accounts/{_quoted(account)}/profile")
+        return Profile(_text(answer, "display_name"), _text(answer, "status"))
+
+    def report(self, body: dict[str, Any]) -> str:
+        """Show the operator a message; returns the report's id."""
+        return _text(self._wire.call("POST", "/v1/reports", body), "id")
+
     def upload(self, data: bytes) -> str:
         """Store bytes; returns the id under which anybody who knows it gets them."""
         return _text(self._wire.upload("/v1/blobs", data), "id")
@@ -208,7 +229,10 @@ def read_event(name: str, fields: Mapping[str, Any]) -> Arrived | Members | None
             _text(fields, "sender"),
             None if fields.get("device") is None else _number(fields, "device"),
             {part: fields.get(part) for part in ("text", "attachment")},
-            *(None if fields.get(part) is None else _text(fields, part) for part in ("envelope", "shared")),
+            *(
+                None if fields.get(part) is None else _text(fields, part)
+                for part in ("envelope", "shared", "commitment")
+            ),
         )
     if name == "members":
         members = fields.get("members")

@@ -17,6 +17,8 @@ from lab.service.events import Events, stream
 from lab.service.lifetimes import Lifetimes
 from lab.service.messages import Messages
 from lab.service.openapi import SECURITY
+from lab.service.profiles import Profiles
+from lab.service.reports import Reports
 
 _STREAM_RESPONSES: dict[int | str, Any] = {
     200: {"description": "A stream", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
@@ -142,6 +144,34 @@ def add_message_operations(api: APIBlueprint, messages: Messages) -> None:
     @api.doc(summary="Acknowledge a message", security=SECURITY, responses=[403])
     def acknowledge(message: str, json_data: schemas.NewReceipt) -> schemas.Receipt:
         return messages.acknowledge(session().account, message, json_data.state)
+
+
+def add_profile_operations(api: APIBlueprint, profiles: Profiles) -> None:
+    """Profiles."""
+
+    @api.put("/profile")
+    @api.input(schemas.NewProfile)
+    @api.output(schemas.Profile)
+    @api.doc(summary="Say something about oneself", security=SECURITY)
+    def put_profile(json_data: schemas.NewProfile) -> schemas.Profile:
+        return profiles.put(session().account, json_data)
+
+    @api.get("/accounts/<name>/profile")
+    @api.output(schemas.Profile)
+    @api.doc(summary="Get what someone says about themselves", security=SECURITY)
+    def get_profile(name: str) -> schemas.Profile:
+        return profiles.of(name)
+
+
+def add_report_operations(api: APIBlueprint, reports: Reports) -> None:
+    """Reports to the operator."""
+
+    @api.post("/reports")
+    @api.input(schemas.NewReport)
+    @api.output(schemas.FiledReport, 201)
+    @api.doc(summary="Report a message to the operator", security=SECURITY, responses=[403, 404])
+    def report(json_data: schemas.NewReport) -> schemas.FiledReport:
+        return reports.add(session().account, json_data)
 
 
 def add_event_operations(

@@ -15,6 +15,8 @@ from lab.service.api import (
     add_conversation_operations,
     add_event_operations,
     add_message_operations,
+    add_profile_operations,
+    add_report_operations,
     public_api,
 )
 from lab.service.authentication import member_blueprint
@@ -32,6 +34,8 @@ from lab.service.messages import Messages
 from lab.service.openapi import configure_openapi
 from lab.service.passwords import Passwords
 from lab.service.problems import register_problem_handlers
+from lab.service.profiles import Profiles
+from lab.service.reports import Reports
 from lab.service.storage import Storage
 from lab.service.throttle import LoginThrottle
 
@@ -68,6 +72,8 @@ class ServiceApp(APIFlask):
         add_log_operations(member_api, key_log)
         add_conversation_operations(member_api, conversations, self._lifetimes)
         add_message_operations(member_api, messages)
+        add_profile_operations(member_api, Profiles(self._storage))
+        add_report_operations(member_api, Reports(self._storage, config.clock))
         add_event_operations(member_api, config, devices, conversations, messages, self._events)
         add_blob_operations(member_api, Blobs(self._storage, config.clock))
 

@@ -33,7 +33,7 @@ _ADDRESSES = (
 _ADD_MESSAGE = insert(messages)
 _ADD_ENVELOPES = insert(envelopes)
 
-_joined = messages.join(
+joined = messages.join(
     members,
     and_(
         members.c.conversation == messages.c.conversation,
@@ -41,6 +41,7 @@ _joined = messages.join(
         members.c.joined < messages.c.sequence,
     ),
 )
+"""The messages that the account `reader` may see: those of conversations it is in, posted since it joined them."""
 _addressed = and_(
     envelopes.c.message == messages.c.id,
     envelopes.c.recipient == bindparam("reader"),
@@ -48,7 +49,7 @@ _addressed = and_(
 )
 _AS_READ = (
     select(messages, envelopes.c.data, envelopes.c.message.label("addressed"))
-    .select_from(_joined.outerjoin(envelopes, _addressed))
+    .select_from(joined.outerjoin(envelopes, _addressed))
     .order_by(messages.c.sequence)
 )
 _ONE = _AS_READ.where(messages.c.id == bindparam("message"))
@@ -62,7 +63,7 @@ _NEXT_FOR_DEVICE = _NEXT.where(
     or_(envelopes.c.message.is_not(None), messages.c.text.is_not(None), messages.c.attachment.is_not(None)),
 )
 
-_SENDER = select(messages.c.sender).select_from(_joined).where(messages.c.id == bindparam("message"))
+_SENDER = select(messages.c.sender).select_from(joined).where(messages.c.id == bindparam("message"))
 # Sets what is there already, as only what is written is returned.
 _ACKNOWLEDGE = upsert(receipts).on_conflict_do_update(set_={"time": receipts.c.time}).returning(receipts.c.time)
 _RECEIPTS = (
@@ -148,7 +149,7 @@ class Messages:
             about = {"reader": reader, "device": device, "message": message}
             row = connection.execute(_ONE, about).one_or_none()
             if row is None:
-                raise _no_message()
+                raise no_message()
             found = connection.execute(_RECEIPTS, {"message": message})
             history = [Receipt(account=each.account, state=each.state, time=each.time) for each in found]
         return MessageStatus(**_fields(row), receipts=history)
@@ -158,7 +159,7 @@ class Messages:
         with self._storage.writing() as connection:
             sender = connection.scalar(_SENDER, {"reader": recipient, "message": message})
             if sender is None:
-                raise _no_message()
+                raise no_message()
             if sender == recipient:
                 raise ProblemError(403, "Only a recipient can acknowledge a message.")
             row = {"message": message, "account": recipient, "state": state, "time": self._clock()}
@@ -215,6 +216,7 @@ def _row(sender: str, conversation: str, new: NewMessage, posted: Posted) -> dic
         "attachment": attachment.data if attachment else None,
         "device": new.device,
         "shared": new.shared,
+        "commitment": new.commitment,
     }
 
 
@@ -234,8 +236,10 @@ def _fields(row: Row[Any]) -> dict[str, Any]:
         "attachment": attachment,
         "envelope": row.data,
         "shared": row.shared if row.addressed else None,
+        "commitment": row.commitment if row.addressed else None,
     }
 
 
-def _no_message() -> ProblemError:
+def no_message() -> ProblemError:
+    """The answer to whoever may not see a message, whether or not there is one."""
     return ProblemError(404, "There is no such message.")

@@ -108,6 +108,7 @@ messages = Table(
     Column("shared", LargeBinary),
     Column("lifetime", Integer),  # as in `lifetimes` when it was posted
     Column("deleted", Float),  # when its text and attachment were; who wrote to whom and when stays
+    Column("commitment", LargeBinary),
     Index("messages_conversation", "conversation", "sequence"),
     Index("messages_expiring", "created", sqlite_where=text("lifetime > 0 AND deleted IS NULL")),
     # A sequence number is never given twice, not even after the last message has been deleted.
@@ -140,6 +141,26 @@ blobs = Table(
     Column("account", ForeignKey("accounts.name"), nullable=False),
     Column("created", Float, nullable=False),
     Column("data", LargeBinary, nullable=False),
+)
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("account", ForeignKey("accounts.name"), primary_key=True),
+    Column("display_name", Text, nullable=False),
+    Column("status", Text, nullable=False),
+)
+reports = Table(
+    "reports",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("created", Float, nullable=False),
+    Column("message", Text, nullable=False),  # which may be gone by now
+    Column("sender", ForeignKey("accounts.name"), nullable=False),
+    Column("reporter", ForeignKey("accounts.name"), nullable=False),
+    Column("text", Text),
+    Column("file", Text),
+    Column("blob", Text),
+    Column("finding", Text, nullable=False),
 )
 log_key = Table(
     "log_key",
