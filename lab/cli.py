@@ -177,6 +177,19 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("files", nargs="*", metavar="FILE", type=Path, help="lesson files (default: all that ship)")
     check.set_defaults(command=_check)
 
+    handout = commands.add_parser(
+        "handout", help="print a lesson: a sheet for learners and one for teachers", description=_handout.__doc__
+    )
+    handout.add_argument("lesson", metavar="LESSON", help="a lesson's name or file")
+    _add_language(handout)
+    handout.add_argument("--html", metavar="FILE", help="where to write it (default: LESSON-handout.html); '-': here")
+    handout.set_defaults(command=_handout)
+
+    new = commands.add_parser("new", help="begin a lesson of your own, which runs at once", description=_new.__doc__)
+    new.add_argument("name", metavar="NAME", help="how the lesson is called: small letters, digits and hyphens")
+    _add_language(new)
+    new.set_defaults(command=_new)
+
     doctor = commands.add_parser("doctor", help="look for what keeps the lab from working", description=_doctor.__doc__)
     doctor.set_defaults(command=_doctor)
     return parser
@@ -435,6 +448,35 @@ def _check(options: argparse.Namespace) -> int:
         raise LabError(f"{_counted(wrong, 'problem')} in {_counted(len(paths), 'lesson')}")
     could_be_better = f", {_counted(len(remarks), 'remark')}" if remarks else ""
     sys.stdout.write(f"{_counted(len(paths), 'lesson')}{could_be_better}, no problem\n")
+    return 0
+
+
+def _new(options: argparse.Namespace) -> int:
+    """Write NAME.feature.md into this folder, or NAME.de.feature.md: a short lesson that can be run, to be changed."""
+    from lab.scenario.skeleton import skeleton
+
+    file_name, text = skeleton(options.name, options.language)
+    try:
+        with Path(file_name).open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise LabError(f"{file_name} exists already; give another name") from None
+    sys.stdout.write(f"{file_name} is written. Next: lab check {file_name}, then lab run {file_name}\n")
+    return 0
+
+
+def _handout(options: argparse.Namespace) -> int:
+    """Write one HTML page to print: the learner's sheet with empty tables, and the teacher's with the answers."""
+    from lab.report.handout import to_handout
+    from lab.scenario.languages import ORIGINAL
+    from lab.scenario.library import find
+
+    lesson = find(options.lesson, options.language)
+    code = "" if lesson.language == ORIGINAL else f".{lesson.language}"
+    file = options.html or f"{lesson.name}-handout{code}.html"
+    _write(file, to_handout(lesson))
+    if file != "-":
+        sys.stdout.write(f"{file} is written; open it in a browser to print it\n")
     return 0
 
 
