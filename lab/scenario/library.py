@@ -50,6 +50,11 @@ def chosen(names: Sequence[str], language: str = ORIGINAL) -> Iterator[Lesson]:
     yield from {lesson.path.resolve(): lesson for lesson in named}.values()
 
 
+def names() -> list[str]:
+    """How the lessons that ship are called."""
+    return list(_by_name())
+
+
 def require(language: str) -> None:
     """LabError: lessons cannot be written in the language of this code."""
     if language not in LANGUAGES:
