@@ -39,8 +39,9 @@ from lab.model import (
     TlsKeys,
 )
 
-FORMAT = 2
-"""1: first format. 2: with copies of devices, and the story says how messages were encrypted."""
+FORMAT = 3
+"""1: first format. 2: with copies of devices, and the story says how messages were encrypted. 3: a copied device may
+keep messages."""
 
 SUFFIX = ".capture.jsonl"
 

@@ -101,6 +101,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--captures", metavar="DIR", type=Path, help="keep the recordings in this folder")
     run.set_defaults(command=_run)
 
+    guide = commands.add_parser(
+        "guide", help="go through a lesson step by step: predict, watch, compare, explain", description=_guide.__doc__
+    )
+    _add_guide_options(guide)
+    guide.set_defaults(command=_guide)
+
     up = commands.add_parser(
         "up", help="keep a service and its observers running, and type messages", description=_up.__doc__
     )
@@ -186,6 +192,17 @@ def _add_language(command: argparse.ArgumentParser) -> None:
     command.add_argument("--language", metavar="CODE", default="en", help="of the lesson: en (default) or de")
 
 
+def _add_guide_options(guide: argparse.ArgumentParser) -> None:
+    guide.add_argument("lesson", nargs="?", default=TOUR, metavar="LESSON", help="its name or file (default: tour)")
+    guide.add_argument("--plain", action="store_true", help="linear text, one question at a time (default if piped)")
+    _add_language(guide)
+    guide.add_argument("--cells", default="", metavar="LIST", help="ask for these only: body@server,password@network")
+    guide.add_argument("--answers", metavar="FILE", type=Path, help="play a transcript, or answers written by hand")
+    guide.add_argument("--transcript", metavar="FILE", type=Path, help="keep your answers in this new file")
+    guide.add_argument("--show", metavar="FILE", type=Path, help="print a transcript as Markdown, and exit")
+    guide.add_argument("--captures", metavar="DIR", type=Path, help="keep the recordings in this folder")
+
+
 def _add_scan_options(scan: argparse.ArgumentParser) -> None:
     scan.add_argument("paths", nargs="+", metavar="PATH", type=Path, help="a recording, any other file, or a folder")
     scan.add_argument(
@@ -255,6 +272,21 @@ def _run(options: argparse.Namespace) -> int:
         sessions = _sessions(options.lessons or [TOUR], options.mode or [*Mode], options.language)
         with _Progress() as progress, closing(hold(sessions, options.captures, progress, starter)) as matrices:
             return _report(matrices, options, progress.pause)
+
+
+def _guide(options: argparse.Namespace) -> int:
+    """Go through a lesson at your own pace: read, predict, lock, watch each step happen, compare, explain.
+
+    Exit status: 0 if you leave before the end; else as for lab run.
+    """
+    from lab.guide.command import Asked, guide, show
+    from lab.scenario.library import find
+
+    if options.show is not None:
+        sys.stdout.write(show(options.show))
+        return 0
+    asked = Asked(options.plain, options.cells, options.answers, options.transcript, options.captures)
+    return guide(find(options.lesson, options.language), asked, _console())
 
 
 def _up(options: argparse.Namespace) -> int:
@@ -359,7 +391,7 @@ def _clients(options: argparse.Namespace) -> int:
 
 def _explain(options: argparse.Namespace) -> int:
     """Name every field of the envelopes in one message of a recording: its bytes, what it is for, who can read it."""
-    from lab.inference import OBSERVERS_OWN
+    from lab.calibration import OBSERVERS_OWN
     from lab.mail import messages, names
     from lab.model import Observer
     from lab.record import Record
@@ -465,7 +497,7 @@ def _report(matrices: Iterator[LeakMatrix], options: argparse.Namespace, pause: 
         judged.append(matrix)
         pause()
         print_matrix(matrix, console, evidence=options.evidence)
-    from lab.matrix import exit_status
+    from lab.model import exit_status
     from lab.report.as_json import to_json
     from lab.report.as_text import print_summary
 

@@ -5,8 +5,8 @@ record, and tries the keys in the copy on it. On what was sent to the device tha
 the device sent, it goes as far as the copied keys lead (`Engine.overhear`, and the device's own sender keys). Keys that
 a message brings along (sender keys, keys of files) are used on what follows.
 
-A copied device of the lab holds no history: messages that were read are gone. A real one keeps them, and then a copy
-gives them away without any cryptography.
+Most devices of the lab hold no history: messages that were read are gone. Real ones keep them, and so do those of a
+lesson that says so; then a copy gives them away without any cryptography.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from lab.e2ee.padding import pad, unpad
 from lab.e2ee.prekeys import Handed
 from lab.e2ee.protocol import E2EEError
 from lab.e2ee.textbook_rsa import TooLongError
-from lab.mail import Address, Carried, blobs, device_lists, from_base64, json_object, messages
+from lab.mail import ENVELOPE, FILE, Address, Carried, blobs, device_lists, from_base64, json_object, messages
 from lab.model import Capture, DeviceCopy, Direction, LabError, Observation, Observer, Secret
 from lab.record import Record
 
-STATE, ENVELOPE, FILE = "device.state", "opened.envelope", "opened.file"
-"""Places: what the device holds, messages that opened, files that opened."""
+STATE, KEPT = "device.state", "device.message"
+"""Places: the keys that the device holds, messages that it keeps."""
 
 PLANTED = "planted"
 """Account of the stranger who writes the messages of the control."""
@@ -58,6 +58,7 @@ def with_copies(capture: Capture) -> Capture:
     found: list[Observation] = []
     for copy in capture.copies:
         found.append(_observation(copy, STATE, copy.state))
+        found += (_observation(copy, KEPT, message) for message in copy.messages)
         try:
             thief = _Thief(_engine(capture), copy, server, padded=capture.story.padded)
         except E2EEError as error:

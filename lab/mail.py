@@ -12,12 +12,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lab.e2ee.identity import DeviceList, read_device_list
 from lab.e2ee.protocol import E2EEError
 from lab.model import Capture
-from lab.record import Exchange
+
+if TYPE_CHECKING:
+    from lab.record import Exchange
 
 _POST = re.compile(r"POST /v1/conversations/([^/ ]+)/messages ")
 _DEVICE_LIST = re.compile(
@@ -26,6 +28,9 @@ _DEVICE_LIST = re.compile(
 
 _LATEST = 2.0**37
 """Some time after the year 6000."""
+
+ENVELOPE, FILE = "opened.envelope", "opened.file"
+"""The places of messages and files that somebody has opened."""
 
 type Address = tuple[str, int]
 """Account and device number."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from lab import controls, detect, device_copy, inference
 from lab.model import (
@@ -31,20 +31,26 @@ WINDOW_BEFORE, WINDOW_MATCH, WINDOW_AFTER = 48, 256, 48
 
 
 def judge(capture: Capture) -> LeakMatrix:
-    """Who could read what, according to `capture`. The same capture gives the same matrix."""
-    capture = device_copy.with_copies(capture)
+    """Who could read what, according to `capture`. The same capture gives the same matrix.
+
+    LabError: it cannot be judged. No observer's column depends on another one, so a capture whose story names fewer of
+    them gives a part of the matrix.
+    """
+    if Observer.DEVICE in capture.story.observers:
+        capture = device_copy.with_copies(capture)
     names = tuple(dict.fromkeys([secret.name for secret in capture.secrets] + list(capture.facts)))
     claims = {(claim.secret, claim.observer): claim.exposure for claim in capture.claims}
     arrival = {name: controls.travelled(capture, name) for name in names}
     cells: dict[tuple[SecretName, Observer], Cell] = {}
     made: list[Control] = list(arrival.values())
     inferences: list[Inference] = []
+    try:
+        detector, alike = detect.Detector(capture.secrets, detect.RECORD), detect.Alike()
+    except ValueError as error:
+        raise LabError(f"the capture of {capture.story.scenario} cannot be judged: {error}") from error
     for observer in capture.story.observers:
         record = Record(capture, observer)
-        try:
-            search = detect.find(capture.secrets, record.observations, detect.RECORD)
-        except ValueError as error:
-            raise LabError(f"the capture of {capture.story.scenario} cannot be judged: {error}") from error
+        search = detector.search(record.observations, alike=alike)
         estimates = inference.estimate(capture, record)
         detected = controls.detects(record, capture.secrets)
         inferences += estimates.inferences
@@ -84,16 +90,6 @@ def judge(capture: Capture) -> LeakMatrix:
 def _nothing_recorded(claim: Claim) -> Cell:
     reason = "the recording holds nothing that this claim could be compared with"
     return Cell(claim.secret, claim.observer, Exposure.INCONCLUSIVE, reason, (), claim.exposure)
-
-
-def exit_status(matrices: Iterable[LeakMatrix]) -> int:
-    """1 if any claim fails; else 3 if anything is inconclusive or a matrix is empty; else 0."""
-    matrices = tuple(matrices)
-    cells = [cell for matrix in matrices for cell in matrix.cells]
-    if any(cell.failed for cell in cells):
-        return 1
-    open_cells = any(cell.exposure is Exposure.INCONCLUSIVE for cell in cells)
-    return 3 if open_cells or not all(matrix.cells for matrix in matrices) else 0
 
 
 def _read(

@@ -6,7 +6,7 @@ Every other module speaks in these types; nothing here knows how a thing is meas
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -263,6 +263,16 @@ class LeakMatrix:
         return tuple(dict.fromkeys(cell.observer for cell in self.cells))
 
 
+def exit_status(matrices: Iterable[LeakMatrix]) -> int:
+    """1 if any claim fails; else 3 if anything is inconclusive or a matrix is empty; else 0."""
+    matrices = tuple(matrices)
+    cells = [cell for matrix in matrices for cell in matrix.cells]
+    if any(cell.failed for cell in cells):
+        return 1
+    open_cells = any(cell.exposure is Exposure.INCONCLUSIVE for cell in cells)
+    return 3 if open_cells or not all(matrix.cells for matrix in matrices) else 0
+
+
 class Event(StrEnum):
     """What a tap notes about its own record, beside the observations."""
 
@@ -306,6 +316,10 @@ class Deed(StrEnum):
     """The app asked its user whether to go on with `peer` without end-to-end encryption, and the user agreed."""
     TURNED_BACK = "turned back"
     """It ended a connection before it said anything there, because of the certificate that it was shown: `reason`."""
+    SAW_PROFILE = "saw the profile"
+    """The app has shown what `peer` says about themselves: `text`."""
+    REPORTED = "reported"
+    """It has shown the operator what `peer` wrote in `message`."""
     REFUSED = "refused"
     """What arrived was not authentic, came twice, or was from somebody whose identity has changed: see `reason`."""
 
@@ -339,7 +353,8 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class DeviceCopy:
-    """A copy of everything that the device of participant `who` held at `time`: `state` as lab.e2ee.device writes it.
+    """A copy of everything that the device of participant `who` held at `time`: `state` as lab.e2ee.device writes it,
+    and the `messages` that it keeps, as JSON.
 
     Only whoever is said to have it (the observer `device`) is judged by it.
     """
@@ -349,6 +364,7 @@ class DeviceCopy:
     number: int
     time: float
     state: bytes
+    messages: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

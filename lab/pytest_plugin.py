@@ -132,7 +132,7 @@ class ScenarioItem(pytest.Item):
         self._session = session_to_hold
 
     def runtest(self) -> None:
-        from lab.matrix import exit_status
+        from lab.model import exit_status
         from lab.scenario.run import perform
 
         stage = self.config.stash.setdefault(_STAGE, _SharedStage()).get()

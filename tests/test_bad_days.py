@@ -14,10 +14,9 @@ from pathlib import Path
 import pytest
 
 from lab import resources
-from lab.matrix import exit_status
 from lab.messenger.content import Content
 from lab.messenger.participant import Participant
-from lab.model import Exposure, LeakMatrix, Observer, SecretName
+from lab.model import Exposure, LeakMatrix, Observer, SecretName, exit_status
 from lab.scenario import load, run
 from lab.scenario.run import Session, perform
 from lab.scenario.vocabulary import ON_STAGE

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = {
     "lab.model": 0,
     "lab.resources": 0,
+    "lab.calibration": 0,
     "lab.private": 0,
     "lab": 0,
     "lab.detect": 1,

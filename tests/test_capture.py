@@ -283,10 +283,10 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_capture_of_a_newer_lab_says_so(small: Path) -> None:
-    small.write_bytes(small.read_bytes().replace(b'"format": 2', b'"format": 3', 1))
+    small.write_bytes(small.read_bytes().replace(b'"format": 3', b'"format": 4', 1))
     with pytest.raises(CaptureError) as caught:
         capture.read(small)
-    assert str(caught.value) == f"{small}: capture format 3 is newer than this lab knows (2); update the lab"
+    assert str(caught.value) == f"{small}: capture format 4 is newer than this lab knows (3); update the lab"
 
 
 def test_a_capture_of_the_first_format_is_read(small: Path) -> None:

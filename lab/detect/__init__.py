@@ -10,7 +10,7 @@ from __future__ import annotations
 from lab.detect.budget import RECORD, Limits
 from lab.detect.patterns import Wanted
 from lab.detect.salted import Session
-from lab.detect.search import Detector, Search, find
+from lab.detect.search import Alike, Detector, Search, find
 from lab.detect.walk import GaveUp
 
-__all__ = ["RECORD", "Detector", "GaveUp", "Limits", "Search", "Session", "Wanted", "find"]
+__all__ = ["RECORD", "Alike", "Detector", "GaveUp", "Limits", "Search", "Session", "Wanted", "find"]

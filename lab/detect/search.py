@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain
+from typing import NamedTuple
 
 from lab.detect import across, http1
 from lab.detect.across import Joined
@@ -37,6 +38,32 @@ class Search:
     sources: tuple[Observation, ...]
 
 
+class _Walked(NamedTuple):
+    """What a batch holds: hits, as in source 0; texts that may hold salts; what may be a digest; what was given up."""
+
+    hits: tuple[Hit, ...]
+    texts: tuple[bytes, ...]
+    tokens: tuple[Token, ...]
+    gave_up: tuple[str, ...]
+
+
+class Alike:
+    """What one detector has made of the parts of a recording: what several observers got alike is decoded once.
+
+    The same object for all searches of a recording, by the same detector.
+    """
+
+    def __init__(self) -> None:
+        self._walked: dict[tuple[object, ...], _Walked] = {}
+
+    def walked(self, root: View, walk: Callable[[View], _Walked]) -> _Walked:
+        """What `walk` makes of `root`, or has made of another one that is equal to it."""
+        key = (root.data, root.place, root.codings, root.starts, root.ends)
+        if key not in self._walked:
+            self._walked[key] = walk(root)
+        return self._walked[key]
+
+
 class Detector:
     """Looks for one set of secrets. Built once, used for any number of searches, which do not change it."""
 
@@ -54,6 +81,7 @@ class Detector:
         observations: Sequence[Observation],
         session: Session | None = None,
         expired: Callable[[], bool] | None = None,
+        alike: Alike | None = None,
     ) -> Search:
         """Search everything observed for every secret and its decoys.
 
@@ -62,9 +90,11 @@ class Detector:
         decoders is kept. The findings are ordered by source and position. Any observed bytes are fine.
 
         `session` is what earlier searches of the same recording have seen, and learns from this one. `expired` is asked
-        now and then; once it is true, the rest is given up.
+        now and then; once it is true, the rest is given up. `alike` remembers what searches of the same recording have
+        made of its parts.
         """
         session = Session() if session is None else session
+        alike = Alike() if alike is None else alike
         sources = reassemble(observations)
         hits: list[Hit] = []
         gave_up: list[GaveUp] = []
@@ -75,16 +105,26 @@ class Detector:
             hits += rows
             gave_up += reasons
         for root, joined in batches(sources, _declared_codings(sources)):
-            budget = Budget(self._limits, expired)
-            for view, text, found in walk(root, self._patterns, budget):
-                hits += (_at_source(Hit.of(view, match, 0), joined) for match in found)
-                if text is not None and view.depth <= _SALTED_DEPTH:
-                    session.note(text.data)
-                    digests += ((token, joined) for token in tokens(text))
-            gave_up += (GaveUp(joined.pieces[0][1].source, root.place, why) for why in budget.reasons)
+            walked = alike.walked(root, lambda root: self._walk(root, Budget(self._limits, expired)))
+            hits += (_at_source(hit, joined) for hit in walked.hits)
+            for text in walked.texts:
+                session.note(text)
+            digests += ((token, joined) for token in walked.tokens)
+            gave_up += (GaveUp(joined.pieces[0][1].source, root.place, why) for why in walked.gave_up)
         hits += self._with_salts(digests, session)
         hits += self._split(sources)
         return Search(_findings(hits, sources, self._limits.findings), tuple(gave_up), sources)
+
+    def _walk(self, root: View, budget: Budget) -> _Walked:
+        hits: list[Hit] = []
+        texts: list[bytes] = []
+        digests: list[Token] = []
+        for view, text, found in walk(root, self._patterns, budget):
+            hits += (Hit.of(view, match, 0) for match in found)
+            if text is not None and view.depth <= _SALTED_DEPTH:
+                texts.append(text.data)
+                digests += tokens(text)
+        return _Walked(tuple(hits), tuple(texts), tuple(digests), budget.reasons)
 
     def _split(self, sources: Sequence[Observation]) -> Iterator[Hit]:
         """What is only whole once several messages are put together; the hit says where its first part stands."""

@@ -95,9 +95,9 @@ class Builder:
             self.size += len(filler)
             self._starts.append(self.size)
 
-    def mark(self) -> None:
-        """A value starts here, though it does follow what came before."""
-        self._starts.append(self.size)
+    def mark(self, ahead: int = 0) -> None:
+        """A value starts here, or so many bytes ahead, though it does follow what came before."""
+        self._starts.append(self.size + ahead)
 
     def end(self, *offsets: int) -> None:
         """Stretches end at these offsets, which may be behind what was added so far."""

@@ -3,8 +3,8 @@
 It is not from a specification. It is the state of `identity`, `prekeys`, `session` and `groups` (or of whichever engine
 stands in their place) for one device, as bytes of those modules, so that a copy can be judged where no device is.
 
-Left out: messages. A device of the lab keeps none that was read, and what is about to be sent or shown is not keys. A
-real one has a history, and a copy of it gives all of that away without any cryptography.
+Left out: messages. What is about to be sent or shown is not keys, and nor is a history of what was. A real device has
+one, and a copy of it gives all of that away without any cryptography (see `lab.messenger.history`).
 
 Wire form, lengths in bytes (numbers and blocks as in `codec`), every list in ascending order of its names:
 

@@ -44,12 +44,17 @@ class Delivery:
 def commit(content: bytes, random: Random) -> tuple[bytes, bytes]:
     """(opening, commitment), 32 bytes each: the first for the inside of the envelope, the second for beside it."""
     opening = random(KEY)
-    return opening, _commitment(content, opening)
+    return opening, commitment(content, opening)
 
 
-def check(content: bytes, opening: bytes, commitment: bytes) -> None:
-    """E2EEError: `commitment` is not one to `content` with this `opening`."""
-    if len(opening) != KEY or not hmac.compare_digest(_commitment(content, opening), commitment):
+def commitment(content: bytes, opening: bytes) -> bytes:
+    """The commitment to `content` that `opening`, 32 bytes, opens."""
+    return hmac.digest(opening, blocks(COMMITMENT_LABEL, content), "sha256")
+
+
+def check(content: bytes, opening: bytes, committed: bytes) -> None:
+    """E2EEError: `committed` is not a commitment to `content` with this `opening`."""
+    if len(opening) != KEY or not hmac.compare_digest(commitment(content, opening), committed):
         raise E2EEError("a message is not the one that its sender has committed to")
 
 
@@ -61,6 +66,11 @@ def stamp(service_key: bytes, delivery: Delivery, commitment: bytes) -> bytes:
 def file_content(key: FileKey) -> bytes:
     """A file as content to commit to."""
     return json.dumps(key.to_json(), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def message_content(text: str, file: FileKey | None) -> bytes:
+    """A message with a text ("": none) and perhaps a file as content to commit to."""
+    return blocks(text.encode(), b"" if file is None else file_content(file))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +131,6 @@ def review_ciphertexts(reports: Iterable[CiphertextReport], service_key: bytes) 
         file = verify_ciphertext(report, service_key)
         seen.setdefault(hashlib.sha256(report.blob).digest(), file)
     return tuple(seen.values())
-
-
-def _commitment(content: bytes, opening: bytes) -> bytes:
-    return hmac.digest(opening, blocks(COMMITMENT_LABEL, content), "sha256")
 
 
 def _stamp(service_key: bytes, label: bytes, delivery: Delivery, stamped: bytes) -> bytes:

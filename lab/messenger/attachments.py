@@ -14,6 +14,14 @@ from lab.messenger.operations import Operations
 
 
 @dataclass(frozen=True, slots=True)
+class SealedFile:
+    """A file that is sealed already, and the key that goes into the message."""
+
+    blob: bytes
+    key: FileKey
+
+
+@dataclass(frozen=True, slots=True)
 class Attachment:
     """Where the blob of a file is, and the key to it."""
 
@@ -32,16 +40,17 @@ class Attachment:
         raise E2EEError("this is not a file in a message")
 
 
-def store(content: Content, operations: Operations) -> dict[str, Any]:
-    """The fields of a message with `content`, whose file is at the service by then. WireError: it could not be stored.
+def store(content: Content, operations: Operations, sealed: SealedFile | None = None) -> dict[str, Any]:
+    """The fields of a message with `content`, whose file is at the service by then: as it was `sealed`, or sealed now.
 
-    E2EEError: the file, or its name, is too long.
+    WireError: it could not be stored. E2EEError: the file, or its name, is too long.
     """
     fields: dict[str, Any] = {"text": content.text} if content.text else {}
     if content.file is not None:
         name = content.file.name
-        blob, key = seal_file(name, media_type(name), content.file.data, os.urandom)
-        fields["attachment"] = Attachment(operations.upload(blob), key).to_json()
+        if sealed is None:
+            sealed = SealedFile(*seal_file(name, media_type(name), content.file.data, os.urandom))
+        fields["attachment"] = Attachment(operations.upload(sealed.blob), sealed.key).to_json()
     return fields
 
 

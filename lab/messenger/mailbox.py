@@ -94,9 +94,9 @@ class Mailbox:
         """What was perhaps not posted, the oldest first."""
         return (Prepared.from_bytes(data) for _, data in self._store.rows(Table.OUTBOX))
 
-    def posted(self, message: str) -> None:
-        """Forget a message: it was posted, or never will be."""
-        changes = Changes()
+    def posted(self, message: str, changes: Changes | None = None) -> None:
+        """Forget a message: it was posted, or never will be. `changes` are made with that."""
+        changes = changes or Changes()
         changes.drop(Table.OUTBOX, message)
         # If this is lost, the message is posted again, and the service knows its id.
         self._store.commit(changes, hurry=False)
@@ -119,9 +119,9 @@ class Mailbox:
         """The message that is to be shown next."""
         return next((Waiting.from_bytes(data) for _, data in self._store.rows(Table.INBOX)), None)
 
-    def shown(self, message: str) -> None:
-        """Forget a message: the app has it now, or never will."""
-        changes = Changes()
+    def shown(self, message: str, changes: Changes | None = None) -> None:
+        """Forget a message: the app has it now, or never will. `changes` are made with that."""
+        changes = changes or Changes()
         changes.drop(Table.INBOX, message)
         # If this is lost, the message is shown again, and the app knows its id.
         self._store.commit(changes, hurry=False)

@@ -29,8 +29,8 @@ _MOST_VERSIONS = 2**32 - 1
 class Arrived:
     """A message as the service delivers it. `device` None: its sender said nothing of a device.
 
-    `plain` has text and attachment as the service can read them; `envelope` and `shared` are None or base64, so far as
-    that is kept to.
+    `plain` has text and attachment as the service can read them; `envelope`, `shared` and `commitment` are None or
+    base64, so far as that is kept to.
     """
 
     id: str
@@ -41,6 +41,7 @@ class Arrived:
     plain: Mapping[str, Any]
     envelope: str | None
     shared: str | None
+    commitment: str | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -72,6 +73,14 @@ class Members:
 
     conversation: str
     accounts: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What an account says about itself to all others, the service included."""
+
+    display_name: str
+    status: str
 
 
 type Address = tuple[str, int | None]
@@ -163,11 +172,27 @@ class Operations:
     def remove_member(self, conversation: str, account: str) -> None:
         self._wire.call("DELETE", f"/v1/conversations/{_quoted(conversation)}/members/{_quoted(account)}")
 
+    def set_lifetime(self, conversation: str, seconds: int | None) -> None:
+        """Have the service delete what is posted from now on after so long, 0: once it was read, None: never."""
+        self._wire.call("PUT", f"/v1/conversations/{_quoted(conversation)}/lifetime", {"seconds": seconds})
+
     def post(self, conversation: str, body: dict[str, Any]) -> None:
         self._wire.call("POST", f"/v1/conversations/{_quoted(conversation)}/messages", body)
 
     def acknowledge(self, message: str, state: str) -> None:
         self._wire.call("POST", f"/v1/messages/{_quoted(message)}/receipts", {"state": state})
+
+    def put_profile(self, profile: Profile) -> None:
+        self._wire.call("PUT", "/v1/profile", {"display_name": profile.display_name, "status": profile.status})
+
+    def profile(self, account: str) -> Profile:
+        """What an account says about itself."""
+        answer = self._wire.call("GET", f"/v1/accounts/{_quoted(account)}/profile")
+        return Profile(_text(answer, "display_name"), _text(answer, "status"))
+
+    def report(self, body: dict[str, Any]) -> str:
+        """Show the operator a message; returns the report's id."""
+        return _text(self._wire.call("POST", "/v1/reports", body), "id")
 
     def upload(self, data: bytes) -> str:
         """Store bytes; returns the id under which anybody who knows it gets them."""
@@ -204,7 +229,10 @@ def read_event(name: str, fields: Mapping[str, Any]) -> Arrived | Members | None
             _text(fields, "sender"),
             None if fields.get("device") is None else _number(fields, "device"),
             {part: fields.get(part) for part in ("text", "attachment")},
-            *(None if fields.get(part) is None else _text(fields, part) for part in ("envelope", "shared")),
+            *(
+                None if fields.get(part) is None else _text(fields, part)
+                for part in ("envelope", "shared", "commitment")
+            ),
         )
     if name == "members":
         members = fields.get("members")

@@ -23,25 +23,30 @@ from lab.e2ee.engines import engine_for
 from lab.e2ee.fingerprint import Party, qr_payload, safety_number
 from lab.e2ee.identity import read_device_list
 from lab.e2ee.protocol import E2EEError
-from lab.messenger import attachments
+from lab.messenger import attachments, commitments
+from lab.messenger.attachments import Attachment, SealedFile
 from lab.messenger.contacts import Contacts, NoKeysError
 from lab.messenger.content import Content, from_json, to_json
+from lab.messenger.history import History
 from lab.messenger.log_view import LogView
 from lab.messenger.mailbox import Mailbox, Prepared, Waiting
-from lab.messenger.operations import Arrived, Members, Operations, read_event
+from lab.messenger.operations import Arrived, Members, Operations, Profile, read_event
 from lab.messenger.own import OwnDevice
 from lab.messenger.sealing import Sealing
 from lab.messenger.store import Changes, DeviceStore
 from lab.messenger.wire import CertificateError, EventStream, Route, Wire, WireError
 from lab.model import Deed, Encryption, Statement
 
-__all__ = ["Participant", "Person", "Prepared", "Teller"]
+__all__ = ["Participant", "Person", "Prepared", "Profile", "SealedFile", "Teller"]
 
 type Teller = Callable[[Statement], None]
 """Where a participant's statements go."""
 
 _TRIES = 3
 """Times that one message is sealed: the devices that it is for may change while it is on its way."""
+
+_REPORTABLE = 30
+"""Messages that were shown last and can be reported. They are known as long as the app runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +82,13 @@ class Participant:
 
     `encryption` None: contents are sent as they are, and what is said below about keys and identities does not apply.
     `padded`: what is sealed is filled up to a multiple of some length. `transparency`: what the service says about keys
-    is held against its log (see `lab.messenger.log_view`). `number` is that of a device that is not in its store yet.
-    `key_log` is as in Wire. `fall_back`: asked with the name of an account for which the service has no keys, or which
-    sent something that is not sealed, whether to go on with it without encryption; an app that does not ask its user
-    has its answer ready.
+    is held against its log (see `lab.messenger.log_view`). `commits`: the service can check reports of what is sealed
+    (see `lab.messenger.commitments`). `one_key_per_file`: a bad example, see `report`. `number` is that of a device
+    that is not in its store yet. `key_log` is as in Wire. `fall_back`: asked with the name of an account for which the
+    service has no keys, or which sent something that is not sealed, whether to go on with it without encryption; an app
+    that does not ask its user has its answer ready. `keeps`: messages stay on the device once they were sent or read,
+    until they disappear by `clock` (seconds since the epoch); what is told has the time of this machine, whatever that
+    clock says.
 
     WireError and E2EEError come out of every method that speaks to the service; LabError: the device store cannot be
     used, or the encryption is not installed.
@@ -96,9 +104,13 @@ class Participant:
         encryption: Encryption | None,
         padded: bool = False,
         transparency: bool = False,
+        commits: bool = False,
+        one_key_per_file: bool = False,
         key_log: Path | None = None,
         number: int = 1,
         fall_back: Callable[[str], bool] = lambda _: False,
+        keeps: bool = False,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.person = person
         self._fall_back = fall_back
@@ -111,6 +123,7 @@ class Participant:
         self._operations = Operations(self._wire)
         self._store = DeviceStore(device_path)
         self._mailbox = Mailbox(self._store)
+        self._history = History(self._store, clock, keeps=keeps)
         self._encrypted: _Encrypted | None = None
         if engine is not None:
             self._encrypted = _Encrypted(
@@ -119,6 +132,9 @@ class Participant:
         self._events: EventStream | None = None
         self._arrived: Arrived | None = None
         self._titles: dict[str, str] = {}
+        self._commits = commits
+        self._one_key_per_file = one_key_per_file
+        self._shown: dict[str, Waiting] = {}
 
     def __enter__(self) -> Participant:
         return self
@@ -147,7 +163,9 @@ class Participant:
         self._publish()
 
     def resume(self) -> None:
-        """Log in with a device that was used before, and post what it has sealed and perhaps not posted."""
+        """Open the app on a device that was used before: delete what has disappeared by now, log in, and post what was
+        sealed and perhaps not posted."""
+        self._history.tidy()
         self._log_in(self._operations.log_in)
         self._publish()
         for prepared in self._mailbox.pending():
@@ -191,6 +209,10 @@ class Participant:
         if self._encrypted is None:
             return DeviceState(self.person.account, self._number)
         return self._encrypted.sealing.copy()
+
+    def kept(self) -> tuple[bytes, ...]:
+        """The messages that this device keeps, as JSON: what a thief with the unlocked phone reads without any key."""
+        return self._history.kept()
 
     # Who the others are
 
@@ -264,6 +286,10 @@ class Participant:
             self._events.close()
             self._events = None
 
+    @property
+    def listening(self) -> bool:
+        return self._events is not None
+
     def start_conversation(self, accounts: Sequence[str], title: str = "") -> str:
         """A new conversation with `accounts`; returns its id. One with a title is a group, however many it has."""
         conversation = self._operations.start_conversation(accounts, title)
@@ -281,6 +307,20 @@ class Participant:
         if self._encrypted is not None:
             self._encrypted.sealing.renew(conversation)
 
+    def set_timer(self, conversation: str, seconds: int) -> None:
+        """Let messages disappear so many seconds after they were sent or read, those of everybody; 0: let them stay.
+
+        With encryption it is the apps that delete, and the service does not know of it. Without, the service does.
+        """
+        if self._encrypted is not None:
+            self._history.set_timer(conversation, seconds)
+        else:
+            self._operations.set_lifetime(conversation, seconds or None)
+
+    def switch_on_vanish_mode(self, conversation: str) -> None:
+        """Ask the service to delete what is posted from now on, once everybody has read it."""
+        self._operations.set_lifetime(conversation, 0)
+
     def send(self, conversation: str, recipients: Sequence[str], content: Content) -> str:
         """Send `content` to `recipients`, which are the other members of `conversation`; returns the message's id.
 
@@ -289,8 +329,10 @@ class Participant:
         """
         return self.post(self.prepare(conversation, recipients, content))
 
-    def prepare(self, conversation: str, recipients: Sequence[str], content: Content) -> Prepared:
-        """Seal a message and put it into the outbox; its file is stored at the service."""
+    def prepare(
+        self, conversation: str, recipients: Sequence[str], content: Content, sealed: SealedFile | None = None
+    ) -> Prepared:
+        """Seal a message and put it into the outbox; its file is stored at the service, `sealed` if it is already."""
         prepared = Prepared(str(uuid4()), conversation, tuple(recipients), content, {}, {})
         if self._encrypted is None:
             return self._leave_open(prepared)
@@ -298,7 +340,13 @@ class Participant:
             self._encrypted.contacts.check(account)
         if self._encrypted.log is not None:
             self._encrypted.log.refresh()
-        sealable = replace(prepared, fields=attachments.store(content, self._operations))
+        fields = {
+            **attachments.store(content, self._operations, sealed),
+            **self._history.fields(conversation),
+        }
+        if self._commits:
+            fields = commitments.add(fields, os.urandom)
+        sealable = replace(prepared, fields=fields)
         try:
             return self._seal(self._encrypted, sealable)
         except NoKeysError as error:
@@ -317,7 +365,9 @@ class Participant:
             return message
         moment, prepared = self._post(prepared)
         self._say_content(Deed.SENT, moment, prepared.id, ", ".join(prepared.recipients), prepared.content)
-        self._mailbox.posted(prepared.id)
+        kept = Changes()
+        self._history.keep(prepared.id, self.person.account, prepared.content, prepared.fields, kept)
+        self._mailbox.posted(prepared.id, kept)
         return prepared.id
 
     def discard(self, prepared: Prepared) -> None:
@@ -339,6 +389,32 @@ class Participant:
             self._encrypted.log.settle()
         return self._show(waiting, confirm=confirm)
 
+    def report(self, message: str) -> str:
+        """Show the operator a message that was received, as it was shown last; returns the report's id.
+
+        With `one_key_per_file` (a bad example), the key to its file is the one that came with the first message which
+        had this very sealed file. E2EEError: no such message was shown of late.
+        """
+        if message not in self._shown:
+            raise E2EEError(f"{self.person.who} has no such message to report")
+        reported = self._shown[message]
+        report = self._operations.report(commitments.report(message, reported.fields, self._reported_file(reported)))
+        text = reported.fields.get("text", "")
+        self._say(Deed.REPORTED, time.time(), message=message, peer=reported.sender, text=text)
+        return report
+
+    # Profiles
+
+    def set_profile(self, profile: Profile) -> None:
+        """Say something about oneself. No mode encrypts it for anybody but the service."""
+        self._operations.put_profile(profile)
+
+    def profile(self, account: str) -> Profile:
+        """What `account` says about itself, so far as the service passes it on."""
+        profile = self._operations.profile(account)
+        self._say(Deed.SAW_PROFILE, time.time(), peer=account, text=profile.status)
+        return profile
+
     # Sending
 
     def _leave_open(self, prepared: Prepared) -> Prepared:
@@ -350,7 +426,7 @@ class Participant:
 
     def _seal(self, encrypted: _Encrypted, prepared: Prepared) -> Prepared:
         body, changes = encrypted.sealing.seal(prepared.conversation, prepared.recipients, prepared.fields)
-        prepared = replace(prepared, body={"id": prepared.id, **body})
+        prepared = replace(prepared, body={"id": prepared.id, **body, **commitments.beside(prepared.fields)})
         self._mailbox.prepare(prepared, changes)
         return prepared
 
@@ -419,7 +495,8 @@ class Participant:
             return
         with self._refusing(arrived.id, arrived.sender, forget):
             unsealed = self._encrypted.sealing.open(arrived)
-            fields = attachments.check(unsealed.fields)
+            checked = commitments.check(attachments.check(unsealed.fields), unsealed.fields, arrived.commitment)
+            fields = {**checked, **self._history.hear(arrived.conversation, unsealed.fields, unsealed.changes)}
         group = arrived.conversation if arrived.shared else ""
         waiting = Waiting(arrived.id, arrived.sender, fields, unsealed.used_up, group)
         self._mailbox.receive(waiting, arrived.sequence, unsealed.changes)
@@ -439,8 +516,24 @@ class Participant:
                 self._confirm(waiting.id, state)
         title = self._title(waiting.group)
         self._say_content(Deed.READ, time.time(), waiting.id, waiting.sender, content, title)
-        self._mailbox.shown(waiting.id)
+        kept = Changes()
+        self._history.keep(waiting.id, waiting.sender, content, waiting.fields, kept)
+        self._mailbox.shown(waiting.id, kept)
+        self._shown[waiting.id] = waiting
+        if len(self._shown) > _REPORTABLE:
+            del self._shown[next(iter(self._shown))]
         return content
+
+    def _reported_file(self, reported: Waiting) -> Attachment | None:
+        """What is said of the sealed file in a message that is reported; None if it has none."""
+        sealed = [one for one in self._shown.values() if not one.plain and "attachment" in one.fields]
+        if reported not in sealed:
+            return None  # what is not sealed, the service has
+        own = Attachment.from_json(reported.fields["attachment"])
+        if not self._one_key_per_file:
+            return own
+        files = (Attachment.from_json(one.fields["attachment"]) for one in sealed)
+        return next(file for file in files if file.key.blob_digest == own.key.blob_digest)
 
     def _title(self, group: str) -> str:
         """How the app heads a message that was sealed for all of a group at once."""

@@ -48,7 +48,7 @@ _EMPTY_LOG_AFTER = 16
 
 
 class Table(StrEnum):
-    """What a device keeps. No message is kept once the app has it."""
+    """What a device keeps. No message is kept once the app has it, unless the app has a history."""
 
     STATE = "state"
     """The device's own keys, and how far it has read."""
@@ -66,6 +66,10 @@ class Table(StrEnum):
     """By message id: sealed, and perhaps not posted."""
     INBOX = "inbox"
     """By message id: opened, and not yet taken by the app."""
+    HISTORY = "history"
+    """By message id: sent or read, where the app keeps messages (see `lab.messenger.history`)."""
+    TIMERS = "timers"
+    """By conversation: the seconds after which messages disappear."""
 
 
 class Changes:
@@ -148,7 +152,11 @@ class DeviceStore:
             raise
         self._steps += 1
         if self._steps % _EMPTY_LOG_AFTER == 0:
-            self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self.erase()
+
+    def erase(self) -> None:
+        """Empty the write-ahead log: what was replaced or deleted so far is in neither file any more."""
+        self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Closing it again does nothing."""

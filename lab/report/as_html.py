@@ -74,6 +74,7 @@ PLACES = {
     "http.trailer": "in the trailer of an HTTP {message}",
     "opened.envelope": "in a message that was opened with the keys that the observer had",
     "opened.file": "in a file that was opened with the keys that the observer had",
+    "device.message": "in a message that the copied device keeps",
     "device.state": "among the keys and contacts that the copied device holds",
     "tls.sni": "in the greeting with which TLS begins, which names the service before anything is encrypted",
     "tls.record": "in a TLS record",

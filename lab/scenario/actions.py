@@ -25,13 +25,16 @@ from lab.scenario.lesson import (
     DeliverAgain,
     DeliverDelayed,
     DenyKeys,
+    Duration,
     Expect,
     ForkLog,
+    GoForward,
     Habit,
     Intercept,
     LinkDevice,
     Meddling,
     NoticeFork,
+    Overwrite,
     Pad,
     Participant,
     Plant,
@@ -47,11 +50,13 @@ from lab.scenario.lesson import (
     SendText,
     SendToGroup,
     Serve,
+    SetTimer,
     StartGroup,
     StripTls,
     SubstituteKeys,
     SubstituteNearKeys,
     SwapKey,
+    SwitchOnVanishMode,
     WriteAs,
 )
 from lab.scenario.outline import RawStep
@@ -104,6 +109,8 @@ _ACTIONS: Mapping[StepKind, Callable[..., Action]] = {
     StepKind.FALL_BACK: lambda: Behave(Habit.FALL_BACK),
     StepKind.ASK: lambda: Behave(Habit.ASK),
     StepKind.LOGGED: lambda: Behave(Habit.LOGGED),
+    StepKind.KEEP: lambda: Behave(Habit.KEEP),
+    StepKind.OVERWRITE: Overwrite,
     StepKind.PLANT: lambda secrets: Plant(secrets),
     StepKind.SEND_TEXT: lambda participant, participants, text: SendText(participant, participants, text),
     StepKind.SEND_PART: lambda participant, participants, part, text: SendText(participant, participants, text, part),
@@ -150,6 +157,9 @@ _ACTIONS: Mapping[StepKind, Callable[..., Action]] = {
     StepKind.FORGE_REFUSED: lambda participant, other, text: WriteAs(participant, other, text, believed=False),
     StepKind.SWAP: lambda participant: SwapKey(participant),
     StepKind.INTERCEPT: lambda participant, other, text: SendIntercepted(participant, other, text),
+    StepKind.TIMER: lambda participant, other, duration: SetTimer(participant, other, duration),
+    StepKind.VANISH: lambda participant, other: SwitchOnVanishMode(participant, other),
+    StepKind.GO_FORWARD: lambda duration: GoForward(duration),
 }
 """For each kind of step but the claims: its action, from the words in the fields of its phrase."""
 
@@ -179,6 +189,8 @@ class _Reader:
                 return self._word("meddling", text, Meddling)
             case "encryption":
                 return self._word("encryption", text, Encryption)
+            case "duration":
+                return self._word("duration", text, Duration)
             case "part":
                 return self._word("part of the story", text, PARTS_OF_STORY)
             case "name":

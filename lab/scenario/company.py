@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from threading import Lock
 
-from lab.inference import CALIBRATION_FILES, CALIBRATION_TEXTS, OBSERVERS_OWN
+from lab.calibration import CALIBRATION_FILES, CALIBRATION_TEXTS, OBSERVERS_OWN
 from lab.messenger.content import Content, File
 from lab.messenger.participant import Participant, Person
 from lab.model import Deed, Encryption, Mode, Statement, TlsKeys
@@ -46,6 +46,7 @@ class Company:
         self._turn = Lock()
         self._present = ExitStack()
         self._leaving: dict[Participant, ExitStack] = {}
+        self._ahead = 0.0
 
     def __enter__(self) -> Company:
         return self
@@ -74,6 +75,10 @@ class Company:
         new = self._enter(lost.person, number)
         new.recover()
         return new
+
+    def advance(self, seconds: float) -> None:
+        """Let the clocks by which messages disappear from devices go forward. An app looks when it is opened."""
+        self._ahead += seconds
 
     def key_log(self, person: Person, number: int = 1) -> Path | None:
         """Where the TLS keys of this device are written, if there are any."""
@@ -122,6 +127,8 @@ class Company:
                 key_log=key_log,
                 number=number,
                 fall_back=lambda account: self._falls_back(person, account),
+                keeps=Habit.KEEP in self._habits,
+                clock=lambda: time.time() + self._ahead,
             )
         )
         self._leaving[participant] = leaving

@@ -31,10 +31,12 @@ from lab.scenario.lesson import (
     DeliverDelayed,
     DenyKeys,
     ForkLog,
+    GoForward,
     Lesson,
     LinkDevice,
     Meddling,
     NoticeFork,
+    Overwrite,
     RefuseToConnect,
     RefuseToSend,
     RefuseToSendToGroup,
@@ -47,11 +49,13 @@ from lab.scenario.lesson import (
     SendMeddled,
     SendText,
     SendToGroup,
+    SetTimer,
     StartGroup,
     Step,
     SubstituteKeys,
     SubstituteNearKeys,
     SwapKey,
+    SwitchOnVanishMode,
     WriteAs,
 )
 from lab.scenario.lesson import Participant as Who
@@ -63,11 +67,23 @@ from lab.stage.stage import Stage, Venue
 _GOES_WRONG = (WireError, E2EEError, TooLongError, OperatorError, OpponentError, ChildError)
 
 
+type Pace = Callable[[Step | None, Venue], None]
+"""Is called before each step of the story, and with None when all are done. It may wait, for somebody who reads; what
+it raises ends the session there."""
+
+
 class _OtherwiseError(Exception):
     """The story went another way than the lesson tells it: one sentence."""
 
 
-def play(lesson: Lesson, scenario: Scenario, stage: Stage, capture: Path, progress: Callable[[str], None]) -> None:
+def play(
+    lesson: Lesson,
+    scenario: Scenario,
+    stage: Stage,
+    capture: Path,
+    progress: Callable[[str], None],
+    pace: Pace = lambda _step, _venue: None,
+) -> None:
     """Hold the conversation of `scenario` and write everything that was recorded into the new file `capture`.
 
     A conversation that breaks off or goes another way, and an observer that fails, are part of the record and judged as
@@ -89,7 +105,8 @@ def play(lesson: Lesson, scenario: Scenario, stage: Stage, capture: Path, progre
         for name in scenario.secrets:
             writer.add(*([Fact(name)] if name in INFERRED_ONLY else cast.secrets(name)))
         writer.add(*scenario.claims)
-        with stage.session(scenario.mode, cast.host, writer, attackers_of(scenario)) as venue:
+        overwrites = any(isinstance(step.action, Overwrite) for step in scenario.steps)
+        with stage.session(scenario.mode, cast.host, writer, attackers_of(scenario), overwrites=overwrites) as venue:
             try:
                 operator = Operator(
                     venue,
@@ -98,7 +115,7 @@ def play(lesson: Lesson, scenario: Scenario, stage: Stage, capture: Path, progre
                     writer.add,
                     padded=scenario.padded,
                 )
-                _converse(scenario, cast, stage, venue, operator, writer, progress)
+                _converse(scenario, cast, stage, venue, operator, writer, progress, pace)
             except (*_GOES_WRONG, _OtherwiseError) as error:
                 writer.add(Missing(f"the conversation broke off: {error}"))
             progress("collecting what the observers got")
@@ -112,6 +129,7 @@ def _converse(
     operator: Operator,
     writer: Writer,
     progress: Callable[[str], None],
+    pace: Pace,
 ) -> None:
     opponents = Opponents(stage, venue, scenario)
     with Company(
@@ -132,12 +150,19 @@ def _converse(
             company.calibrate(*joined[len(players) :], with_files=cast.with_files, with_answers=answers)
         for who in cast.listeners:
             players[who].listen()
-        direction = _Direction(cast, company, players, operator, opponents, writer)
-        for step in scenario.steps:
-            act = _ACTS.get(type(step.action))
-            if act is not None:  # else a step that prepares the stage or makes the claims
-                progress(step.text)
-                act(direction, step, step.action)
+        direction = _Direction(
+            cast, company, players, operator, opponents, writer, lambda seconds: stage.advance(venue, seconds)
+        )
+        for step in acted(scenario):
+            pace(step, venue)
+            progress(step.text)
+            _ACTS[type(step.action)](direction, step, step.action)
+        pace(None, venue)
+
+
+def acted(scenario: Scenario) -> tuple[Step, ...]:
+    """The steps of the story; the others prepare the stage or make the claims."""
+    return tuple(step for step in scenario.steps if type(step.action) in _ACTS)
 
 
 class _Direction:
@@ -154,12 +179,15 @@ class _Direction:
         operator: Operator,
         opponents: Opponents,
         writer: Writer,
+        advance: Callable[[float], None],
     ) -> None:
         self._cast = cast
         self._company = company
         self._operator = operator
         self._opponents = opponents
         self._writer = writer
+        self._advance = advance
+        """Lets the clock of the service go forward."""
         self._devices = {who: [player] for who, player in players.items()}
         """The devices of each participant, the newest one last. Each reads everything that is for it."""
         self._conversations: dict[frozenset[Who], str] = {}
@@ -287,7 +315,7 @@ class _Direction:
         newest = self._devices[action.owner][-1]
         state = newest.copy().to_bytes()
         person = newest.person
-        self._writer.add(DeviceCopy(person.who, person.account, newest.number, time.time(), state))
+        self._writer.add(DeviceCopy(person.who, person.account, newest.number, time.time(), state, newest.kept()))
 
     def link(self, _: Step, action: LinkDevice) -> None:
         second = self._company.link(self._player(action.owner))
@@ -360,6 +388,25 @@ class _Direction:
         for device in self._devices[action.recipient]:
             device.listen()
         self._read(message)
+
+    def set_timer(self, _: Step, action: SetTimer) -> None:
+        conversation = self._conversation(action.participant, [action.other])
+        self._player(action.participant).set_timer(conversation, action.after.seconds)
+
+    def switch_on_vanish_mode(self, _: Step, action: SwitchOnVanishMode) -> None:
+        conversation = self._conversation(action.participant, [action.other])
+        self._player(action.participant).switch_on_vanish_mode(conversation)
+
+    def go_forward(self, _: Step, action: GoForward) -> None:
+        self._company.advance(action.by.seconds)
+        self._advance(action.by.seconds)
+        # Logins expire, too, so everybody opens the app and logs in.
+        for device in (device for devices in self._devices.values() for device in devices):
+            listening = device.listening
+            device.stop_listening()
+            device.resume()
+            if listening:
+                device.listen()
 
     def _must_refuse(self, sender: Who, conversation: str, accounts: Sequence[str], text: str) -> None:
         """Let the app of `sender` send something, and see that it does not."""
@@ -451,5 +498,8 @@ _ACTS: Mapping[type, Callable[[_Direction, Step, Any], None]] = {
     SendMeddled: _Direction.meddle,
     SwapKey: _Direction.swap_key,
     SendIntercepted: _Direction.intercept,
+    SetTimer: _Direction.set_timer,
+    SwitchOnVanishMode: _Direction.switch_on_vanish_mode,
+    GoForward: _Direction.go_forward,
 }
 """How each step of a story is done."""

@@ -49,6 +49,8 @@ class Habit(StrEnum):
     """They ask before they do that, and people agree."""
     LOGGED = "logged"
     """They check keys against a public log."""
+    KEEP = "keep"
+    """They keep messages that were sent or read."""
 
 
 class Meddling(StrEnum):
@@ -60,6 +62,19 @@ class Meddling(StrEnum):
     DROPS = "drops"
     TRUNCATES = "truncates"
     MISDELIVERS = "misdelivers"
+
+
+class Duration(StrEnum):
+    """How long a message is kept, or how far the clocks of a session go forward. The same words in each language."""
+
+    SECONDS = "5 s"
+    MINUTE = "1 min"
+    HOUR = "1 h"
+    DAY = "24 h"
+
+    @property
+    def seconds(self) -> int:
+        return {"5 s": 5, "1 min": 60, "1 h": 60 * 60, "24 h": 24 * 60 * 60}[self]
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +367,36 @@ class SendIntercepted:
 
 
 @dataclass(frozen=True, slots=True)
+class Overwrite:
+    """The operator overwrites what the service deletes, in the database and in its write-ahead log."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """One participant lets what these two write to each other from now on disappear after some time: with end-to-end
+    encryption from the devices, without it from the service."""
+
+    participant: Participant
+    other: Participant
+    after: Duration
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchOnVanishMode:
+    """One participant lets the service delete what these two write to each other from now on, once it was read."""
+
+    participant: Participant
+    other: Participant
+
+
+@dataclass(frozen=True, slots=True)
+class GoForward:
+    """The clocks of the service and of all apps go forward; then everybody opens the app."""
+
+    by: Duration
+
+
+@dataclass(frozen=True, slots=True)
 class Expect:
     """Compare what the observers can read with these claims: one for each planted secret at each observer."""
 
@@ -395,6 +440,10 @@ type Action = (
     | WriteAs
     | SwapKey
     | SendIntercepted
+    | Overwrite
+    | SetTimer
+    | SwitchOnVanishMode
+    | GoForward
     | Expect
 )
 

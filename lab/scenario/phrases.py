@@ -12,7 +12,7 @@ from enum import Enum, IntEnum, StrEnum, auto
 from types import MappingProxyType
 
 from lab.model import Encryption, Exposure, Mode, Observer, SecretName
-from lab.scenario.lesson import Certificate, Meddling
+from lab.scenario.lesson import Certificate, Duration, Meddling
 
 
 class Part(IntEnum):
@@ -38,6 +38,8 @@ class StepKind(Enum):
     FALL_BACK = auto()
     ASK = auto()
     LOGGED = auto()
+    KEEP = auto()
+    OVERWRITE = auto()
     PLANT = auto()
     SEND_TEXT = auto()
     SEND_PART = auto()
@@ -76,6 +78,9 @@ class StepKind(Enum):
     FORGE_REFUSED = auto()
     SWAP = auto()
     INTERCEPT = auto()
+    TIMER = auto()
+    VANISH = auto()
+    GO_FORWARD = auto()
     EXPECT = auto()
 
     @property
@@ -194,6 +199,19 @@ _ENGLISH = (
         "the apps check a public log of keys",
         "Key transparency: keys count only if they stand in a log that everybody sees, and each app looks for keys of "
         "its own account there. Only in e2ee mode.",
+    ),
+    Phrase(
+        StepKind.KEEP,
+        "the apps keep messages",
+        "the apps keep messages",
+        "What was sent or read stays on the devices, as on real ones, and is copied with them. Only in e2ee mode.",
+    ),
+    Phrase(
+        StepKind.OVERWRITE,
+        "the operator overwrites what it deletes",
+        "the operator overwrites what it deletes",
+        "In the database (`secure_delete`), and in the log of its latest changes. Without this step, SQLite does as it "
+        "does by itself: it marks the place as free, and the bytes stay.",
     ),
     Phrase(
         StepKind.PLANT,
@@ -435,6 +453,27 @@ _ENGLISH = (
         "Needs a swapped key; only `rsa` does not notice.",
     ),
     Phrase(
+        StepKind.TIMER,
+        "{participant} lets messages with {other} disappear after {duration}",
+        "alice lets messages with bob disappear after 1 h",
+        "What these two write to each other from now on. In e2ee mode it is the apps that delete, which have to keep "
+        "messages for that; in the other modes it is the service.",
+    ),
+    Phrase(
+        StepKind.VANISH,
+        "{participant} switches on vanish mode with {other}",
+        "alice switches on vanish mode with bob",
+        "The service deletes the text of what these two write to each other from now on, once it was read. Not in e2ee "
+        "mode.",
+    ),
+    Phrase(
+        StepKind.GO_FORWARD,
+        "the clocks go forward by {duration}",
+        "the clocks go forward by 24 h",
+        "Those of the service and of all apps, at once: nobody has to wait. Then everybody opens the app. Not with the "
+        "secret `time`.",
+    ),
+    Phrase(
         StepKind.EXPECT,
         "the observers can read",
         "the observers can read",
@@ -490,6 +529,15 @@ WORDS: tuple[tuple[str, Mapping[StrEnum, str]], ...] = (
             Meddling.DROPS: "never delivers it",
             Meddling.TRUNCATES: "cuts off its end",
             Meddling.MISDELIVERS: "delivers it to the same person, in another conversation",
+        },
+    ),
+    (
+        "duration",
+        {
+            Duration.SECONDS: "five seconds",
+            Duration.MINUTE: "a minute",
+            Duration.HOUR: "an hour",
+            Duration.DAY: "a day",
         },
     ),
     (

@@ -22,6 +22,7 @@ from lab.scenario.lesson import (
     DeliverDelayed,
     DenyKeys,
     ForkLog,
+    GoForward,
     Habit,
     Intercept,
     LinkDevice,
@@ -29,6 +30,7 @@ from lab.scenario.lesson import (
     NoticeFork,
     Pad,
     Participant,
+    Plant,
     RefuseToConnect,
     RefuseToSend,
     RefuseToSendToGroup,
@@ -41,11 +43,13 @@ from lab.scenario.lesson import (
     SendText,
     SendToGroup,
     Serve,
+    SetTimer,
     StartGroup,
     StripTls,
     SubstituteKeys,
     SubstituteNearKeys,
     SwapKey,
+    SwitchOnVanishMode,
     WriteAs,
 )
 from lab.scenario.outline import RawStep
@@ -132,6 +136,7 @@ class _Plot:
         self._copied = 0
         """The line of the copy, 0 before it."""
         self._earlier: list[int] = []
+        self._asks_for_time = False
         self._delayed: dict[Participant, tuple[Participant, int]] = {}
         """For each recipient: who sealed what is under way, and where."""
         self._delivered: set[Participant] = set()
@@ -222,6 +227,14 @@ class _Plot:
                 self._swap(action.owner)
             case SendIntercepted():
                 self._intercept(action)
+            case Plant():
+                self._asks_for_time = SecretName.TIME in action.secrets
+            case SetTimer():
+                self._set_timer(action)
+            case SwitchOnVanishMode():
+                self._switch_on_vanish_mode(action)
+            case GoForward():
+                self._go_forward()
 
     def end(self) -> None:
         """What only shows at the end of the story."""
@@ -237,7 +250,10 @@ class _Plot:
 
     def _behave(self, habit: Habit) -> None:
         self._habits[habit] = self._line
-        if habit in _OF_KEYS and self._serve.mode is not Mode.E2EE:
+        if habit is Habit.KEEP:
+            if self._serve.mode is not Mode.E2EE:
+                self._refuse("this needs a message service in e2ee mode: in the other modes, nobody copies a device")
+        elif habit in _OF_KEYS and self._serve.mode is not Mode.E2EE:
             self._refuse("this needs a message service in e2ee mode: in the other modes, participants have no keys")
         elif habit not in _OF_KEYS:
             self._check_tls()
@@ -496,6 +512,22 @@ class _Plot:
         if self._delayed.pop(recipient, None) is None:
             self._refuse(f"no message to {recipient} is delayed")
         self._delivered.add(recipient)
+
+    def _set_timer(self, action: SetTimer) -> None:
+        self._about(action.participant, action.other)
+        if self._serve.mode is Mode.E2EE and Habit.KEEP not in self._habits:
+            self._refuse("there would be nothing to disappear: the apps keep no messages; let them keep messages")
+
+    def _switch_on_vanish_mode(self, action: SwitchOnVanishMode) -> None:
+        self._about(action.participant, action.other)
+        if self._serve.mode is Mode.E2EE:
+            self._refuse("in e2ee mode the service has no texts to delete; let messages disappear after some time")
+
+    def _go_forward(self) -> None:
+        if self._asks_for_time:
+            self._refuse("the clocks of the observers stay as they are, so this scenario cannot ask for the time")
+        for recipient, (_, line) in self._delayed.items():
+            self._refuse(f"the message to {recipient} in line {line} is still under way; deliver it first")
 
     def _check_nothing_under_way(self, owner: Participant) -> None:
         for recipient, (sender, line) in self._delayed.items():

@@ -10,27 +10,23 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from lab import capture
 from lab.model import Encryption, LabError, LeakMatrix
 from lab.scenario.lesson import Lesson, Scenario
-from lab.stage.judge_side import matrix_in
+from lab.stage.judges import MOST, Judges, joined
 from lab.stage.stage import Stage, open_stage
 from lab.stage.starting import Starter
+
+if TYPE_CHECKING:
+    from lab.scenario.director import Pace
 
 type Progress = Callable[[str], None]
 """Is told in a few words what happens next."""
 
-type Judge = Callable[[Path], LeakMatrix]
-"""Judges the recording in a file."""
-
 LANES = 2
 """Sessions at the same time, where further taps cost little: in each, several processes wait for each other."""
-
-JUDGE_SECONDS = 600.0
-"""A guard, not a wait: a process that needs so long for one recording hangs."""
-
-_JUDGE = "from lab.stage.judge_side import run; run()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,51 +61,74 @@ def hold(
         with turn:
             progress(what)
 
-    def results(judging: deque[Future[LeakMatrix]], *, all_of_them: bool) -> Iterator[LeakMatrix]:
-        while judging and (all_of_them or judging[0].done()):
-            matrix = judging.popleft().result()
+    def results(held: deque[Future[_Held]], *, all_of_them: bool) -> Iterator[LeakMatrix]:
+        while held and (all_of_them or _is_judged(held[0])):
+            matrix = joined([part.result() for part in held.popleft().result().parts])
             with turn:
                 yield matrix
 
     with ExitStack() as running:
         stages: list[Stage] = []
-        lanes: list[Future[Stage]] = []
+        lanes: list[Future[_Held]] = []
         """Each holds one session at a time, and is done when it is free for the next one."""
-        judge: Future[Judge]
-        judging: deque[Future[LeakMatrix]] = deque()
+        judges: Future[Judges]
+        held: deque[Future[_Held]] = deque()
+
+        def rest() -> Iterator[LeakMatrix]:
+            """What is left to judge once nothing is held any more: taps and service make room for all judges."""
+            wait(lanes)
+            for stage in stages:
+                stage.clear()
+            if held:
+                judges.result().employ(MOST)
+            yield from results(held, all_of_them=True)  # their recordings may be in the folder of the stage
+
         for number, session in enumerate(sessions, start=1):
             lane = _first(lanes) if lanes else None
             if lane is None or not all(stage.intact for stage in stages):
-                wait(lanes)
-                yield from results(judging, all_of_them=True)  # their recordings may be in the folder of the stage
+                yield from rest()
                 running.close()
                 say("starting taps and service")
                 stage = running.enter_context(open_stage(starter))
                 starter = None
                 most = min(LANES, len(sessions))
                 players = running.enter_context(ThreadPoolExecutor(most, "session"))
-                judges = running.enter_context(ThreadPoolExecutor(most, "judge"))
+                judges = running.enter_context(ThreadPoolExecutor(1)).submit(_judges_on, stage)
+                running.callback(_close, judges)
                 running.callback(stage.end)  # first of all: then threads have nothing to wait for, also after Ctrl-C
                 stages = stage.lanes(most)
                 lanes = [players.submit(_ready, one) for one in stages]
-                judge = judges.submit(_judge_for, lanes[0], len(sessions))
                 lane = _first(lanes)
             path = captures / session.file_name if captures else lane.directory / f"{number}{capture.SUFFIX}"
-            recorded = players.submit(_record_in, lane, session, path, say)
-            lanes.append(recorded)
-            judging.append(judges.submit(_judge_recorded, recorded, judge, path))
-            yield from results(judging, all_of_them=False)
+            lanes.append(players.submit(_hold_in, lane, session, path, say, judges))
+            held.append(lanes[-1])
+            yield from results(held, all_of_them=False)
         wait(lanes)
         say("searching the records")
-        yield from results(judging, all_of_them=True)
+        yield from rest()
 
 
-def perform(session: Session, stage: Stage, path: Path, progress: Progress) -> LeakMatrix:
-    """Hold one session on a running stage, record it in the new file `path`, and judge what was recorded."""
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A lane that is free again, and the parts of the matrix of the session that was held in it."""
+
+    lane: Stage
+    parts: Sequence[Future[LeakMatrix]] = ()
+
+
+def perform(
+    session: Session, stage: Stage, path: Path, progress: Progress, pace: Pace = lambda _step, _venue: None
+) -> LeakMatrix:
+    """Hold one session on a running stage, record it in the new file `path`, and judge what was recorded.
+
+    `pace` as in `lab.scenario.director.play`.
+    """
+    from lab.matrix import judge  # a fifth of a second, which only those pay who judge in their own process
+
     _check_installed([session])
-    _record(session, stage, path, progress)
+    _record(session, stage, path, progress, pace)
     progress(f"{_name(session)}: searching the record")
-    return _judge(path)
+    return judge(capture.read(path))
 
 
 def _check_installed(sessions: Iterable[Session]) -> None:
@@ -122,61 +141,49 @@ def _check_installed(sessions: Iterable[Session]) -> None:
             engine_for(encryption, os.urandom)
 
 
-def _record(session: Session, stage: Stage, path: Path, progress: Progress) -> None:
+def _record(
+    session: Session, stage: Stage, path: Path, progress: Progress, pace: Pace = lambda _step, _venue: None
+) -> None:
     from lab.scenario.director import play  # a third of a second, which passes while the stage starts
 
     name = _name(session)
     try:
-        play(session.lesson, session.scenario, stage, path, lambda what: progress(f"{name}: {what}"))
+        play(session.lesson, session.scenario, stage, path, lambda what: progress(f"{name}: {what}"), pace)
     except OSError as error:
         raise LabError(f"{path}: the recording failed: {error.strerror or error}") from error
 
 
-def _judge(path: Path) -> LeakMatrix:
-    from lab.matrix import judge  # as above
-
-    return judge(capture.read(path))
-
-
-def _judge_beside(stage: Stage) -> Judge:
-    """A judge in a process of its own, which ends with the stage: two threads would take turns on one processor.
-
-    LabError comes out of it as out of `_judge`, and ChildError if that process has died.
-    """
-    child = stage.start("judge", ["-c", _JUDGE])
-    return lambda path: matrix_in(child.ask({"judge": str(path.absolute())}, JUDGE_SECONDS))
-
-
-def _ready(lane: Stage) -> Stage:
+def _ready(lane: Stage) -> _Held:
     from lab.scenario import director  # noqa: F401 - as in `_record`: it must not come after the wait for the stage
 
     lane.ready()
-    return lane
+    return _Held(lane)
 
 
-def _judge_for(ready: Future[Stage], sessions: int) -> Judge:
-    """The judge of a run, one for all lanes: it takes more memory than the taps of a lane."""
-    stage = ready.result()  # its taps are what everybody waits for, so nothing else is to start beside them
-    # One session alone has nothing beside which its judge could be at work.
-    return _judge_beside(stage) if sessions > 1 else _judge
+def _judges_on(stage: Stage) -> Judges:
+    stage.ready()  # its taps are what everybody waits for, so nothing else is to start beside them
+    return Judges(stage)
 
 
-def _record_in(lane: Stage, session: Session, path: Path, progress: Progress) -> Stage:
-    """The lane again, for the next session."""
+def _close(judges: Future[Judges]) -> None:
+    if judges.exception() is None:
+        judges.result().close()
+
+
+def _hold_in(lane: Stage, session: Session, path: Path, progress: Progress, judges: Future[Judges]) -> _Held:
     _record(session, lane, path, progress)
-    return lane
+    return _Held(lane, judges.result().judge(path, session.scenario.observers))
 
 
-def _judge_recorded(recorded: Future[Stage], judge: Future[Judge], path: Path) -> LeakMatrix:
-    recorded.result()
-    return judge.result()(path)
+def _is_judged(session: Future[_Held]) -> bool:
+    return session.done() and (session.exception() is not None or all(part.done() for part in session.result().parts))
 
 
-def _first(lanes: list[Future[Stage]]) -> Stage:
+def _first(lanes: list[Future[_Held]]) -> Stage:
     """Take out the lane that is free first, and wait for it. LabError: what was done in it failed."""
     free = next(as_completed(lanes))
     lanes.remove(free)
-    return free.result()
+    return free.result().lane
 
 
 def _name(session: Session) -> str:

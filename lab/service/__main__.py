@@ -3,6 +3,8 @@
 It says `{"ready": {}}`, then answers each line of standard input with one line of standard output:
 
 - `{"open": {"database": PATH, "log": PATH, "secure_delete": true}}` starts a service: `{"ok": {"port": NUMBER}}`
+- `{"advance": {"port": NUMBER, "seconds": 3600}}` lets the clock of one go forward, once: `{"ok": {}}`. What is to be
+  deleted by then has been deleted. This is for the operator alone: no request can do that.
 - `{"close": PORT}` stops one: `{"ok": {}}`
 - anything else, and what fails: `{"error": "…"}`
 
@@ -13,11 +15,12 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import to_json
 from sqlalchemy.exc import DBAPIError
 
@@ -35,15 +38,34 @@ class _Open(_Shape):
     secure_delete: bool = True
 
 
+class _Advance(_Shape):
+    port: int
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
 class _Command(_Shape):
     open: _Open | None = None
+    advance: _Advance | None = None
     close: int | None = None
 
     @model_validator(mode="after")
     def _one(self) -> _Command:
-        if (self.open is None) == (self.close is None):
-            raise ValueError("a command is either open or close")
+        if [self.open, self.advance, self.close].count(None) != 2:
+            raise ValueError("a command is one of open, advance and close")
         return self
+
+
+class _Clock:
+    """The time of this machine, until it is told to go forward."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        self._ahead += seconds
 
 
 class Runner:
@@ -51,6 +73,7 @@ class Runner:
 
     def __init__(self) -> None:
         self._services: dict[int, RunningService] = {}
+        self._clocks: dict[int, _Clock] = {}
 
     def answer(self, line: bytes) -> dict[str, Any]:
         """Carry out one command and return the answer; failures are answers too."""
@@ -58,7 +81,9 @@ class Runner:
             command = _Command.model_validate_json(line)
             if command.open is not None:
                 return {"ok": {"port": self._open(command.open)}}
-            assert command.close is not None  # noqa: S101 - one of the two is there, the model says
+            if command.advance is not None:
+                return self._advance(command.advance)
+            assert command.close is not None  # noqa: S101 - one of them is there, the model says
             return self._close(command.close)
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False, include_input=False)[0]
@@ -78,18 +103,32 @@ class Runner:
             self._services.popitem()[1].close()
 
     def _open(self, settings: _Open) -> int:
+        clock = _Clock()
         service = RunningService(
-            Config(database=settings.database, log=settings.log, secure_delete=settings.secure_delete)
+            Config(database=settings.database, log=settings.log, secure_delete=settings.secure_delete, clock=clock)
         )
         self._services[service.port] = service
+        self._clocks[service.port] = clock
         return service.port
+
+    def _advance(self, step: _Advance) -> dict[str, Any]:
+        if step.port not in self._services:
+            return _no_service(step.port)
+        self._clocks[step.port].advance(step.seconds)
+        self._services[step.port].expire()
+        return {"ok": {}}
 
     def _close(self, port: int) -> dict[str, Any]:
         service = self._services.pop(port, None)
         if service is None:
-            return {"error": f"No service runs on port {port}."}
+            return _no_service(port)
+        del self._clocks[port]
         service.close()
         return {"ok": {}}
+
+
+def _no_service(port: int) -> dict[str, Any]:
+    return {"error": f"No service runs on port {port}."}
 
 
 def main(commands: Iterable[bytes], answers: BinaryIO) -> None:

@@ -14,8 +14,11 @@ from lab.service.config import Config
 from lab.service.conversations import Conversations
 from lab.service.devices import Devices
 from lab.service.events import Events, stream
+from lab.service.lifetimes import Lifetimes
 from lab.service.messages import Messages
 from lab.service.openapi import SECURITY
+from lab.service.profiles import Profiles
+from lab.service.reports import Reports
 
 _STREAM_RESPONSES: dict[int | str, Any] = {
     200: {"description": "A stream", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
@@ -72,8 +75,8 @@ def add_account_operations(api: APIBlueprint, accounts: Accounts, events: Events
         return schemas.Keys(name=name, bundle=accounts.keys(name))
 
 
-def add_conversation_operations(api: APIBlueprint, conversations: Conversations) -> None:
-    """Conversations and their members."""
+def add_conversation_operations(api: APIBlueprint, conversations: Conversations, lifetimes: Lifetimes) -> None:
+    """Conversations, their members, and how long messages are kept."""
 
     @api.post("/conversations")
     @api.input(schemas.NewConversation)
@@ -101,6 +104,14 @@ def add_conversation_operations(api: APIBlueprint, conversations: Conversations)
     def remove_member(conversation: str, account: str) -> Response:
         conversations.remove(session().account, conversation, account)
         return _nothing()
+
+    @api.put("/conversations/<conversation>/lifetime")
+    @api.input(schemas.Lifetime)
+    @api.output(schemas.Lifetime)
+    @api.doc(summary="Say how long the content of messages is kept from now on", security=SECURITY)
+    def set_lifetime(conversation: str, json_data: schemas.Lifetime) -> schemas.Lifetime:
+        lifetimes.set(session().account, conversation, json_data.seconds)
+        return json_data
 
 
 def add_message_operations(api: APIBlueprint, messages: Messages) -> None:
@@ -133,6 +144,34 @@ def add_message_operations(api: APIBlueprint, messages: Messages) -> None:
     @api.doc(summary="Acknowledge a message", security=SECURITY, responses=[403])
     def acknowledge(message: str, json_data: schemas.NewReceipt) -> schemas.Receipt:
         return messages.acknowledge(session().account, message, json_data.state)
+
+
+def add_profile_operations(api: APIBlueprint, profiles: Profiles) -> None:
+    """Profiles."""
+
+    @api.put("/profile")
+    @api.input(schemas.NewProfile)
+    @api.output(schemas.Profile)
+    @api.doc(summary="Say something about oneself", security=SECURITY)
+    def put_profile(json_data: schemas.NewProfile) -> schemas.Profile:
+        return profiles.put(session().account, json_data)
+
+    @api.get("/accounts/<name>/profile")
+    @api.output(schemas.Profile)
+    @api.doc(summary="Get what someone says about themselves", security=SECURITY)
+    def get_profile(name: str) -> schemas.Profile:
+        return profiles.of(name)
+
+
+def add_report_operations(api: APIBlueprint, reports: Reports) -> None:
+    """Reports to the operator."""
+
+    @api.post("/reports")
+    @api.input(schemas.NewReport)
+    @api.output(schemas.FiledReport, 201)
+    @api.doc(summary="Report a message to the operator", security=SECURITY, responses=[403, 404])
+    def report(json_data: schemas.NewReport) -> schemas.FiledReport:
+        return reports.add(session().account, json_data)
 
 
 def add_event_operations(

@@ -15,6 +15,8 @@ from lab.service.api import (
     add_conversation_operations,
     add_event_operations,
     add_message_operations,
+    add_profile_operations,
+    add_report_operations,
     public_api,
 )
 from lab.service.authentication import member_blueprint
@@ -26,11 +28,14 @@ from lab.service.devices import Devices
 from lab.service.events import Events
 from lab.service.key_log import KeyLog
 from lab.service.key_log_api import add_log_operations
+from lab.service.lifetimes import Lifetimes
 from lab.service.log import AccessLog, Log
 from lab.service.messages import Messages
 from lab.service.openapi import configure_openapi
 from lab.service.passwords import Passwords
 from lab.service.problems import register_problem_handlers
+from lab.service.profiles import Profiles
+from lab.service.reports import Reports
 from lab.service.storage import Storage
 from lab.service.throttle import LoginThrottle
 
@@ -59,13 +64,16 @@ class ServiceApp(APIFlask):
         key_log = KeyLog(self._storage)
         devices = Devices(self._storage, key_log, self._events.end_devices)
         conversations = Conversations(self._storage, config.clock, self._events.publish_change)
-        messages = Messages(self._storage, config.clock, self._events.publish)
+        self._lifetimes = Lifetimes(self._storage, config.clock)
+        messages = Messages(self._storage, config.clock, self._lifetimes, self._events.publish)
         member_api = member_blueprint(accounts)
         add_account_operations(member_api, accounts, self._events)
         add_device_operations(member_api, devices)
         add_log_operations(member_api, key_log)
-        add_conversation_operations(member_api, conversations)
+        add_conversation_operations(member_api, conversations, self._lifetimes)
         add_message_operations(member_api, messages)
+        add_profile_operations(member_api, Profiles(self._storage))
+        add_report_operations(member_api, Reports(self._storage, config.clock))
         add_event_operations(member_api, config, devices, conversations, messages, self._events)
         add_blob_operations(member_api, Blobs(self._storage, config.clock))
 
@@ -81,6 +89,10 @@ class ServiceApp(APIFlask):
         self.register_blueprint(member_api)
         self.after_request(_uncached)
         self.wsgi_app = AccessLog(self.wsgi_app, self._log)  # type: ignore[method-assign]
+
+    def expire(self) -> None:
+        """Delete the messages whose time is over; else that waits until somebody asks for messages."""
+        self._lifetimes.expire()
 
     def end_streams(self) -> None:
         """End the open event streams and refuse new ones; other requests are still answered."""

@@ -17,7 +17,10 @@ class Config:
     log: Path
     """The access and error log; created likewise, else appended to."""
     secure_delete: bool = True
-    """Whether SQLite overwrites what is deleted. Set either way: the default differs between builds of SQLite."""
+    """Whether what is deleted is overwritten: by SQLite, and in its write-ahead log once messages were deleted.
+
+    Set either way: the default of SQLite itself is not to, but some builds of it do.
+    """
     clock: Callable[[], float] = time.time
     """Seconds since the epoch: for stored times, token expiry and the login limit."""
     token_lifetime: float = 24 * 60 * 60

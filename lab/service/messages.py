@@ -11,6 +11,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from lab.service.conversations import no_conversation
 from lab.service.devices import check_device
+from lab.service.lifetimes import Lifetimes
 from lab.service.problems import ProblemError
 from lab.service.schemas import Attachment, Message, MessageStatus, NewMessage, Posted, Receipt, State
 from lab.service.storage import Storage, devices, envelopes, members, messages, receipts
@@ -32,7 +33,7 @@ _ADDRESSES = (
 _ADD_MESSAGE = insert(messages)
 _ADD_ENVELOPES = insert(envelopes)
 
-_joined = messages.join(
+joined = messages.join(
     members,
     and_(
         members.c.conversation == messages.c.conversation,
@@ -40,6 +41,7 @@ _joined = messages.join(
         members.c.joined < messages.c.sequence,
     ),
 )
+"""The messages that the account `reader` may see: those of conversations it is in, posted since it joined them."""
 _addressed = and_(
     envelopes.c.message == messages.c.id,
     envelopes.c.recipient == bindparam("reader"),
@@ -47,12 +49,13 @@ _addressed = and_(
 )
 _AS_READ = (
     select(messages, envelopes.c.data, envelopes.c.message.label("addressed"))
-    .select_from(_joined.outerjoin(envelopes, _addressed))
+    .select_from(joined.outerjoin(envelopes, _addressed))
     .order_by(messages.c.sequence)
 )
 _ONE = _AS_READ.where(messages.c.id == bindparam("message"))
-_ALL = _AS_READ.where(messages.c.conversation == bindparam("conversation"))
-_NEXT = _AS_READ.where(messages.c.sequence > bindparam("after")).limit(_BATCH)
+_kept = messages.c.deleted.is_(None)
+_ALL = _AS_READ.where(messages.c.conversation == bindparam("conversation"), _kept)
+_NEXT = _AS_READ.where(messages.c.sequence > bindparam("after"), _kept).limit(_BATCH)
 _NEXT_OF_OTHERS = _NEXT.where(messages.c.sender != bindparam("reader"))
 _NEXT_FOR_DEVICE = _NEXT.where(
     or_(messages.c.sender != bindparam("reader"), messages.c.device.is_distinct_from(bindparam("device"))),
@@ -60,7 +63,7 @@ _NEXT_FOR_DEVICE = _NEXT.where(
     or_(envelopes.c.message.is_not(None), messages.c.text.is_not(None), messages.c.attachment.is_not(None)),
 )
 
-_SENDER = select(messages.c.sender).select_from(_joined).where(messages.c.id == bindparam("message"))
+_SENDER = select(messages.c.sender).select_from(joined).where(messages.c.id == bindparam("message"))
 # Sets what is there already, as only what is written is returned.
 _ACKNOWLEDGE = upsert(receipts).on_conflict_do_update(set_={"time": receipts.c.time}).returning(receipts.c.time)
 _RECEIPTS = (
@@ -71,9 +74,16 @@ _RECEIPTS = (
 class Messages:
     """The messages of one service; `publish` is told the accounts a message is for once it is stored."""
 
-    def __init__(self, storage: Storage, clock: Callable[[], float], publish: Callable[[Iterable[str]], None]) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        clock: Callable[[], float],
+        lifetimes: Lifetimes,
+        publish: Callable[[Iterable[str]], None],
+    ) -> None:
         self._storage = storage
         self._clock = clock
+        self._lifetimes = lifetimes
         self._publish = publish
 
     def post(self, sender: str, conversation: str, new: NewMessage) -> Posted:
@@ -93,7 +103,8 @@ class Messages:
                 _check_addresses(addresses, {(each.recipient, each.device) for each in new.envelopes})
             # Inside the transaction: writers take turns, so times are in the order of the sequence numbers.
             posted = Posted(id=new.id or str(uuid4()), time=self._clock())
-            connection.execute(_ADD_MESSAGE, _row(sender, conversation, new, posted))
+            lifetime = self._lifetimes.of(connection, conversation)
+            connection.execute(_ADD_MESSAGE, {**_row(sender, conversation, new, posted), "lifetime": lifetime})
             if new.envelopes:
                 connection.execute(
                     _ADD_ENVELOPES,
@@ -110,6 +121,7 @@ class Messages:
 
         Raises ProblemError: 404 for others than members, 422 for a device that `reader` does not have.
         """
+        self._lifetimes.expire()
         about = {"reader": reader, "device": device, "conversation": conversation}
         with self._storage.reading() as connection:
             _addresses(connection, conversation, reader)
@@ -122,20 +134,22 @@ class Messages:
 
         Without a device those that others sent to `reader`, else those for this device, sent by any other one.
         """
+        self._lifetimes.expire()
         about = {"reader": reader, "device": device, "after": sequence}
         statement: Select[Any] = _NEXT_OF_OTHERS if device is None else _NEXT_FOR_DEVICE
         with self._storage.reading() as connection:
             return [Message(**_fields(row)) for row in connection.execute(statement, about)]
 
     def status(self, reader: str, device: int | None, message: str) -> MessageStatus:
-        """A message and its receipts; raises ProblemError as `of` does."""
+        """A message and its receipts, also once its content was deleted; raises ProblemError as `of` does."""
+        self._lifetimes.expire()
         with self._storage.reading() as connection:
             if device is not None:
                 check_device(connection, reader, device)
             about = {"reader": reader, "device": device, "message": message}
             row = connection.execute(_ONE, about).one_or_none()
             if row is None:
-                raise _no_message()
+                raise no_message()
             found = connection.execute(_RECEIPTS, {"message": message})
             history = [Receipt(account=each.account, state=each.state, time=each.time) for each in found]
         return MessageStatus(**_fields(row), receipts=history)
@@ -145,11 +159,13 @@ class Messages:
         with self._storage.writing() as connection:
             sender = connection.scalar(_SENDER, {"reader": recipient, "message": message})
             if sender is None:
-                raise _no_message()
+                raise no_message()
             if sender == recipient:
                 raise ProblemError(403, "Only a recipient can acknowledge a message.")
             row = {"message": message, "account": recipient, "state": state, "time": self._clock()}
             first = connection.execute(_ACKNOWLEDGE, row).scalar_one()
+        if state == "read":
+            self._lifetimes.vanish(message)
         return Receipt(account=recipient, state=state, time=first)
 
 
@@ -200,6 +216,7 @@ def _row(sender: str, conversation: str, new: NewMessage, posted: Posted) -> dic
         "attachment": attachment.data if attachment else None,
         "device": new.device,
         "shared": new.shared,
+        "commitment": new.commitment,
     }
 
 
@@ -219,8 +236,10 @@ def _fields(row: Row[Any]) -> dict[str, Any]:
         "attachment": attachment,
         "envelope": row.data,
         "shared": row.shared if row.addressed else None,
+        "commitment": row.commitment if row.addressed else None,
     }
 
 
-def _no_message() -> ProblemError:
+def no_message() -> ProblemError:
+    """The answer to whoever may not see a message, whether or not there is one."""
     return ProblemError(404, "There is no such message.")

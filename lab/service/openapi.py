@@ -40,7 +40,7 @@ def configure_openapi(app: APIFlask) -> None:
     """Let `app` describe itself at /openapi.json."""
     app.config.update(
         OPENAPI_VERSION="3.1.0",
-        DESCRIPTION="Accounts, devices, conversations, messages, receipts, blobs and an event stream.",
+        DESCRIPTION="Accounts, profiles, devices, conversations, messages, receipts, reports, blobs, an event stream.",
         # The scheme and host a client sees depend on what stands in between.
         AUTO_SERVERS=False,
         AUTO_OPERATION_ID=True,

@@ -10,13 +10,16 @@ from lab.service.fields import Bytes, Device, Name, Seconds, Shape
 
 MAX_MEMBERS = 64
 MAX_DEVICES = 16
+MAX_LIFETIME = 24 * 60 * 60
 _MAX_ATTACHMENT = 512 * 1024
 _MAX_BUNDLE = 8 * 1024
+_DIGEST = 32
 
 _UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 Title = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 State = Literal["delivered", "read"]
+Digest = Annotated[Bytes, Field(min_length=_DIGEST, max_length=_DIGEST)]
 
 
 class Credentials(Shape):
@@ -86,6 +89,15 @@ class Members(Shape):
     members: list[Name]
 
 
+class Lifetime(Shape):
+    """How long text and attachment of a message are kept from when it is posted.
+
+    0: until every other member has read it; null: for good.
+    """
+
+    seconds: Annotated[int, Field(ge=0, le=MAX_LIFETIME)] | None
+
+
 class Attachment(Shape):
     """A file."""
 
@@ -119,13 +131,15 @@ class NewMessage(Shape):
     """Either content for every other member, or envelopes: one for each device of each member but the one that sends.
 
     A member without devices has one envelope without a number. `device` is the one that sends, `shared` a ciphertext
-    for all that have an envelope. With an `id` of the client's choice, posting it again changes nothing.
+    for all that have an envelope, `commitment` what a report of it is held against. With an `id` of the client's
+    choice, posting it again changes nothing.
     """
 
     id: Annotated[str, StringConstraints(pattern=_UUID), Field(description="A UUID in lower case.")] | None = None
     device: Device | None = None
     content: Content | None = None
     shared: Bytes | None = None
+    commitment: Digest | None = None
     envelopes: Annotated[list[NewEnvelope], Field(max_length=MAX_MEMBERS * MAX_DEVICES)] | None = None
 
     @model_validator(mode="after")
@@ -133,8 +147,8 @@ class NewMessage(Shape):
         if (self.content is None) == (self.envelopes is None):
             raise ValueError("A message should have either content or envelopes")
         if self.envelopes is None:
-            if self.shared is not None:
-                raise ValueError("Only what has envelopes should share something")
+            if self.shared is not None or self.commitment is not None:
+                raise ValueError("Only what has envelopes should share something or have a commitment")
             return self
         if len({(each.recipient, each.device) for each in self.envelopes}) != len(self.envelopes):
             raise ValueError("Each recipient should have one envelope")
@@ -154,7 +168,7 @@ class Message(Shape):
     """A message as its reader gets it.
 
     `device` is the one that sent it; `envelope` is the one addressed to the reader's device, or to the reader if the
-    message was sent when there were no devices; `shared` is there for whom an envelope is.
+    message was sent when there were no devices; `shared` and `commitment` are there for whom an envelope is.
     """
 
     id: str
@@ -167,6 +181,7 @@ class Message(Shape):
     attachment: Attachment | None
     envelope: Bytes | None
     shared: Bytes | None
+    commitment: Bytes | None
 
 
 class Messages(Shape):
@@ -193,6 +208,46 @@ class MessageStatus(Message):
     """A message and its receipts, oldest first."""
 
     receipts: list[Receipt]
+
+
+class NewProfile(Shape):
+    """What an account says about itself."""
+
+    display_name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    status: Annotated[str, StringConstraints(max_length=500)]
+
+
+class Profile(NewProfile):
+    """What an account says about itself, and its name."""
+
+    name: Name
+
+
+class NewReport(Shape):
+    """What a recipient says that a message was: its text, the key to its file, or both.
+
+    `blob` is the id of the sealed file, `opening` what came inside the message and opens its commitment.
+    """
+
+    message: Annotated[str, StringConstraints(pattern=_UUID)]
+    text: Annotated[str, StringConstraints(max_length=100_000)] | None = None
+    file: Annotated[str, StringConstraints(max_length=10_000)] | None = None
+    blob: Annotated[str, StringConstraints(max_length=100)] | None = None
+    opening: Digest | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.text is None and self.file is None:
+            raise ValueError("A report should have a text or a file")
+        return self
+
+
+class FiledReport(Shape):
+    """A report that was accepted."""
+
+    id: str
+    message: str
+    time: Seconds
 
 
 class Reader(BaseModel):

@@ -53,6 +53,10 @@ class RunningService:
     ) -> None:
         self.close()
 
+    def expire(self) -> None:
+        """Delete the messages whose time is over."""
+        self._app.expire()
+
     def end_streams(self) -> None:
         """Let the event streams end, ahead of `close`."""
         self._app.end_streams()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
 
@@ -23,6 +23,7 @@ from sqlalchemy import (
     Text,
     create_engine,
     event,
+    text,
 )
 
 metadata = MetaData()
@@ -85,6 +86,12 @@ members = Table(
     Column("joined", Integer, nullable=False),  # sequence number of the last message posted before
     Index("members_account", "account"),
 )
+lifetimes = Table(  # of messages that are posted from now on
+    "lifetimes",
+    metadata,
+    Column("conversation", ForeignKey("conversations.id"), primary_key=True),
+    Column("seconds", Integer, nullable=False),  # 0: until everybody has read it
+)
 messages = Table(
     "messages",
     metadata,
@@ -99,7 +106,11 @@ messages = Table(
     Column("attachment", LargeBinary),
     Column("device", Integer),  # of the sender; it may have left the list since
     Column("shared", LargeBinary),
+    Column("lifetime", Integer),  # as in `lifetimes` when it was posted
+    Column("deleted", Float),  # when its text and attachment were; who wrote to whom and when stays
+    Column("commitment", LargeBinary),
     Index("messages_conversation", "conversation", "sequence"),
+    Index("messages_expiring", "created", sqlite_where=text("lifetime > 0 AND deleted IS NULL")),
     # A sequence number is never given twice, not even after the last message has been deleted.
     sqlite_autoincrement=True,
 )
@@ -130,6 +141,26 @@ blobs = Table(
     Column("account", ForeignKey("accounts.name"), nullable=False),
     Column("created", Float, nullable=False),
     Column("data", LargeBinary, nullable=False),
+)
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("account", ForeignKey("accounts.name"), primary_key=True),
+    Column("display_name", Text, nullable=False),
+    Column("status", Text, nullable=False),
+)
+reports = Table(
+    "reports",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("created", Float, nullable=False),
+    Column("message", Text, nullable=False),  # which may be gone by now
+    Column("sender", ForeignKey("accounts.name"), nullable=False),
+    Column("reporter", ForeignKey("accounts.name"), nullable=False),
+    Column("text", Text),
+    Column("file", Text),
+    Column("blob", Text),
+    Column("finding", Text, nullable=False),
 )
 log_key = Table(
     "log_key",
@@ -169,6 +200,7 @@ class Storage:
         )
         # A writer takes the write lock at once: one that began by reading could not wait for another writer any more.
         self._writer = self._engine.execution_options(begin="BEGIN IMMEDIATE")
+        self._secure_delete = secure_delete
 
         @event.listens_for(self._engine, "connect")
         def connect(connection: SqliteConnection, _record: object) -> None:
@@ -204,6 +236,16 @@ class Storage:
         """A transaction that is committed at the end, or rolled back by an exception. Writers take turns."""
         with self._writer.begin() as connection:
             yield connection
+
+    def erase(self) -> None:
+        """Where what is deleted is to be overwritten: empty the write-ahead log, which still holds it as it was.
+
+        Readers that take longer than the busy timeout keep it from being emptied; then the next call does it.
+        """
+        if self._secure_delete:
+            # Not in a transaction, where SQLite would refuse.
+            with closing(self._engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close every connection; the last one moves the write-ahead log into the database and removes it."""

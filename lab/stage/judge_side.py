@@ -2,7 +2,8 @@
 
 Each line of standard input is answered with one line of standard output:
 
-- `{"judge": PATH}` judges a recording: `{"ok": {"matrix": …}}`, for `matrix_in`
+- `{"judge": PATH, "observers": [NAME, …]}` judges what these observers got: `{"ok": {"matrix": …}}`, a part of the
+  matrix, for lab/stage/judges.py
 - one that cannot be judged is an answer too: `{"ok": {"refused": "…"}}`, the sentence of the LabError
 
 Whatever else goes wrong ends it, with a traceback; so does the end of standard input, without one.
@@ -15,39 +16,35 @@ import json
 import pickle
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from lab.model import LabError, LeakMatrix
-
-
-def matrix_in(answer: dict[str, Any]) -> LeakMatrix:
-    """The parent's side: the matrix in what stands under "ok". LabError: there is none, for the reason it gives."""
-    if "refused" in answer:
-        raise LabError(answer["refused"])
-    # Nobody else can write into the pipe of a child.
-    matrix = pickle.loads(base64.b64decode(answer["matrix"]))  # noqa: S301
-    assert isinstance(matrix, LeakMatrix)  # noqa: S101 - nothing else is ever put in
-    return matrix
+from lab import capture
+from lab.matrix import judge
+from lab.model import Capture, LabError, LeakMatrix, Observer
 
 
 def main(commands: Iterable[str], answers: TextIO) -> None:
     """Answer `commands` until they end."""
-    # Not above: the parent, which needs `matrix_in` only, has something else to do first.
-    from lab import capture
-    from lab.matrix import judge
 
     def say(message: dict[str, Any]) -> None:
         answers.write(json.dumps(message) + "\n")
         answers.flush()
 
     for line in commands:
+        command = json.loads(line)
         try:
-            matrix = judge(capture.read(Path(json.loads(line)["judge"])))
+            matrix = _part(capture.read(Path(command["judge"])), tuple(map(Observer, command["observers"])))
         except LabError as error:
             say({"ok": {"refused": str(error)}})
         else:
             say({"ok": {"matrix": base64.b64encode(pickle.dumps(matrix)).decode("ascii")}})
+
+
+def _part(recording: Capture, observers: tuple[Observer, ...]) -> LeakMatrix:
+    claims = tuple(claim for claim in recording.claims if claim.observer in observers)
+    return judge(replace(recording, story=replace(recording.story, observers=observers), claims=claims))
 
 
 def run() -> None:

@@ -185,6 +185,15 @@ class Stage:
         """A further process for the same run, in a folder of its own: it ends when the stage does."""
         return self._ground.start(name, self._ground.folder(name), arguments)
 
+    def prepare(self, module: str) -> None:
+        """Further processes that are started from now on need this module."""
+        self._ground.starter.prepare(module)
+
+    def clear(self) -> None:
+        """End what a session takes place in, when there will be no further one: taps, attackers and service."""
+        for child in (*self.children, *self._attackers.values()):
+            child.close()
+
     def end(self) -> None:
         """End all processes now, those of all lanes; whoever waits for one of them gets a ChildError."""
         self._ground.end()
@@ -199,10 +208,13 @@ class Stage:
         return self._ground.start(name, directory, arguments)
 
     @contextmanager
-    def session(self, mode: Mode, host: str, writer: Writer, attackers: Attackers = NOBODY) -> Iterator[Venue]:
+    def session(
+        self, mode: Mode, host: str, writer: Writer, attackers: Attackers = NOBODY, *, overwrites: bool = False
+    ) -> Iterator[Venue]:
         """Open the service for one conversation; on leaving, write what every observer got.
 
-        With TLS the service wants nothing else: it sends whoever comes without to https://.
+        With TLS the service wants nothing else: it sends whoever comes without to https://. What it deletes stays in
+        its files as SQLite leaves it there by itself, unless it `overwrites` that.
 
         Close all participants before leaving: the taps wait for their connections to end. What an observer could not
         deliver is written as `Missing` and judged as such; ChildError only while opening. A session that is left by an
@@ -215,7 +227,7 @@ class Stage:
                 "open": {
                     "database": str(directory / "database.sqlite"),
                     "log": str(directory / "service.log"),
-                    "secure_delete": True,
+                    "secure_delete": overwrites,
                 }
             }
         )["port"]
@@ -233,6 +245,10 @@ class Stage:
         except ChildError as error:
             writer.add(Missing(str(error), Observer.DATABASE))
 
+    def advance(self, venue: Venue, seconds: float) -> None:
+        """Let the clock of the service at `venue` go forward: what is to be deleted by then is. ChildError."""
+        self.service.ask({"advance": {"port": venue.behind.service[1], "seconds": seconds}})
+
     def snapshot(self, venue: Venue, writer: Writer) -> None:
         """Write what every observer has got so far of the session at `venue`, which goes on.
 
@@ -244,6 +260,14 @@ class Stage:
         """What the server tap has recorded so far of the session at `venue`, as it writes it. ChildError."""
         size = self.server.ask({"checkpoint": {}})["bytes"]
         return (venue.behind.directory / SERVER_RECORDING).read_bytes()[:size]
+
+    def recordings(self) -> tuple[tuple[Observer, Path, int], ...]:
+        """Where the taps record the session that goes on, and how many bytes of each file are whole lines by now.
+
+        Not what an attacker opens: that is no piece of what passes. ChildError.
+        """
+        taps = [one for one in self._recording if one[2].stem not in RECORD_WHAT_THEY_OPEN]
+        return tuple((observer, file, int(tap.ask({"checkpoint": {}})["bytes"])) for observer, tap, file in taps)
 
     def mark(self, secrets: Iterable[Secret]) -> None:
         """Let the taps mark the flows in which one of these can be read, for whoever looks at them. ChildError.

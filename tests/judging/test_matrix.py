@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from lab import capture, controls
-from lab.matrix import EVIDENCE_SHOWN, exit_status, judge
+from lab.matrix import EVIDENCE_SHOWN, judge
 from lab.model import (
     Capture,
     Cell,
@@ -21,6 +21,7 @@ from lab.model import (
     Observer,
     SecretName,
     Statement,
+    exit_status,
 )
 
 from .recordings import TOUR, about, cells

@@ -5,8 +5,9 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -235,6 +236,9 @@ class Someone:
     account: str = ""
     transparency: bool = False
     fall_back: Callable[[str], bool] = lambda _: False
+    clock: Callable[[], float] | None = None
+    reporting: Mapping[str, bool] = field(default_factory=dict)
+    """How the app commits and reports, as in Participant."""
     statements: list[Statement] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -250,6 +254,9 @@ class Someone:
             transparency=self.transparency,
             number=self.number,
             fall_back=self.fall_back,
+            keeps=self.clock is not None,
+            clock=self.clock or time.time,
+            **self.reporting,
         )
 
     def told(self, deed: Deed) -> list[Statement]:
@@ -291,10 +298,15 @@ def make(tmp_path: Path, service_route: Route) -> Iterator[Make]:
             number: int = 1,
             transparency: bool = False,
             fall_back: Callable[[str], bool] = lambda _: False,
+            clock: Callable[[], float] | None = None,
+            **reporting: bool,
         ) -> Someone:
-            """Somebody new, or a further device of the account of `like`."""
+            """Somebody new, or a further device of the account of `like`. With a `clock`, the app keeps messages."""
             account = like.account if like else ""
-            made = Someone(tmp_path / f"{who}.db", route, encryption, padded, number, account, transparency, fall_back)
+            device = tmp_path / f"{who}.db"
+            made = Someone(
+                device, route, encryption, padded, number, account, transparency, fall_back, clock, reporting
+            )
             stack.enter_context(made.self)
             return made
 
@@ -310,8 +322,9 @@ def enrol(make: Make) -> Enrol:
         encryption: Encryption | None = Encryption.PQXDH,
         padded: bool = False,
         transparency: bool = False,
+        **reporting: bool,
     ) -> list[Someone]:
-        people = [make(name, encryption, padded=padded, transparency=transparency) for name in names]
+        people = [make(name, encryption, padded=padded, transparency=transparency, **reporting) for name in names]
         for person in people:
             person.join()
         return people

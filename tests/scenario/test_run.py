@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Barrier, Event
@@ -15,13 +16,30 @@ from typing import Any
 
 import pytest
 
-from lab import matrix
 from lab.model import LabError
 from lab.scenario import director, load, run
 from lab.scenario.run import LANES, Progress, Session, hold
 
 TOUR = Path(__file__).parents[2] / "scenarios" / "tour.feature.md"
 GUARD = 30.0
+
+
+class _Judges:
+    """Judges for whom a recording's matrix is its path."""
+
+    def __init__(self, stage: object) -> None:
+        """They have no processes."""
+
+    def employ(self, number: int) -> None:
+        """They work at once."""
+
+    def judge(self, path: Path, observers: object) -> list[Future[Path]]:
+        done: Future[Path] = Future()
+        done.set_result(path)
+        return [done]
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
 
 @pytest.fixture
@@ -31,15 +49,14 @@ def recorded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Path]:
 
     @contextmanager
     def stage(_: object) -> Iterator[Any]:
-        one = SimpleNamespace(directory=tmp_path, intact=True, ready=lambda: None, end=lambda: None)
+        one = SimpleNamespace(directory=tmp_path, intact=True, ready=lambda: None, clear=lambda: None, end=lambda: None)
         one.lanes = lambda most: [one] * most
         yield one
 
     monkeypatch.setattr(run, "open_stage", stage)
-    monkeypatch.setattr(run, "_judge_beside", lambda _: run._judge)
-    monkeypatch.setattr(director, "play", lambda lesson, scenario, stage, path, progress: paths.append(path))
-    monkeypatch.setattr(run.capture, "read", lambda path: path)
-    monkeypatch.setattr(matrix, "judge", lambda recording: recording)
+    monkeypatch.setattr(run, "Judges", _Judges)
+    monkeypatch.setattr(run, "joined", lambda parts: parts[0])
+    monkeypatch.setattr(director, "play", lambda lesson, scenario, stage, path, progress, pace: paths.append(path))
     return paths
 
 
@@ -79,7 +96,7 @@ def test_sessions_at_the_same_time_and_their_matrices_in_order(
     together = Barrier(LANES)
     last = Event()
 
-    def play(lesson: object, scenario: object, stage: object, path: Path, progress: Progress) -> None:
+    def play(lesson: object, scenario: object, stage: object, path: Path, progress: Progress, _: object) -> None:
         together.wait(GUARD)  # a BrokenBarrierError, unless so many are here at the same time
         number = int(path.name.partition(".")[0])
         if number == 1:
@@ -98,7 +115,7 @@ def test_a_caller_who_has_a_matrix_in_hand_is_told_nothing(
 ) -> None:
     in_hand, told = Event(), Event()
 
-    def play(lesson: object, scenario: object, stage: object, path: Path, progress: Progress) -> None:
+    def play(lesson: object, scenario: object, stage: object, path: Path, progress: Progress, _: object) -> None:
         if not path.name.startswith("1."):
             assert in_hand.wait(GUARD)
             progress("goes on")
@@ -117,7 +134,7 @@ def test_a_caller_who_has_a_matrix_in_hand_is_told_nothing(
 
 
 def test_what_fails_in_one_of_them_ends_the_run(recorded: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    def play(lesson: object, scenario: object, stage: object, path: Path, progress: Progress) -> None:
+    def play(lesson: object, scenario: object, stage: object, path: Path, progress: Progress, _: object) -> None:
         if path.name.startswith("2."):
             raise OSError(28, "No space left on device")
         recorded.append(path)

@@ -123,11 +123,13 @@ class TestStorage:
         columns = [column[1] for column in connection.execute("PRAGMA table_info(messages)")]
         connection.close()
         of_accounts = {"accounts", "tokens", "keys", "device_lists", "devices", "one_time_keys", "blobs"}
-        of_conversations = {"conversations", "members", "messages", "envelopes", "receipts"}
+        of_conversations = {"conversations", "members", "lifetimes", "messages", "envelopes", "receipts"}
+        of_accounts |= {"profiles", "reports"}
         of_log = {"log_key", "log_entries", "log_nodes"}
         assert set(tables) - {"sqlite_sequence"} == of_accounts | of_conversations | of_log
         assert " ".join(columns) == (
             "id sequence conversation sender created text attachment_name attachment_type attachment device shared"
+            " lifetime deleted commitment"
         )
 
 

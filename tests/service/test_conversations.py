@@ -72,6 +72,7 @@ class TestContent:
                         "attachment": FILE,
                         "envelope": None,
                         "shared": None,
+                        "commitment": None,
                     }
                 ]
             }

@@ -39,10 +39,14 @@ EXPECTED = {
     ("get", "/v1/conversations"): {"200", "401"},
     ("post", "/v1/conversations/{conversation}/members"): {"200", "401", "404", *WITH_BODY},
     ("delete", "/v1/conversations/{conversation}/members/{account}"): {"204", "401", "404"},
+    ("put", "/v1/conversations/{conversation}/lifetime"): {"200", "401", "404", *WITH_BODY},
     ("post", "/v1/conversations/{conversation}/messages"): {"201", "401", "404", "409", *WITH_BODY},
     ("get", "/v1/conversations/{conversation}/messages"): {"200", "401", "404", "422"},
     ("get", "/v1/messages/{message}"): {"200", "401", "404", "422"},
     ("post", "/v1/messages/{message}/receipts"): {"200", "401", "403", "404", *WITH_BODY},
+    ("put", "/v1/profile"): {"200", "401", *WITH_BODY},
+    ("get", "/v1/accounts/{name}/profile"): {"200", "401", "404"},
+    ("post", "/v1/reports"): {"201", "401", "403", "404", *WITH_BODY},
     ("get", "/v1/events"): {"200", "401", "422", "503"},
     ("post", "/v1/blobs"): {"201", "400", "401", "413", "415"},
     ("get", "/v1/blobs/{blob}"): {"200", "401", "404"},
@@ -110,6 +114,7 @@ def test_real_requests_are_answered_as_described(api: Any, alice: Person, bob: P
     identifier = conversation.rsplit("/", 1)[1]
     bob.post(f"/v1/messages/{message}/receipts", {"state": "read"})
     alice.put("/v1/keys", {"bundle": "AAAA"})
+    alice.put("/v1/profile", {"display_name": "Alice", "status": "At the lake"})
     alice.has_devices(1)
     one_time = [{"id": 1, "data": "AAAA"}]
     keys = {"signed": "AAAA", "one_time": one_time, "one_time_kem": one_time}
@@ -119,6 +124,7 @@ def test_real_requests_are_answered_as_described(api: Any, alice: Person, bob: P
         ("/v1/accounts/{name}/handouts", {"name": "alice"}, {}, 200),
         ("/v1/accounts/{name}/handouts", {"name": "alice"}, {"devices": [1]}, 200),
         ("/v1/conversations/{conversation}/messages", {"conversation": identifier}, stale, 409),
+        ("/v1/reports", {}, {"message": message, "text": "hello"}, 403),
         ("/v1/conversations/{conversation}/members", {"conversation": identifier}, {"account": "bob"}, 200),
     ]
     found: list[tuple[str, dict[str, Any]]] = [
@@ -126,6 +132,7 @@ def test_real_requests_are_answered_as_described(api: Any, alice: Person, bob: P
         ("/v1/conversations/{conversation}/messages", {"conversation": identifier}),
         ("/v1/messages/{message}", {"message": message}),
         ("/v1/accounts/{name}/keys", {"name": "alice"}),
+        ("/v1/accounts/{name}/profile", {"name": "alice"}),
         ("/v1/accounts/{name}/device-list", {"name": "alice"}),
         ("/v1/accounts/{name}/log-entry", {"name": "alice"}),
         ("/v1/log/head", {}),
@@ -145,3 +152,7 @@ def test_real_requests_are_answered_as_described(api: Any, alice: Person, bob: P
     for path, parameters, body, status in posts:
         case = api[path]["POST"].Case(path_parameters=parameters, body=body, media_type="application/json")
         assert case.call_and_validate(headers=alice.headers).status_code == status
+    reported = api["/v1/reports"]["POST"].Case(
+        body={"message": message, "text": "hello"}, media_type="application/json"
+    )
+    assert reported.call_and_validate(headers=bob.headers).status_code == 201

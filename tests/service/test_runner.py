@@ -6,7 +6,9 @@ import json
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -111,6 +113,29 @@ def test_deleting_is_as_it_was_asked_for(child: Child, tmp_path: Path, secure_de
     assert (digest in database.read_bytes()) is left
 
 
+def test_the_clock_of_one_service_goes_forward_and_what_has_expired_is_gone(child: Child, tmp_path: Path) -> None:
+    first, second = child.open(tmp_path, "first"), child.open(tmp_path, "second")
+    created = [post(port, "/v1/accounts")[1]["expires"] for port in (first, second)]
+    for name in ("first", "second"):
+        with closing(sqlite3.connect(tmp_path / f"{name}.db")) as database, database:
+            database.execute("INSERT INTO conversations VALUES ('c', 0, NULL)")
+            database.execute(
+                "INSERT INTO messages (id, conversation, sender, created, text, lifetime)"
+                " VALUES ('m', 'c', 'alice', ?, 'goes', 3600)",
+                (time.time(),),
+            )
+    assert child.ask({"advance": {"port": first, "seconds": 3600}}) == {"ok": {}}
+    kept = []
+    for name in ("first", "second"):
+        with closing(sqlite3.connect(tmp_path / f"{name}.db")) as database:
+            kept += database.execute("SELECT text FROM messages").fetchone()
+    assert kept == [None, "goes"]
+    later = [post(port, "/v1/login")[1]["expires"] for port in (first, second)]
+    assert [round((new - old) / 3600) for new, old in zip(later, created, strict=True)] == [1, 0]
+    for port in (first, second):
+        child.ask({"close": port})
+
+
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
@@ -118,13 +143,15 @@ def test_deleting_is_as_it_was_asked_for(child: Child, tmp_path: Path, secure_de
         (b"{", "Invalid JSON"),
         (b"\xff", "Invalid JSON"),
         (b"[]", "object"),
-        (b"{}", "a command is either open or close"),
-        (b'{"close": 1, "open": {"database": "d", "log": "l"}}', "a command is either open or close"),
+        (b"{}", "a command is one of open, advance and close"),
+        (b'{"close": 1, "open": {"database": "d", "log": "l"}}', "a command is one of open, advance and close"),
         (b'{"stop": 1}', "at stop: Extra inputs"),
         (b'{"open": {"database": "d"}}', "at open.log: Field required"),
         (b'{"open": {"database": "d", "log": "l", "secure_delete": 1}}', "at open.secure_delete: Input should be"),
         (b'{"close": "80"}', "at close: Input should be a valid integer"),
         (b'{"close": 80}', "No service runs on port 80."),
+        (b'{"advance": {"port": 80, "seconds": 1}}', "No service runs on port 80."),
+        (b'{"advance": {"port": 80, "seconds": -1}}', "at advance.seconds: Input should be greater"),
     ],
 )
 def test_a_bad_command_is_answered_with_a_sentence(child: Child, line: bytes, sentence: str) -> None:

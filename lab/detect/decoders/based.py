@@ -87,18 +87,28 @@ def base64(view: View, _budget: Budget) -> Iterator[View]:
 
 
 def _add_base64(digits: Builder, data: bytes, run: Span, line: re.Pattern[bytes]) -> None:
-    at = run[0]
+    at, end = run
     # What is glued to the front may end with one of the digits that are no letters: a value may start behind it.
-    for glue in islice(_GLUE.finditer(data, at, min(at + _GLUED, run[1])), _MAX_GLUE):
-        _add_lines(digits, data, (at, glue.end()), line, _TO_BASE64)
-        digits.mark()
-        at = glue.end()
-    _add_lines(digits, data, (at, run[1]), line, _TO_BASE64)
+    glued = [glue.end() for glue in islice(_GLUE.finditer(data, at, min(at + _GLUED, end)), _MAX_GLUE)]
+    if _in_lines(data, run):
+        for behind in glued:
+            _add_lines(digits, data, (at, behind), line, _TO_BASE64)
+            digits.mark()
+            at = behind
+    else:
+        for behind in glued:
+            digits.mark(behind - at)
+    _add_lines(digits, data, (at, end), line, _TO_BASE64)
     _end_run(digits, 4, b"A")
 
 
+def _in_lines(data: bytes, run: Span) -> bool:
+    """Whether a run goes over line breaks (see runs.LINE_BREAK)."""
+    return data.find(b"\n", *run) >= 0 or data.find(b"\\n", *run) >= 0
+
+
 def _add_lines(digits: Builder, data: bytes, run: Span, line: re.Pattern[bytes], table: bytes) -> None:
-    if data.find(b"\n", *run) < 0 and data.find(b"\\n", *run) < 0:
+    if not _in_lines(data, run):
         digits.add(data[slice(*run)].translate(table), run[0])
         return
     for part in line.finditer(data, *run):
@@ -405,7 +415,7 @@ def _runs_85(data: bytes, alphabet: _Base85) -> Iterator[Span]:
             continue
         run = alphabet.run.match(data, start)
         end = max(run.end() if run else 0, at + 1)
-        if end - start >= MIN_BASE85:
+        if end - start >= MIN_BASE85 and kinds.find(b".", start, end) >= 0:
             parts = [*_parts(data, start, end, alphabet.marks)]
             # A mark may also be part of the value, but not many of them.
             if 0 < len(parts) - 1 <= (end - start) // _RARE:

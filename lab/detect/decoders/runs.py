@@ -52,15 +52,12 @@ def grouped(digits: View, name: str, decode: Callable[[bytes], bytes], unit: int
         starts[start % group].append(start)
     for shift in range(group):
         decoded = decode(digits.data[shift : len(digits.data) - (group - shift) % group])
-        at = 0
+        first = builder.size
         for start in starts[shift]:
             # Values are told apart by mere marks: the digits before one may belong to it too.
-            if (until := (start - shift) // group * unit) <= len(decoded):
-                builder.add(decoded[at:until], shift + at // unit * group, unit, group)
-                builder.mark()
-                at = until
-        first = builder.size - at
-        builder.add(decoded[at:], shift + at // unit * group, unit, group)
+            if (ahead := (start - shift) // group * unit) <= len(decoded):
+                builder.mark(ahead)
+        builder.add(decoded, shift, unit, group)
         builder.end(*(first - (shift - end) * unit // group for end in digits.ends))
         builder.gap()
     return builder.view(digits, name)
