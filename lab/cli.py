@@ -124,9 +124,13 @@ def _parser() -> argparse.ArgumentParser:
     show.set_defaults(command=_show)
 
     export = commands.add_parser(
-        "export", help="hand a recording to Wireshark, browsers' tools or mitmproxy", description=_export.__doc__
+        "export",
+        help="hand a recording to Wireshark, browsers' tools or mitmproxy, or a lesson to a learning platform",
+        description=_export.__doc__,
     )
-    export.add_argument("capture", metavar="CAPTURE", type=Path, help="a file that lab run --captures wrote")
+    export.add_argument(
+        "source", metavar="SOURCE", help="a file that lab run --captures wrote; with --gift, a lesson's name or file"
+    )
     export.add_argument(
         "--pcapng", metavar="FILE", type=Path, help="the network observer's view as packets; no key is in it"
     )
@@ -139,6 +143,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.add_argument("--har", metavar="FILE", type=Path, help="the server observer's view as an HTTP archive")
     export.add_argument("--flows", metavar="FILE", type=Path, help="both views for mitmproxy (mitmweb -n -r FILE)")
+    export.add_argument("--gift", metavar="FILE", help="a lesson's predictions as questions for Moodle (GIFT)")
+    _add_language(export)
     export.set_defaults(command=_export)
 
     scan = commands.add_parser(
@@ -182,6 +188,19 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="validate lessons without running them", description=_check.__doc__)
     check.add_argument("files", nargs="*", metavar="FILE", type=Path, help="lesson files (default: all that ship)")
     check.set_defaults(command=_check)
+
+    handout = commands.add_parser(
+        "handout", help="print a lesson: a sheet for learners and one for teachers", description=_handout.__doc__
+    )
+    handout.add_argument("lesson", metavar="LESSON", help="a lesson's name or file")
+    _add_language(handout)
+    handout.add_argument("--html", metavar="FILE", help="where to write it (default: LESSON-handout.html); '-': here")
+    handout.set_defaults(command=_handout)
+
+    new = commands.add_parser("new", help="begin a lesson of your own, which runs at once", description=_new.__doc__)
+    new.add_argument("name", metavar="NAME", help="how the lesson is called: small letters, digits and hyphens")
+    _add_language(new)
+    new.set_defaults(command=_new)
 
     doctor = commands.add_parser("doctor", help="look for what keeps the lab from working", description=_doctor.__doc__)
     doctor.set_defaults(command=_doctor)
@@ -313,23 +332,52 @@ def _show(options: argparse.Namespace) -> int:
 
 def _export(options: argparse.Namespace) -> int:
     """Write a recording in the formats of other tools. Files are replaced, and only their owner can read them; '-' is
-    standard output.
+    standard output. With --gift, write the questions of a lesson instead.
     """
-    from lab import capture
-
     targets = {name: getattr(options, name) for name in ("pcapng", "keylog", "har", "flows")}
     wanted: dict[str, Path] = {name: path for name, path in targets.items() if path is not None}
+    if options.gift is not None:
+        if wanted:
+            raise LabError(
+                f"--gift takes a lesson, and --{next(iter(wanted))} a recording: give them one after the other"
+            )
+        return _export_questions(options.source, options.language, options.gift)
     if not wanted:
-        raise LabError("nothing to export: give --pcapng FILE, --keylog FILE, --har FILE or --flows FILE")
-    if len({path.resolve() for path in (options.capture, *wanted.values())}) <= len(wanted):
+        raise LabError(
+            "nothing to export: give --pcapng FILE, --keylog FILE, --har FILE or --flows FILE for a recording, "
+            "or --gift FILE for a lesson"
+        )
+    from lab import capture
+    from lab.scenario.library import names
+
+    source = Path(options.source)
+    if source.name.endswith(".feature.md") or (not source.exists() and options.source in names()):
+        raise LabError(
+            f"{source} is a lesson; --{next(iter(wanted))} takes a recording, which lab run --captures writes"
+        )
+    if len({path.resolve() for path in (source, *wanted.values())}) <= len(wanted):
         raise LabError("each export needs a file of its own, and none may be the recording itself")
-    recording = capture.read(options.capture)
+    recording = capture.read(source)
     try:
         contents = {path: _exported(name, recording) for name, path in wanted.items()}
     except LabError as error:
-        raise LabError(f"{options.capture}: {error}") from None
+        raise LabError(f"{source}: {error}") from None
     for path, content in contents.items():
         _write_private(path, content)
+    return 0
+
+
+def _export_questions(source: str, language: str, file: str) -> int:
+    from lab.capture import SUFFIX
+    from lab.export.gift import to_gift
+    from lab.scenario.library import find
+
+    if source.endswith(SUFFIX):
+        raise LabError(f"{source} is a recording; --gift takes a lesson, by its name or file")
+    lesson = find(source, language)
+    if lesson.path.resolve() == Path(file).resolve():
+        raise LabError("the questions need a file of their own, not that of the lesson")
+    _write(file, to_gift(lesson))
     return 0
 
 
@@ -467,6 +515,35 @@ def _check(options: argparse.Namespace) -> int:
         raise LabError(f"{_counted(wrong, 'problem')} in {_counted(len(paths), 'lesson')}")
     could_be_better = f", {_counted(len(remarks), 'remark')}" if remarks else ""
     sys.stdout.write(f"{_counted(len(paths), 'lesson')}{could_be_better}, no problem\n")
+    return 0
+
+
+def _new(options: argparse.Namespace) -> int:
+    """Write NAME.feature.md into this folder, or NAME.de.feature.md: a short lesson that can be run, to be changed."""
+    from lab.scenario.skeleton import skeleton
+
+    file_name, text = skeleton(options.name, options.language)
+    try:
+        with Path(file_name).open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise LabError(f"{file_name} exists already; give another name") from None
+    sys.stdout.write(f"{file_name} is written. Next: lab check {file_name}, then lab run {file_name}\n")
+    return 0
+
+
+def _handout(options: argparse.Namespace) -> int:
+    """Write one HTML page to print: the learner's sheet with empty tables, and the teacher's with the answers."""
+    from lab.report.handout import to_handout
+    from lab.scenario.languages import ORIGINAL
+    from lab.scenario.library import find
+
+    lesson = find(options.lesson, options.language)
+    code = "" if lesson.language == ORIGINAL else f".{lesson.language}"
+    file = options.html or f"{lesson.name}-handout{code}.html"
+    _write(file, to_handout(lesson))
+    if file != "-":
+        sys.stdout.write(f"{file} is written; open it in a browser to print it\n")
     return 0
 
 

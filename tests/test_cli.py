@@ -16,7 +16,7 @@ import pytest
 from lab import cli, resources
 
 LESSON = (resources.folder("scenarios") / "tour.feature.md").read_text("utf-8")
-COMMANDS = ("run", "up", "show", "scan", "export", "explain", "keys", "list", "check")
+COMMANDS = ("run", "up", "show", "scan", "export", "explain", "keys", "list", "check", "handout", "new")
 
 SHORT = """# Feature: A short lesson
 
@@ -121,7 +121,7 @@ def test_list_and_run_take_the_language_that_is_asked_for(capsys: pytest.Capture
     assert "Wer kann deine" in Said(capsys, "list", "--language", "de").out
     assert "Wer kann deine" not in Said(capsys, "list").out
     said = Said(capsys, "run", "tour", "--language", "fr")
-    assert (said.status, said.err) == (2, "lab: there are no lessons in the language fr; known: en, de\n")
+    assert (said.status, said.err) == (2, "lab: lessons have no language fr; known: en, de\n")
 
 
 def test_check_remarks_what_could_be_better(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -12,3 +12,8 @@ ORIGINAL = "en"
 """The language of NAME.feature.md; in any other one, the file is called NAME.CODE.feature.md."""
 
 LANGUAGES: Mapping[str, Language] = MappingProxyType({ORIGINAL: ENGLISH, "de": GERMAN})
+
+
+def suffix(language: str) -> str:
+    """How the file of a lesson in the language of this code ends."""
+    return ".feature.md" if language == ORIGINAL else f".{language}.feature.md"

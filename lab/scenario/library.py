@@ -24,14 +24,14 @@ def files() -> list[Path]:
 def shipped(language: str = ORIGINAL) -> list[Lesson]:
     """Each lesson once: the course in its order, then the others by name. One that has not been translated is in
     English. LabError: there is no such language, or a lesson cannot be read."""
-    _check(language)
+    require(language)
     lessons = [load(versions.get(language, versions[ORIGINAL])) for versions in _by_name().values()]
     return sorted(lessons, key=lambda lesson: (lesson.course is None, lesson.course or 0, lesson.name))
 
 
 def find(name: str, language: str = ORIGINAL) -> Lesson:
     """The lesson of this name in this language, or the one in this file. LabError: there is none, with the nearest."""
-    _check(language)
+    require(language)
     known = _by_name()
     if name in known:
         if language not in known[name]:
@@ -50,6 +50,17 @@ def chosen(names: Sequence[str], language: str = ORIGINAL) -> Iterator[Lesson]:
     yield from {lesson.path.resolve(): lesson for lesson in named}.values()
 
 
+def names() -> list[str]:
+    """How the lessons that ship are called."""
+    return list(_by_name())
+
+
+def require(language: str) -> None:
+    """LabError: lessons cannot be written in the language of this code."""
+    if language not in LANGUAGES:
+        raise LabError(f"lessons have no language {language}; known: {', '.join(LANGUAGES)}")
+
+
 def _by_name() -> dict[str, dict[str, Path]]:
     """For each lesson its files by language."""
     found: dict[str, dict[str, Path]] = {}
@@ -57,8 +68,3 @@ def _by_name() -> dict[str, dict[str, Path]]:
         name, *between = path.name.removesuffix(".feature.md").split(".")
         found.setdefault(name, {})[between[0] if between else ORIGINAL] = path
     return found
-
-
-def _check(language: str) -> None:
-    if language not in LANGUAGES:
-        raise LabError(f"there are no lessons in the language {language}; known: {', '.join(LANGUAGES)}")

@@ -58,8 +58,8 @@ def read_metadata(first: int, text: str, problems: Problems) -> Metadata:
 def line_of(key: str, lines: Sequence[str]) -> int:
     """The number of the line, from 0, where `key` is assigned, 0 if it is not: TOML keeps no numbers for what is
     well-formed."""
-    assignment = re.compile(rf"\b{re.escape(key)}\b[\"']?\s*[=.\]]")
-    return next((number for number, line in enumerate(lines) if assignment.search(line)), 0)
+    assignment = re.compile(rf"[^#]*\b{re.escape(key)}\b[\"']?\s*[=.\]]")
+    return next((number for number, line in enumerate(lines) if assignment.match(line)), 0)
 
 
 class _Reader:

@@ -18,6 +18,10 @@ class Study:
     en: str
     de: str
 
+    def found(self, language: str) -> str:
+        """In the language of this code."""
+        return self.de if language == "de" else self.en
+
 
 @dataclass(frozen=True, slots=True)
 class Wording:

@@ -69,7 +69,7 @@ def test_a_version_that_is_not_there_is_told(shelf):
 
 def test_an_unknown_language_is_told(shelf):
     for call in (lambda: library.find("one", "fr"), lambda: library.shipped("fr")):
-        with pytest.raises(LabError, match="there are no lessons in the language fr; known: en, de"):
+        with pytest.raises(LabError, match="lessons have no language fr; known: en, de"):
             call()
 
 
