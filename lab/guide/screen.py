@@ -43,9 +43,9 @@ _READABLE = 110
 _STYLES = {
     Mood.PLAIN: "",
     Mood.SAID: "bold",
-    Mood.RIGHT: "bold green",
-    Mood.WRONG: "bold red",
-    Mood.OPEN: "dim",
+    Mood.RIGHT: "bold",
+    Mood.WRONG: "bold",
+    Mood.OPEN: "",
 }
 _VERDICTS = {Exposure.EXPOSED: "red", Exposure.INFERRED: "yellow", Exposure.HIDDEN: "green"}
 _TITLE = "bold reverse"
@@ -171,12 +171,13 @@ def _grid(grid: Grid, *, roomy: bool) -> Table:
 
 
 def _box(one: Box) -> Text:
-    style = _STYLES[one.mood] or next((style for word, style in _VERDICTS.items() if word == one.word), "")
-    said = {Mood.RIGHT: "", Mood.WRONG: f"\n≠ {one.said}", Mood.OPEN: f"\n~ {one.said}"}.get(one.mood, "")
+    style = next((style for word, style in _VERDICTS.items() if word == one.word), "dim")
+    chosen = f" {_CHOSEN}" if one.chosen else ""
     word = f"= {one.word}" if one.mood is Mood.RIGHT else one.word
-    text = Text(f"▸{word}◂" if one.chosen else f" {word} ", style=f"{style} {_CHOSEN}" if one.chosen else style)
-    if said and one.said:
-        text.append(said.replace("\n", "\n "))
+    text = Text(f"▸{word}◂" if one.chosen else f" {word} ", style=f"{style} {_STYLES[one.mood]}{chosen}".strip())
+    if one.said and one.mood is not Mood.RIGHT:
+        sign = "≠" if one.mood is Mood.WRONG else "~"
+        text.append(f"\n {sign} {one.said}", style="bold")
     return text
 
 

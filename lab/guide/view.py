@@ -298,7 +298,8 @@ class _Author:
         number = len(passed) - 2
         who = ", ".join(people(self.state.scenario))
         during = self.state.steps[number].text if number >= 0 else self.words.joining.format(who=who)
-        return {one.observer: one for one in passed[-1]}, during
+        found = {one.observer: one for one in passed[-1]}
+        return {one: found[one] for one in self.state.scenario.observers if one in found}, during
 
     def _moment(self) -> str:
         state, words, one = self.state, self.words, self.one
