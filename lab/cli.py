@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from lab.model import Capture, LeakMatrix
-    from lab.scenario.lesson import Lesson
+    from lab.scenario.errors import LessonError
     from lab.scenario.run import Session
 
 WRONG_USE = 2
@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=[mode.value for mode in Mode],
         help="keep only the scenarios of this mode (repeatable)",
     )
+    _add_language(run)
     run.add_argument("--json", metavar="FILE", help="also write the matrices as JSON; '-' is standard output")
     run.add_argument("--html", metavar="FILE", help="also write a report with all evidence as one HTML page")
     run.add_argument("--evidence", action="store_true", help=_EVIDENCE)
@@ -175,11 +176,25 @@ def _parser() -> argparse.ArgumentParser:
     keys.set_defaults(command=_keys)
 
     listing = commands.add_parser("list", help="list the lessons", description=_list.__doc__)
+    _add_language(listing)
     listing.set_defaults(command=_list)
 
     check = commands.add_parser("check", help="validate lessons without running them", description=_check.__doc__)
     check.add_argument("files", nargs="*", metavar="FILE", type=Path, help="lesson files (default: all that ship)")
     check.set_defaults(command=_check)
+
+    handout = commands.add_parser(
+        "handout", help="print a lesson: a sheet for learners and one for teachers", description=_handout.__doc__
+    )
+    handout.add_argument("lesson", metavar="LESSON", help="a lesson's name or file")
+    _add_language(handout)
+    handout.add_argument("--html", metavar="FILE", help="where to write it (default: LESSON-handout.html); '-': here")
+    handout.set_defaults(command=_handout)
+
+    new = commands.add_parser("new", help="begin a lesson of your own, which runs at once", description=_new.__doc__)
+    new.add_argument("name", metavar="NAME", help="how the lesson is called: small letters, digits and hyphens")
+    _add_language(new)
+    new.set_defaults(command=_new)
 
     doctor = commands.add_parser("doctor", help="look for what keeps the lab from working", description=_doctor.__doc__)
     doctor.set_defaults(command=_doctor)
@@ -189,12 +204,16 @@ def _parser() -> argparse.ArgumentParser:
 def _add_guide_options(guide: argparse.ArgumentParser) -> None:
     guide.add_argument("lesson", nargs="?", default=TOUR, metavar="LESSON", help="its name or file (default: tour)")
     guide.add_argument("--plain", action="store_true", help="linear text, one question at a time (default if piped)")
-    guide.add_argument("--language", metavar="LANGUAGE", help="en or de, for lessons that are there in both")
+    _add_language(guide)
     guide.add_argument("--cells", default="", metavar="LIST", help="ask for these only: body@server,password@network")
     guide.add_argument("--answers", metavar="FILE", type=Path, help="play a transcript, or answers written by hand")
     guide.add_argument("--transcript", metavar="FILE", type=Path, help="keep your answers in this new file")
     guide.add_argument("--show", metavar="FILE", type=Path, help="print a transcript as Markdown, and exit")
     guide.add_argument("--captures", metavar="DIR", type=Path, help="keep the recordings in this folder")
+
+
+def _add_language(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--language", metavar="CODE", default="en", help="of the lesson: en (default) or de")
 
 
 def _add_scan_options(scan: argparse.ArgumentParser) -> None:
@@ -263,7 +282,7 @@ def _run(options: argparse.Namespace) -> int:
     with closing(open_starter()) as starter:  # first of all: it prepares while this process imports and reads
         from lab.scenario.run import hold
 
-        sessions = _sessions(options.lessons or [TOUR], options.mode or [*Mode])
+        sessions = _sessions(options.lessons or [TOUR], options.mode or [*Mode], options.language)
         with _Progress() as progress, closing(hold(sessions, options.captures, progress, starter)) as matrices:
             return _report(matrices, options, progress.pause)
 
@@ -278,8 +297,10 @@ def _guide(options: argparse.Namespace) -> int:
     if options.show is not None:
         sys.stdout.write(show(options.show))
         return 0
+    from lab.scenario.library import find
+
     asked = Asked(options.plain, options.cells, options.answers, options.transcript, options.captures)
-    return guide(_find(options.lesson, options.language), asked, _console())
+    return guide(find(options.lesson, options.language), asked, _console())
 
 
 def _up(options: argparse.Namespace) -> int:
@@ -431,39 +452,69 @@ def _read_e2ee(path: Path) -> Capture:
     return recording
 
 
-def _list(_: argparse.Namespace) -> int:
-    """List the lessons that ship, with what they take and the modes they show."""
-    from rich.table import Table
+def _list(options: argparse.Namespace) -> int:
+    """List the lessons that ship: the course in its order, then those beside it."""
+    from lab.report.lessons import print_lessons
+    from lab.scenario.library import shipped
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("lesson", "title", "minutes", "modes"):
-        table.add_column(heading)
-    for lesson in _shipped():
-        minutes = str(lesson.minutes.demo) if lesson.minutes else ""
-        modes = ", ".join(dict.fromkeys(scenario.mode for scenario in lesson.scenarios))
-        table.add_row(lesson.name, lesson.title, minutes, modes)
-    _console().print(table)
+    print_lessons(shipped(options.language), _console())
     return 0
 
 
 def _check(options: argparse.Namespace) -> int:
     """Validate lessons: every problem with file, line and, where one is near, the right word."""
-    from lab.scenario import LessonErrors, load
+    from lab.scenario import LessonErrors
+    from lab.scenario.checking import check
+    from lab.scenario.library import files
 
     wrong = 0
-    paths = options.files or _lesson_files()
+    remarks: list[LessonError] = []
+    paths = options.files or files()
     for path in paths:
         try:
-            load(path)
+            remarks += check(path)
         except LessonErrors as errors:
             wrong += len(errors.problems)
             sys.stderr.write("".join(f"{problem}\n" for problem in errors.problems))
+    sys.stdout.write("".join(f"{remark}\n" for remark in remarks))
     if wrong:
-        raise LabError(
-            f"{wrong} problem{'s' if wrong > 1 else ''} in {len(paths)} lesson{'s' if len(paths) > 1 else ''}"
-        )
-    sys.stdout.write(f"{len(paths)} lesson{'s' if len(paths) > 1 else ''}, no problem\n")
+        raise LabError(f"{_counted(wrong, 'problem')} in {_counted(len(paths), 'lesson')}")
+    could_be_better = f", {_counted(len(remarks), 'remark')}" if remarks else ""
+    sys.stdout.write(f"{_counted(len(paths), 'lesson')}{could_be_better}, no problem\n")
     return 0
+
+
+def _new(options: argparse.Namespace) -> int:
+    """Write NAME.feature.md into this folder, or NAME.de.feature.md: a short lesson that can be run, to be changed."""
+    from lab.scenario.skeleton import skeleton
+
+    file_name, text = skeleton(options.name, options.language)
+    try:
+        with Path(file_name).open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise LabError(f"{file_name} exists already; give another name") from None
+    sys.stdout.write(f"{file_name} is written. Next: lab check {file_name}, then lab run {file_name}\n")
+    return 0
+
+
+def _handout(options: argparse.Namespace) -> int:
+    """Write one HTML page to print: the learner's sheet with empty tables, and the teacher's with the answers."""
+    from lab.report.handout import to_handout
+    from lab.scenario.languages import ORIGINAL
+    from lab.scenario.library import find
+
+    lesson = find(options.lesson, options.language)
+    code = "" if lesson.language == ORIGINAL else f".{lesson.language}"
+    file = options.html or f"{lesson.name}-handout{code}.html"
+    _write(file, to_handout(lesson))
+    if file != "-":
+        sys.stdout.write(f"{file} is written; open it in a browser to print it\n")
+    return 0
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _doctor(_: argparse.Namespace) -> int:
@@ -514,59 +565,19 @@ def _write(file: str, text: str) -> None:
         raise LabError(f"{file}: cannot be written: {error.strerror}") from error
 
 
-def _sessions(names: Sequence[str], modes: Sequence[str]) -> list[Session]:
+def _sessions(names: Sequence[str], modes: Sequence[str], language: str) -> list[Session]:
+    from lab.scenario.library import chosen
     from lab.scenario.run import Session
 
-    named = [lesson for name in names for lesson in (_shipped() if name == "all" else [_find(name)])]
-    lessons = {lesson.path.resolve(): lesson for lesson in named}.values()  # each once, however often it was named
     sessions = [
         Session(lesson, scenario, number)
-        for lesson in lessons
+        for lesson in chosen(names, language)
         for number, scenario in enumerate(lesson.scenarios, start=1)
         if scenario.mode in modes
     ]
     if not sessions:
         raise LabError(f"no scenario of {', '.join(names)} is in mode {' or '.join(modes)}")
     return sessions
-
-
-def _find(name: str, language: str | None = None) -> Lesson:
-    """The lesson of this name, or in this file; in `language`, if that is asked for. LabError: there is none."""
-    path = _find_file(name)
-    from lab.scenario import load
-
-    lesson = load(path)
-    if language in (None, lesson.language):
-        return lesson
-    other = path.with_name(f"{lesson.name}{'' if language == 'en' else f'.{language}'}.feature.md")
-    if not other.exists():
-        raise LabError(f"{lesson.name}: there is no version of this lesson in {language!r} ({other.name})")
-    return load(other)
-
-
-def _find_file(name: str) -> Path:
-    from difflib import get_close_matches
-
-    shipped = {path.name.partition(".")[0]: path for path in _lesson_files()}
-    if name in shipped:
-        return shipped[name]
-    if Path(name).exists():
-        return Path(name)
-    near = get_close_matches(name, [*shipped, "all"], n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(shipped)}"
-    raise LabError(f"{name}: no lesson of this name and no such file; {hint}")
-
-
-def _shipped() -> list[Lesson]:
-    from lab.scenario import load
-
-    return [load(path) for path in _lesson_files()]
-
-
-def _lesson_files() -> list[Path]:
-    from lab.resources import folder
-
-    return sorted(folder("scenarios").glob("*.feature.md"))
 
 
 def _console(*, stderr: bool = False) -> Console:

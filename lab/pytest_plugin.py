@@ -1,7 +1,8 @@
 """Lessons as tests: with `lab_lessons = true` in the configuration, pytest collects NAME.feature.md files.
 
 Each scenario is one test: it is held on real taps, judged, and fails with the differing cells and their evidence; an
-inconclusive cell fails too, for then nothing was shown. All lessons of a session share one stage.
+inconclusive cell fails too, for then nothing was shown. All lessons of a session share one stage. A translation
+beside its original is one test: that both tell, claim and explain the same.
 
 The fixture `lab_clients` shows a TLS client of yours servers that are wrong in one way each. Without option and fixture
 nothing happens and nothing of the lab is imported.
@@ -90,9 +91,37 @@ class LessonFile(pytest.File):
             lesson = load(self.path)
         except LabError as error:
             raise self.CollectError(str(error)) from error
+        original = self.path.with_name(f"{lesson.name}.feature.md")
+        if original != self.path and original.exists():
+            yield TranslationItem.from_parent(self, name=f"the same as {original.name}", original=original)
+            return
         for number, scenario in enumerate(lesson.scenarios, start=1):
             session = Session(lesson, scenario, number)
             yield ScenarioItem.from_parent(self, name=scenario.title, session_to_hold=session)
+
+
+class TranslationItem(pytest.Item):
+    """Whether a translation is the same lesson as its original, which is held in its place."""
+
+    def __init__(self, *, original: Path, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._original = original
+
+    def runtest(self) -> None:
+        from lab.scenario import load
+        from lab.scenario.translation import compare
+
+        compare(load(self._original), load(self.path))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        from lab.model import LabError
+
+        if isinstance(excinfo.value, LabError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, 0, self.name
 
 
 class ScenarioItem(pytest.Item):

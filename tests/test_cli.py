@@ -117,6 +117,20 @@ def test_list_names_every_lesson_that_ships(capsys: pytest.CaptureFixture[str]) 
     assert "plaintext, tls, e2ee" in said.out
 
 
+def test_list_and_run_take_the_language_that_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "Wer kann deine" in Said(capsys, "list", "--language", "de").out
+    assert "Wer kann deine" not in Said(capsys, "list").out
+    said = Said(capsys, "run", "tour", "--language", "fr")
+    assert (said.status, said.err) == (2, "lab: lessons have no language fr; known: en, de\n")
+
+
+def test_check_remarks_what_could_be_better(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = lesson(tmp_path, SHORT.format(claim="exposed"))
+    said = Said(capsys, "check", path)
+    assert (said.status, said.err) == (0, "")
+    assert said.out == f"{path}:3: this scenario explains no wrong prediction\n1 lesson, 1 remark, no problem\n"
+
+
 def test_check_finds_no_problem_in_what_ships(capsys: pytest.CaptureFixture[str]) -> None:
     said = Said(capsys, "check")
     assert said.status == 0

@@ -3,7 +3,7 @@
 from lab.scenario.errors import LessonError, LessonErrors
 from lab.scenario.lesson import Explanation, Lesson, Minutes, Participant, Scenario, Step
 from lab.scenario.loader import load, parse
-from lab.scenario.vocabulary import vocabulary_markdown
+from lab.scenario.vocabulary import translation_markdown, vocabulary_markdown
 
 __all__ = [
     "Explanation",
@@ -16,5 +16,6 @@ __all__ = [
     "Step",
     "load",
     "parse",
+    "translation_markdown",
     "vocabulary_markdown",
 ]

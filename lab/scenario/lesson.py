@@ -445,6 +445,14 @@ class Scenario:
     prose: str
 
 
+class Audience(StrEnum):
+    """For whom a lesson is."""
+
+    PUPILS = "pupils"
+    STUDENTS = "students"
+    ENGINEERS = "engineers"
+
+
 @dataclass(frozen=True, slots=True)
 class Minutes:
     """How long a lesson takes: shown by a teacher, and worked through alone where the author says so."""
@@ -458,13 +466,19 @@ class Lesson:
     """One lesson file. `scenarios` is never empty; `prose` is the Markdown between the title and the first scenario.
 
     `name` is the file name without its endings: `tour` for `tour.feature.md` and for its German `tour.de.feature.md`.
+    `course` is its place in the course, from 1; None if it is beside the course. `before` are the names of lessons that
+    come first, `misconceptions` slugs of lab/scenario/misconceptions.py, `hints` go from gentle to telling.
     """
 
     name: str
     title: str
     path: Path
     language: str
+    course: int | None
     minutes: Minutes | None
+    audience: tuple[Audience, ...]
+    before: tuple[str, ...]
     misconceptions: tuple[str, ...]
+    hints: tuple[str, ...]
     scenarios: tuple[Scenario, ...]
     prose: str

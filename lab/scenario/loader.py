@@ -9,7 +9,7 @@ from pathlib import Path
 from lab.scenario.claims import opens_explanation
 from lab.scenario.errors import Problems
 from lab.scenario.lesson import Lesson
-from lab.scenario.metadata import read_metadata
+from lab.scenario.metadata import Metadata, read_metadata
 from lab.scenario.outline import RawScenario, read_outline
 from lab.scenario.story import read_scenario
 from lab.scenario.vocabulary import VocabularyError, language_for
@@ -52,7 +52,7 @@ def parse(text: str, path: Path) -> Lesson:
     outline = read_outline(text, code, language, problems)
     if outline is None:
         raise problems.error()
-    minutes, misconceptions = read_metadata(*outline.metadata, problems) if outline.metadata else (None, ())
+    data = read_metadata(*outline.metadata, problems) if outline.metadata else Metadata()
     _check_scenario_titles(outline.scenarios, problems)
     scenarios = tuple(read_scenario(raw, outline, language, problems) for raw in outline.scenarios)
     first = outline.scenarios[0].line if outline.scenarios else outline.last + 1
@@ -66,8 +66,12 @@ def parse(text: str, path: Path) -> Lesson:
         title=outline.title,
         path=path,
         language=code,
-        minutes=minutes,
-        misconceptions=misconceptions,
+        course=data.course,
+        minutes=data.minutes,
+        audience=data.audience,
+        before=data.before,
+        misconceptions=data.misconceptions,
+        hints=data.hints,
         scenarios=tuple(scenario for scenario in scenarios if scenario is not None),
         prose=outline.prose_between(1, first - 1),
     )

@@ -1,7 +1,7 @@
-"""The words of lessons as data: each step with its phrase in each language, and what each word means.
+"""The words of lessons as data: each step with its phrase in English, and what each word means.
 
-A translation is one more entry in `LANGUAGES`; the words for modes, secrets, observers, exposures and participants
-are the same in each language, so that two translations of a lesson can be compared.
+A translation has its phrases in a module of its own (german.py, named in languages.py); the words for modes, secrets,
+observers, exposures and participants are the same in each language, so that two translations can be compared.
 """
 
 from __future__ import annotations
@@ -95,12 +95,15 @@ PARTS_OF_STORY = (SecretName.EARLIER, SecretName.LATER, SecretName.HEALED)
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """How a step is worded. `{fields}` in `template` are what the author fills in; `example` is one valid step."""
+    """How a step is worded. `{fields}` in `template` are what the author fills in; `example` is one valid step.
+
+    `meaning` is for the documentation, which is in English.
+    """
 
     kind: StepKind
     template: str
     example: str
-    meaning: str
+    meaning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,16 +442,12 @@ _ENGLISH = (
     ),
 )
 
-LANGUAGES: Mapping[str, Language] = MappingProxyType(
-    {
-        "en": Language(
-            phrases=_ENGLISH,
-            keywords={Part.STAGE: "Given", Part.STORY: "When", Part.CLAIMS: "Then"},
-            list_word="and",
-            explanation="If you predicted {secret} at {observer} {exposure}",
-            explanation_opening="If you predicted",
-        )
-    }
+ENGLISH = Language(
+    phrases=_ENGLISH,
+    keywords=MappingProxyType({Part.STAGE: "Given", Part.STORY: "When", Part.CLAIMS: "Then"}),
+    list_word="and",
+    explanation="If you predicted {secret} at {observer} {exposure}",
+    explanation_opening="If you predicted",
 )
 
 WORDS: tuple[tuple[str, Mapping[StrEnum, str]], ...] = (

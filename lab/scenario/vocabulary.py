@@ -1,4 +1,4 @@
-"""The closed vocabulary of lessons: matching, documentation and error messages, all from the table in `phrases`."""
+"""The closed vocabulary of lessons: matching, documentation and error messages, all from the tables of phrases."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from enum import StrEnum
 
 from lab.model import INFERRED_ONLY, Exposure, Observer, SecretName
 from lab.scenario.errors import Problems
+from lab.scenario.languages import LANGUAGES
 from lab.scenario.lesson import Participant
-from lab.scenario.phrases import LANGUAGES, PARTS_OF_STORY, WORDS, Language, StepKind
+from lab.scenario.phrases import ENGLISH, PARTS_OF_STORY, WORDS, Language, StepKind
 
 ON_STAGE = (Observer.NETWORK, Observer.SERVER, Observer.DATABASE)
 """Who observes each scenario. A further observer comes with a step of its own, so that no older lesson breaks."""
@@ -94,10 +95,9 @@ def match_template(template: str, text: str) -> Mapping[str, str] | None:
 
 def vocabulary_markdown() -> str:
     """The vocabulary as Markdown, for the guide to writing lessons: a table of steps and a table of words."""
-    english = LANGUAGES["en"]
     steps = (
-        (english.keywords[phrase.kind.part], f"`{phrase.template}`", f"`{phrase.example}`", phrase.meaning)
-        for phrase in english.phrases
+        (ENGLISH.keywords[phrase.kind.part], f"`{phrase.template}`", f"`{phrase.example}`", phrase.meaning)
+        for phrase in ENGLISH.phrases
     )
     words = (
         (f"`{{{field}}}`", f"`{word}`", meaning) for field, meanings in WORDS for word, meaning in meanings.items()
@@ -113,6 +113,16 @@ def vocabulary_markdown() -> str:
             _table(("Field", "Word", "Meaning"), words),
         )
     )
+
+
+def translation_markdown(code: str) -> str:
+    """The steps in the language `code` beside the English ones, as a table in Markdown."""
+    language = LANGUAGES[code]
+    steps = (
+        (language.keywords[phrase.kind.part], f"`{phrase.template}`", f"`{phrase.example}`", f"`{english.template}`")
+        for phrase, english in zip(language.phrases, ENGLISH.phrases, strict=True)
+    )
+    return _table(("Keyword", "Step", "Example", "In English"), steps)
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

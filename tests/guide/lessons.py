@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 
 from lab.guide.lesson_path import Traffic
@@ -84,8 +85,8 @@ def lesson(text: str = TEXT, name: str = "short.feature.md") -> Lesson:
 
 @functools.cache
 def fixed(chosen: tuple[Place, ...] = (), hints: tuple[str, ...] = (), of: Lesson | None = None) -> Plan:
-    of = of or lesson()
-    return plan(of, tuple(acted(one) for one in of.scenarios), chosen, hints)
+    of = replace(of or lesson(), hints=hints)
+    return plan(of, tuple(acted(one) for one in of.scenarios), chosen)
 
 
 def measured(scenario: Scenario, **other: Exposure) -> LeakMatrix:

@@ -72,7 +72,7 @@ def test_a_scripted_run_in_plain_text(lesson: Path, work: Path, tmp_path: Path) 
         "Why is it so?",
         "Part 2 of 2",
     ]
-    before, _, rest = said.partition("Can they get")
+    before, _, rest = said.partition("Can server read")
     assert "Alice writes to Bob." in before
     assert "expose" not in before
     for part in parts:
@@ -93,7 +93,7 @@ def test_at_a_terminal_of_80_by_24_a_wrong_prediction_gets_its_explanation(lesso
         terminal.press("\r\r")
         terminal.see("What is going to happen", "[alice, bob]", "[network]", "[database]")
         terminal.press("\r")
-        terminal.see("0 of 1 predicted", "Can they get body", "3 hidden")
+        terminal.see("0 of 1 predicted", "Can server read body", "3 hidden")
         terminal.press("3")
         assert "exposed" not in terminal.see("Lock your prediction", "Enter lock")
         terminal.press("\r")
@@ -145,7 +145,7 @@ def test_what_cannot_be_done_is_said_before_anything_starts(
         (["--cells", "size@network"], "size@network: no part of the lesson short has this cell"),
         (["--transcript", str(answers)], "answers.txt: no file for the transcript: File exists"),
         (["--captures", str(full)], "old.capture.jsonl exists; give another folder"),
-        (["--language", "de"], "short: there is no version of this lesson in 'de' (short.de.feature.md)"),
+        (["--language", "fr"], "lessons have no language fr; known: en, de"),
         (["--show", str(answers)], "not a transcript"),
     ):
         assert main(["guide", str(lesson), *arguments]) == 2

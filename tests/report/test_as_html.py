@@ -7,10 +7,8 @@ import html
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from html.parser import HTMLParser
-from importlib.util import find_spec
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +38,9 @@ from lab.scenario.vocabulary import ON_STAGE
 from lab.stage.stage import Stage
 
 from . import chromium
+from .tree import LINKING, Element, tree
 
 NASTY = '<script>alert("x")</script><b>\' & \x00\x1b[31m\u202eelif\u2028\ud800 {{ 7 * 7 }} ]]> --> &amp;'
-
-VOID = {"meta", "wbr", "link", "br", "img", "input", "hr", "base", "col", "source"}
-LINKING = {"href", "src", "srcset", "action", "formaction", "data", "poster", "cite", "ping", "background", "style"}
 
 
 @pytest.fixture(scope="module")
@@ -113,65 +109,6 @@ def odd_lesson() -> list[LeakMatrix]:
     secrets = {SecretName.BODY: "secret", SecretName.SENDER: NASTY}
     matrix = LeakMatrix(NASTY, NASTY, Mode.E2EE, cells, inferences, controls, secrets)
     return [matrix, replace(matrix, title="The same mode once more")]
-
-
-@dataclass(eq=False)
-class Element:
-    tag: str
-    attributes: dict[str, str]
-    children: list[Element | str] = field(default_factory=list)
-
-    @property
-    def text(self) -> str:
-        return "".join(child if isinstance(child, str) else child.text for child in self.children)
-
-    @property
-    def words(self) -> str:
-        return " ".join(self.text.split())
-
-    def walk(self) -> Iterator[Element]:
-        yield self
-        for child in self.children:
-            if isinstance(child, Element):
-                yield from child.walk()
-
-    def all(self, tag: str = "", **attributes: str) -> list[Element]:
-        """The elements of this tag with these attributes (a class is one of several)."""
-        return [
-            one
-            for one in self.walk()
-            if tag in ("", one.tag)
-            and all(value in one.attributes.get(name.strip("_"), "").split() for name, value in attributes.items())
-        ]
-
-
-class Tree(HTMLParser):
-    """A parser that refuses what browsers would guess about: unclosed, misplaced or doubled."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.root = Element("", {})
-        self._open = [self.root]
-        self.feed(page)
-        self.close()
-        assert len(self._open) == 1, self._open[-1]
-
-    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
-        assert len({name for name, _ in attrs}) == len(attrs), attrs
-        element = Element(tag, {name: value or "" for name, value in attrs})
-        self._open[-1].children.append(element)
-        if tag not in VOID:
-            self._open.append(element)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop().tag == tag, self.getpos()
-
-    def handle_data(self, data: str) -> None:
-        self._open[-1].children.append(data)
-
-
-def tree(page: str) -> Element:
-    return Tree(page).root
 
 
 def inside(root: Element, number: int, secret: str, observer: str) -> Element:
@@ -499,15 +436,6 @@ def test_a_page_that_cannot_be_written_is_one_line(
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chromium.Page]:
-    program = chromium.find()
-    if program is None:
-        pytest.skip("no Chromium on the path; on Debian: apt-get install chromium")
-    with chromium.opened(program) as page:
-        yield page
-
-
-@pytest.fixture(scope="module")
 def tour_file(tour: list[LeakMatrix], tmp_path_factory: pytest.TempPathFactory) -> Path:
     return written(tour, tmp_path_factory.mktemp("tour"))
 
@@ -537,17 +465,6 @@ def written(matrices: Sequence[LeakMatrix], folder: Path) -> Path:
 
 
 OPEN_ALL = "for (const one of document.querySelectorAll('details')) one.open = true"
-
-AXE = "axe_playwright_python"
-"""A package that brings axe-core. Nothing else in it is used, so what it requires is not needed."""
-
-
-@pytest.fixture(scope="module")
-def axe() -> str:
-    spec = find_spec(AXE)
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip(f"no axe-core; pip install --no-deps {AXE.replace('_', '-')}")
-    return (Path(spec.submodule_search_locations[0]) / "axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

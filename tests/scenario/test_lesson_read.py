@@ -8,7 +8,7 @@ import pytest
 
 from lab.model import Claim, Exposure, Mode, Observer, SecretName
 from lab.scenario import LessonErrors, Minutes, Participant, load, parse
-from lab.scenario.lesson import Certificate, Expect, Intercept, Plant, SendFile, SendText, Serve
+from lab.scenario.lesson import Audience, Certificate, Expect, Intercept, Plant, SendFile, SendText, Serve
 
 TOURED = (
     SecretName.BODY,
@@ -113,7 +113,21 @@ def test_data_about_the_lesson_can_be_left_out(lesson):
     read = parse(head + rest.partition("```\n")[2], PATH)
 
     assert read.minutes is None
-    assert read.misconceptions == ()
+    assert (read.course, read.audience, read.before, read.misconceptions, read.hints) == (None, (), (), (), ())
+
+
+def test_data_about_the_lesson_is_read(change):
+    data = """course = 3
+audience = ["pupils", "engineers"]
+before = ["tour", "stand-in"]
+hints = ["Who has the key?", "TLS ends at the service."]
+"""
+    read = parse(change("misconceptions = [", f"{data}misconceptions = ["), PATH)
+
+    assert read.course == 3
+    assert read.audience == (Audience.PUPILS, Audience.ENGINEERS)
+    assert read.before == ("tour", "stand-in")
+    assert read.hints == ("Who has the key?", "TLS ends at the service.")
 
 
 def test_self_study_can_be_left_out(change):

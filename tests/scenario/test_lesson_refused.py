@@ -41,7 +41,7 @@ class TestFileName:
         ]
 
     def test_a_language_without_phrases_is_refused(self, lesson, refused):
-        assert refused(lesson, "short.de.feature.md") == ["1: no step phrases for language 'de' yet; known: en"]
+        assert refused(lesson, "short.fr.feature.md") == ["1: no step phrases for language 'fr' yet; known: de, en"]
 
 
 class TestFirstLine:
@@ -87,9 +87,14 @@ class TestData:
             ("demo = 5", "demo = true", "4: demo is a whole number of minutes, 1 or more"),
             ("self_study = 15", "self_study = 1.5", "4: self_study is a whole number of minutes, 1 or more"),
             ("{ demo = 5, self_study = 15 }", "5", "4: minutes has the form"),
-            ('["https-hides-from-the-service"]', '"https"', "5: misconceptions is a list of names"),
-            ("https-hides-from-the-service", "HTTPS hides", '5: "HTTPS hides" is no name of a misconception'),
-            ('["https-hides-from-the-service"]', '["a", "a"]', "5: each misconception is named once"),
+            ('["https-hides-from-the-service"]', '"https"', "5: misconceptions is a list of texts: ["),
+            (
+                "https-hides-from-the-service",
+                "https-hides-from-service",
+                '5: unknown word "https-hides-from-service" in misconceptions; '
+                'did you mean "https-hides-from-the-service"?',
+            ),
+            ('["https-hides', '["https-hides-from-the-service", "https-hides', "5: each text in misconceptions stands"),
             ("misconceptions = [", "misconceptions = ", "5: this is no valid TOML"),
             ('"]\n', '"\n', "5: this is no valid TOML: Unclosed array"),
         ],
@@ -98,6 +103,27 @@ class TestData:
         (found,) = refused(change(old, new))
 
         assert found.startswith(problem)
+
+    @pytest.mark.parametrize(
+        ("line", "problem"),
+        [
+            ("course = 0", "course is the place of this lesson in the course: a whole number, 1 or more"),
+            ("course = true", "course is the place"),
+            ('course = "first"', "course is the place"),
+            ('audience = ["pupil"]', 'unknown word "pupil" in audience; did you mean "pupils"?'),
+            ('audience = "pupils"', 'audience is a list of texts: ["pupils"]'),
+            ("audience = [1]", "audience is a list of texts"),
+            ('before = ["tour.feature.md"]', '"tour.feature.md" is no name of a lesson: write tour for'),
+            ('before = ["tour", "tour"]', "each text in before stands there once"),
+            ('hints = ["Who has the key?", " "]', "one of the hints is empty"),
+            ('hints = "Who has the key?"', "hints is a list of texts"),
+            ('hint = ["Who has the key?"]', 'unknown key "hint"; did you mean "hints"?'),
+        ],
+    )
+    def test_each_key_is_checked(self, change, refused, line, problem):
+        (found,) = refused(change("misconceptions = [", f"{line}\nmisconceptions = ["))
+
+        assert found.startswith(f"5: {problem}")
 
     @pytest.mark.parametrize("value", ["[" * 5000, "9" * 5000])
     def test_absurd_values_are_refused_too(self, change, refused, value):

@@ -9,31 +9,13 @@ from pathlib import Path
 import pytest
 
 from lab.model import Encryption, Exposure, Mode, Observer, SecretName
-from lab.scenario import parse, vocabulary, vocabulary_markdown
+from lab.scenario import parse, translation_markdown, vocabulary_markdown
+from lab.scenario.languages import LANGUAGES
 from lab.scenario.lesson import Certificate, Meddling
-from lab.scenario.phrases import LANGUAGES, WORDS, Part, StepKind
-from lab.scenario.vocabulary import match_step
+from lab.scenario.phrases import ENGLISH, WORDS, Part, StepKind
+from lab.scenario.vocabulary import match_step, split_list
 
 GUIDE = Path(__file__).parents[2] / "scenarios" / "README.md"
-
-GERMAN_PHRASES = {
-    StepKind.SERVE: ("ein Nachrichtendienst im Modus {mode}", "ein Nachrichtendienst im Modus tls"),
-    StepKind.PLANT: ("die Geheimnisse {secrets}", "die Geheimnisse body und size"),
-    StepKind.SEND_TEXT: ('{participant} schickt {participants} "{text}"', 'alice schickt bob "Um fünf"'),
-    StepKind.EXPECT: ("können die Beobachter lesen", "können die Beobachter lesen"),
-}
-GERMAN = replace(
-    LANGUAGES["en"],
-    phrases=tuple(
-        replace(phrase, template=GERMAN_PHRASES[phrase.kind][0], example=GERMAN_PHRASES[phrase.kind][1])
-        for phrase in LANGUAGES["en"].phrases
-        if phrase.kind in GERMAN_PHRASES
-    ),
-    keywords={Part.STAGE: "Angenommen", Part.STORY: "Wenn", Part.CLAIMS: "Dann"},
-    list_word="und",
-    explanation="Wer {secret} bei {observer} als {exposure} vorhersagt",
-    explanation_opening="Wer",
-)
 
 
 def test_each_language_words_each_step_once():
@@ -48,7 +30,35 @@ def test_each_example_is_a_step_of_its_phrase():
         for phrase in language.phrases:
             kind, fields = match_step(phrase.example, language)
             assert kind is phrase.kind
-            assert list(fields) == list(dict.fromkeys(re.findall(r"\{(\w+)\}", phrase.template)))
+            assert set(fields) == _fields(phrase.template)
+
+
+def test_each_step_has_the_same_fields_in_each_language():
+    for language in LANGUAGES.values():
+        for phrase, english in zip(language.phrases, ENGLISH.phrases, strict=True):
+            assert (phrase.kind, _fields(phrase.template)) == (english.kind, _fields(english.template))
+
+
+WRITTEN = {"text", "title", "name", "old", "new"}
+"""Fields with what people write, in their language."""
+
+
+def test_each_example_is_about_the_same_people_in_each_language():
+    def told(example, language):
+        fields = match_step(example, language)[1]
+        return {name: split_list(text, language) for name, text in fields.items() if name not in WRITTEN}
+
+    for language in LANGUAGES.values():
+        for phrase, english in zip(language.phrases, ENGLISH.phrases, strict=True):
+            assert told(phrase.example, language) == told(english.example, ENGLISH)
+
+
+def test_each_meaning_is_told_to_english_readers():
+    assert all(phrase.meaning for phrase in ENGLISH.phrases)
+
+
+def _fields(template: str) -> set[str]:
+    return set(re.findall(r"\{(\w+)\}", template))
 
 
 @pytest.mark.parametrize(
@@ -78,15 +88,18 @@ def test_the_guide_shows_the_vocabulary():
     assert shown.strip() == vocabulary_markdown(), "put the text of vocabulary_markdown() between the two markers"
 
 
+@pytest.mark.parametrize("code", sorted(LANGUAGES.keys() - {"en"}))
+def test_the_guide_shows_the_phrases_of_each_translation(code):
+    text = GUIDE.read_text(encoding="utf-8")
+    shown = text.partition(f"<!-- {code} -->")[2].partition(f"<!-- /{code} -->")[0]
+
+    assert shown.strip() == translation_markdown(code), f'put translation_markdown("{code}") between the two markers'
+
+
 def test_the_lesson_in_the_guide_can_be_copied():
     (lesson,) = re.findall(r"^````markdown\n(.*?)^````$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
     assert parse(lesson, Path("hello.feature.md")).scenarios
-
-
-@pytest.fixture
-def german(monkeypatch):
-    monkeypatch.setattr(vocabulary, "LANGUAGES", {**LANGUAGES, "de": GERMAN})
 
 
 GERMAN_LESSON = """\
@@ -94,9 +107,9 @@ GERMAN_LESSON = """\
 
 ## Szenario: Der Betreiber liest mit
 
-* Angenommen ein Nachrichtendienst im Modus tls
-* Und die Geheimnisse body und size
-* Wenn alice schickt bob "Um fünf"
+* Angenommen ein Nachrichtendienst läuft im Modus tls
+* Und gesucht wird nach body und size
+* Wenn alice an bob "Um fünf" schickt
 * Dann können die Beobachter lesen
 
   |      | network  | server   | database |
@@ -104,27 +117,44 @@ GERMAN_LESSON = """\
   | body | hidden   | exposed  | exposed  |
   | size | inferred | inferred | inferred |
 
-### Wer body bei server als hidden vorhersagt
+### Wenn du vorhergesagt hast: body bei server hidden
 
 TLS endet beim Dienst.
 """
 
 
-@pytest.mark.usefixtures("german")
-def test_a_translation_is_one_more_entry(lesson):
+def test_a_german_lesson_is_read_like_an_english_one(lesson):
     english = parse(lesson, Path("short.feature.md"))
     translated = parse(GERMAN_LESSON, Path("short.de.feature.md"))
 
     assert (translated.name, translated.language) == (english.name, "de")
     for one, other in zip(translated.scenarios, english.scenarios, strict=True):
         assert [replace(claim, line=0) for claim in one.claims] == [replace(claim, line=0) for claim in other.claims]
+        assert [type(step.action) for step in one.steps] == [type(step.action) for step in other.steps]
+        assert [explanation.text for explanation in one.explanations] == ["TLS endet beim Dienst."]
 
 
-@pytest.mark.usefixtures("german")
 def test_a_translation_is_checked_in_its_own_words(refused):
-    text = GERMAN_LESSON.replace("* Wenn", "* Wen").replace("## Szenario", "## Scenario")
+    text = GERMAN_LESSON.replace("* Wenn alice", "* Wen alice").replace("## Szenario", "## Scenario")
 
     problems = refused(text, "short.de.feature.md")
 
     assert problems[1].startswith("3: this heading is almost that of a scenario; did you mean: ## Szenario:")
     assert any("7: " in problem and 'did you mean "Wenn"?' in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("im Modus tls", "im Mode tls", "5: unknown step "),
+        ("body und size", "body and size", '6: unknown secret "body and size"'),
+        ("hast: body bei", "hast: body in", "15: the heading of an explanation has the form: ### Wenn du vorhergesagt"),
+        ("### Wenn du vorhergesagt hast", "### If you predicted", None),
+    ],
+)
+def test_slips_in_german_are_told_with_the_german_words(refused, old, new, problem):
+    assert GERMAN_LESSON.count(old) == 1
+    if problem is None:  # English words are prose in a German lesson
+        assert parse(GERMAN_LESSON.replace(old, new), Path("short.de.feature.md")).scenarios[0].explanations == ()
+    else:
+        assert refused(GERMAN_LESSON.replace(old, new), "short.de.feature.md")[0].startswith(problem)
