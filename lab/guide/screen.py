@@ -333,6 +333,7 @@ class Keyboard:
         self._stack.callback(os.close, self._writer)
         terminal = sys.stdin.fileno()
         before = termios.tcgetattr(terminal)
+        self._stack.enter_context(suppress(termios.error))  # the terminal may be gone by then
         self._stack.callback(termios.tcsetattr, terminal, termios.TCSADRAIN, before)
         tty.setcbreak(terminal)
         self._stack.callback(signal.signal, signal.SIGWINCH, signal.signal(signal.SIGWINCH, self._resized))
@@ -354,7 +355,10 @@ class Keyboard:
                 os.read(self._reader, 4096)
         if terminal not in ready:
             return ()
-        data = os.read(terminal, 4096)
+        try:
+            data = os.read(terminal, 4096)
+        except OSError:  # somebody has closed the window
+            data = b""
         return keys(self._decoder.decode(data)) if data else (END_OF_INPUT,)
 
     def _resized(self, _: int, __: FrameType | None) -> None:

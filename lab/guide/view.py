@@ -298,8 +298,7 @@ class _Author:
         if not passed:
             return {}, ""
         number = len(passed) - 2
-        who = ", ".join(people(self.state.scenario))
-        during = self.state.steps[number].text if number >= 0 else self.words.joining.format(who=who)
+        during = self.state.steps[number].text if number >= 0 else self._joining()
         found = {one.observer: one for one in passed[-1]}
         return {one: found[one] for one in self.state.scenario.observers if one in found}, during
 
@@ -307,10 +306,15 @@ class _Author:
         state, words, one = self.state, self.words, self.one
         steps, at = state.steps, one.done if state.waiting else one.released - 1
         if at < 0:
-            return words.joining.format(who=", ".join(people(state.scenario)))
+            return self._joining()
         if at >= len(steps):
             return words.all_done if state.waiting else words.judging
         return (words.next_step if state.waiting else words.step_runs).format(step=steps[at].text)
+
+    def _joining(self) -> str:
+        scenario = self.state.scenario
+        joining = self.words.joining.format(who=", ".join(people(scenario)))
+        return joining if INFERRED_ONLY.isdisjoint(scenario.secrets) else f"{joining} {self.words.measuring}"
 
     def _question(self, place: Place) -> str:
         secret, observer = place

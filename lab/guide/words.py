@@ -53,6 +53,7 @@ class Words:
     lock_ask: str
     lock_none: str
     joining: str
+    measuring: str
     next_step: str
     step_runs: str
     all_done: str
@@ -158,6 +159,7 @@ ENGLISH = Words(
     lock_ask="{done} of {count} predicted. Once it is locked, it cannot be changed, and everything is really sent.",
     lock_none="You have predicted nothing. People who predict first see more. Go back, or lock and watch.",
     joining="{who} open their accounts at the service.",
+    measuring="The observers send messages of their own, to learn what sizes and times look like.",
     next_step="Next: {step}",
     step_runs="Now: {step}",
     all_done="Everything was said. Next: search what each of them has recorded.",
@@ -260,6 +262,7 @@ GERMAN = Words(
     lock_ask="{done} von {count} vorhergesagt. Danach ist nichts mehr zu ändern, und alles wird wirklich verschickt.",
     lock_none="Du hast nichts vorhergesagt. Wer erst vorhersagt, sieht mehr. Geh zurück, oder leg fest und sieh zu.",
     joining="{who} legen ihre Konten beim Dienst an.",
+    measuring="Die Beobachter schicken eigene Nachrichten, um zu lernen, wie Längen und Zeiten aussehen.",
     next_step="Als Nächstes: {step}",
     step_runs="Jetzt: {step}",
     all_done="Alles ist gesagt. Als Nächstes wird durchsucht, was jeder aufgezeichnet hat.",

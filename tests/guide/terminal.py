@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -30,6 +31,10 @@ class Terminal:
 
     def press(self, keys: str) -> None:
         os.write(self._descriptor, keys.encode())
+
+    def resize(self, width: int, height: int) -> None:
+        fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+        self.process.send_signal(signal.SIGWINCH)  # it has no controlling terminal, which would do that
 
     def see(self, *texts: str) -> str:
         """Wait until all of this stands on the screen, in this order; what stands there then."""

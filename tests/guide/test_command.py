@@ -72,7 +72,7 @@ def test_a_scripted_run_in_plain_text(lesson: Path, work: Path, tmp_path: Path) 
         "Why is it so?",
         "Part 2 of 2",
     ]
-    before, _, rest = said.partition("Can server read")
+    before, _, rest = said.partition("Can network read")
     assert "Alice writes to Bob." in before
     assert "expose" not in before
     for part in parts:
@@ -91,7 +91,9 @@ def test_at_a_terminal_of_80_by_24_a_wrong_prediction_gets_its_explanation(lesso
     with guided(work, [str(lesson), "--cells", "body@server"]) as terminal:
         terminal.see("A short lesson", "Alice writes to Bob.", "Enter go on")
         terminal.press("\r\r")
-        terminal.see("What is going to happen", "[alice, bob]", "[network]", "[database]")
+        terminal.see("What is going to happen", f"[alice, bob]{'═' * 10}▶[network]", "[database]")
+        terminal.resize(200, 50)
+        terminal.see(f"[alice, bob]{'═' * 30}")
         terminal.press("\r")
         terminal.see("0 of 1 predicted", "Can server read body", "3 hidden")
         terminal.press("3")
