@@ -30,6 +30,9 @@ INSTALLING = {"make demo", "pip install ."}
 RUNS_UNTIL_CTRL_C = "lab up "
 """Started and ended by tests/phones."""
 
+ASKS = "lab guide"
+"""Waits for somebody who answers: tests/guide does."""
+
 
 def commands(text: str) -> list[str]:
     blocks = re.findall(r"^```sh\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
@@ -50,7 +53,7 @@ def test_the_installing_commands_are_run_by_ci() -> None:
 def _others() -> list[str]:
     """All but those that CI or other tests run, each once. The run that is going on collects the lessons as pytest
     does."""
-    left_out = ("pytest ", RUNS_UNTIL_CTRL_C)
+    left_out = ("pytest ", RUNS_UNTIL_CTRL_C, ASKS)
     return [one for one in dict.fromkeys(commands(README)) if one not in INSTALLING and not one.startswith(left_out)]
 
 
