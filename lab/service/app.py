@@ -16,6 +16,7 @@ from lab.service.api import (
     add_event_operations,
     add_message_operations,
     public_api,
+    text_message_api,
 )
 from lab.service.authentication import member_blueprint
 from lab.service.blobs import Blobs
@@ -33,6 +34,7 @@ from lab.service.openapi import configure_openapi
 from lab.service.passwords import Passwords
 from lab.service.problems import register_problem_handlers
 from lab.service.storage import Storage
+from lab.service.texts import Texts
 from lab.service.throttle import LoginThrottle
 
 
@@ -81,6 +83,8 @@ class ServiceApp(APIFlask):
         register_problem_handlers(self, self._log.exception)
         self.register_blueprint(public_api(accounts))
         self.register_blueprint(member_api)
+        if config.text_messages:
+            self.register_blueprint(text_message_api(Texts(self._storage, config.clock)))
         self.after_request(_uncached)
         self.wsgi_app = AccessLog(self.wsgi_app, self._log)  # type: ignore[method-assign]
 
