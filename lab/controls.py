@@ -276,6 +276,7 @@ def _relayed(capture: Capture, record: Record) -> Iterator[str]:
     yield from _ended(capture, record)
 
 
+_DELIVERIES = ("GET /v1/events", "GET /v1/text-messages")
 _LOGINS = ("POST /v1/accounts ", "POST /v1/login ")
 
 
@@ -284,7 +285,7 @@ def _exchanges_recorded(capture: Capture, record: Record) -> Iterator[str]:
     yield from (f"a request or its answer is cut short: {one.line}" for one in record.exchanges if not one.whole)
     posted = b"\n".join(one.answer for one in record.exchanges if MESSAGE_REQUEST.match(one.line.encode()))
     yield from (f"the request that sent message {message} is not in the record" for message in _absent(capture, posted))
-    events = b"\n".join(one.answer for one in record.exchanges if one.line.startswith("GET /v1/events"))
+    events = b"\n".join(one.answer for one in record.exchanges if one.line.startswith(_DELIVERIES))
     yield from (f"the delivery of message {message} is not in the record" for message in _absent(capture, events))
     logins = b"\n".join(one.request for one in record.exchanges if one.line.startswith(_LOGINS))
     for one in _story(capture):

@@ -23,6 +23,7 @@ from lab.scenario.lesson import (
     SendFile,
     SendIntercepted,
     SendMeddled,
+    SendOffline,
     SendText,
     SendToGroup,
     StartGroup,
@@ -129,7 +130,7 @@ class Cast:
                 return Content(file=File(file_name, text.encode().ljust(LEAST_FILE_BYTES, b".")))
             case SendText() | SendToGroup():
                 return Content(self._text(action.secret, action.text))
-            case DelayText() | SendIntercepted():
+            case DelayText() | SendIntercepted() | SendOffline():
                 return Content(self._text(SecretName.BODY, action.text))
         raise TypeError(f"{type(action).__name__} sends nothing")
 
@@ -149,7 +150,7 @@ def _sent(steps: Sequence[Step]) -> Iterator[tuple[int, tuple[Who, tuple[Who, ..
         match step.action:
             case SendText() | SendFile() as action:
                 yield step.line, (action.sender, action.recipients)
-            case DelayText() | SendIntercepted() as action:
+            case DelayText() | SendIntercepted() | SendOffline() as action:
                 yield step.line, (action.sender, (action.recipient,))
             case SendToGroup(sender=sender):
                 yield step.line, (sender, tuple(who for who in groups[step.line] if who != sender))

@@ -32,6 +32,7 @@ from lab.scenario.lesson import (
     DenyKeys,
     ForkLog,
     GoForward,
+    Habit,
     Lesson,
     LinkDevice,
     Meddling,
@@ -47,6 +48,7 @@ from lab.scenario.lesson import (
     SendFile,
     SendIntercepted,
     SendMeddled,
+    SendOffline,
     SendText,
     SendToGroup,
     SetTimer,
@@ -106,7 +108,14 @@ def play(
             writer.add(*([Fact(name)] if name in INFERRED_ONLY else cast.secrets(name)))
         writer.add(*scenario.claims)
         overwrites = any(isinstance(step.action, Overwrite) for step in scenario.steps)
-        with stage.session(scenario.mode, cast.host, writer, attackers_of(scenario), overwrites=overwrites) as venue:
+        with stage.session(
+            scenario.mode,
+            cast.host,
+            writer,
+            attackers_of(scenario),
+            overwrites=overwrites,
+            text_messages=Habit.TEXT in scenario.habits,
+        ) as venue:
             try:
                 operator = Operator(
                     venue,
@@ -389,6 +398,21 @@ class _Direction:
             device.listen()
         self._read(message)
 
+    def send_offline(self, step: Step, action: SendOffline) -> None:
+        message = self._cast.messages[step.line]
+        devices = self._devices[action.recipient]
+        for device in devices:
+            device.stop_listening()
+        sender = self._player(message.sender)
+        sent = sender.send(self._place(message), self._accounts(message), message.content)
+        if not action.waits:
+            sender.text_instead(sent, self._accounts(message), message.content.text)
+            if devices[0].read_texts() != [message.content]:
+                raise _OtherwiseError(f"the text message to {action.recipient} did not arrive")
+        for device in devices:
+            device.listen()
+        self._read(message)
+
     def set_timer(self, _: Step, action: SetTimer) -> None:
         conversation = self._conversation(action.participant, [action.other])
         self._player(action.participant).set_timer(conversation, action.after.seconds)
@@ -498,6 +522,7 @@ _ACTS: Mapping[type, Callable[[_Direction, Step, Any], None]] = {
     SendMeddled: _Direction.meddle,
     SwapKey: _Direction.swap_key,
     SendIntercepted: _Direction.intercept,
+    SendOffline: _Direction.send_offline,
     SetTimer: _Direction.set_timer,
     SwitchOnVanishMode: _Direction.switch_on_vanish_mode,
     GoForward: _Direction.go_forward,

@@ -51,6 +51,8 @@ class Habit(StrEnum):
     """They check keys against a public log."""
     KEEP = "keep"
     """They keep messages that were sent or read."""
+    TEXT = "text"
+    """They send a text message (SMS) instead to whoever they do not reach."""
 
 
 class Meddling(StrEnum):
@@ -372,6 +374,17 @@ class Overwrite:
 
 
 @dataclass(frozen=True, slots=True)
+class SendOffline:
+    """One participant sends a text to another one whose device has no internet at that moment: whether it goes as a
+    text message (SMS), or waits."""
+
+    sender: Participant
+    recipient: Participant
+    text: str
+    waits: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SetTimer:
     """One participant lets what these two write to each other from now on disappear after some time: with end-to-end
     encryption from the devices, without it from the service."""
@@ -441,6 +454,7 @@ type Action = (
     | SwapKey
     | SendIntercepted
     | Overwrite
+    | SendOffline
     | SetTimer
     | SwitchOnVanishMode
     | GoForward

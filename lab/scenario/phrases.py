@@ -39,6 +39,7 @@ class StepKind(Enum):
     ASK = auto()
     LOGGED = auto()
     KEEP = auto()
+    TEXT = auto()
     OVERWRITE = auto()
     PLANT = auto()
     SEND_TEXT = auto()
@@ -78,6 +79,8 @@ class StepKind(Enum):
     FORGE_REFUSED = auto()
     SWAP = auto()
     INTERCEPT = auto()
+    SEND_OFFLINE = auto()
+    SEND_OFFLINE_WAITS = auto()
     TIMER = auto()
     VANISH = auto()
     GO_FORWARD = auto()
@@ -205,6 +208,13 @@ _ENGLISH = (
         "the apps keep messages",
         "the apps keep messages",
         "What was sent or read stays on the devices, as on real ones, and is copied with them. Only in e2ee mode.",
+    ),
+    Phrase(
+        StepKind.TEXT,
+        "the apps send a text message to whoever has no internet",
+        "the apps send a text message to whoever has no internet",
+        "A text message is what phones had before there were apps (SMS): the phone company delivers it, without any "
+        "encryption. Here, the same company runs the message service.",
     ),
     Phrase(
         StepKind.OVERWRITE,
@@ -451,6 +461,18 @@ _ENGLISH = (
         'alice sends bob "Meet me at 5pm" while bob is offline, and the operator reads it and passes it on',
         "The operator opens the message with its own key and encrypts it again, with the real one. It is a `body`. "
         "Needs a swapped key; only `rsa` does not notice.",
+    ),
+    Phrase(
+        StepKind.SEND_OFFLINE,
+        '{participant} sends {other} "{text}" while {other} has no internet, and it goes as a text message',
+        'alice sends bob "Meet me at 5pm" while bob has no internet, and it goes as a text message',
+        "It is a `body`. Needs apps that send text messages, and everybody has internet again afterwards.",
+    ),
+    Phrase(
+        StepKind.SEND_OFFLINE_WAITS,
+        '{participant} sends {other} "{text}" while {other} has no internet, and it waits',
+        'alice sends bob "Meet me at 5pm" while bob has no internet, and it waits',
+        "It is a `body`. Needs apps that send no text messages: it is delivered when everybody has internet again.",
     ),
     Phrase(
         StepKind.TIMER,

@@ -40,6 +40,7 @@ from lab.scenario.lesson import (
     SendFile,
     SendIntercepted,
     SendMeddled,
+    SendOffline,
     SendText,
     SendToGroup,
     Serve,
@@ -231,6 +232,8 @@ class _Plot:
                 self._intercept(action)
             case Plant():
                 self._asks_for_time = SecretName.TIME in action.secrets
+            case SendOffline():
+                self._send_offline(action)
             case SetTimer():
                 self._set_timer(action)
             case SwitchOnVanishMode():
@@ -521,6 +524,13 @@ class _Plot:
         if self._delayed.pop(recipient, None) is None:
             self._refuse(f"no message to {recipient} is delayed")
         self._delivered.add(recipient)
+
+    def _send_offline(self, action: SendOffline) -> None:
+        self._send(action.sender, [action.recipient])
+        if action.waits and Habit.TEXT in self._habits:
+            self._refuse("it does not wait: the apps send a text message to whoever has no internet")
+        elif not action.waits and Habit.TEXT not in self._habits:
+            self._refuse("nothing is said of text messages; the apps send a text message to whoever has no internet")
 
     def _set_timer(self, action: SetTimer) -> None:
         self._about(action.participant, action.other)

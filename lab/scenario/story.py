@@ -20,6 +20,7 @@ from lab.scenario.lesson import (
     Scenario,
     SendFile,
     SendIntercepted,
+    SendOffline,
     SendText,
     SendToGroup,
     Serve,
@@ -51,6 +52,8 @@ _SENDING = {
     StepKind.SEND_GROUP_PART,
     StepKind.DELAY,
     StepKind.INTERCEPT,
+    StepKind.SEND_OFFLINE,
+    StepKind.SEND_OFFLINE_WAITS,
 }
 
 
@@ -178,7 +181,7 @@ def _planted(action: Action) -> SecretName | None:
     match action:
         case SendText() | SendToGroup():
             return action.secret
-        case DelayText() | SendIntercepted():
+        case DelayText() | SendIntercepted() | SendOffline():
             return SecretName.BODY
         case SendFile():
             return SecretName.ATTACHMENT
