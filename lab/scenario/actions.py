@@ -40,13 +40,18 @@ from lab.scenario.lesson import (
     RefuseToSendToGroup,
     RemoveMember,
     ReplaceDevice,
+    ReportFace,
+    ReportText,
+    Review,
     SendChanged,
     SendFile,
     SendIntercepted,
     SendMeddled,
     SendText,
     SendToGroup,
+    SendTwoFaces,
     Serve,
+    SetProfile,
     StartGroup,
     StripTls,
     SubstituteKeys,
@@ -55,7 +60,7 @@ from lab.scenario.lesson import (
     WriteAs,
 )
 from lab.scenario.outline import RawStep
-from lab.scenario.phrases import PARTS_OF_STORY, Language, StepKind
+from lab.scenario.phrases import NAMED_TEXTS, Language, StepKind
 from lab.scenario.vocabulary import read_word, split_list
 
 
@@ -104,6 +109,8 @@ _ACTIONS: Mapping[StepKind, Callable[..., Action]] = {
     StepKind.FALL_BACK: lambda: Behave(Habit.FALL_BACK),
     StepKind.ASK: lambda: Behave(Habit.ASK),
     StepKind.LOGGED: lambda: Behave(Habit.LOGGED),
+    StepKind.COMMIT: lambda: Behave(Habit.COMMITTED),
+    StepKind.ONE_KEY: lambda: Behave(Habit.ONE_KEY),
     StepKind.PLANT: lambda secrets: Plant(secrets),
     StepKind.SEND_TEXT: lambda participant, participants, text: SendText(participant, participants, text),
     StepKind.SEND_PART: lambda participant, participants, part, text: SendText(participant, participants, text, part),
@@ -150,6 +157,13 @@ _ACTIONS: Mapping[StepKind, Callable[..., Action]] = {
     StepKind.FORGE_REFUSED: lambda participant, other, text: WriteAs(participant, other, text, believed=False),
     StepKind.SWAP: lambda participant: SwapKey(participant),
     StepKind.INTERCEPT: lambda participant, other, text: SendIntercepted(participant, other, text),
+    StepKind.PROFILE: lambda participant, text: SetProfile(participant, text),
+    StepKind.REPORT: lambda participant, other: ReportText(participant, other, checked=False),
+    StepKind.REPORT_CHECKED: lambda participant, other: ReportText(participant, other, checked=True),
+    StepKind.TWO_FACES: lambda participant, other, first, second: SendTwoFaces(participant, other, first, second),
+    StepKind.FACE_BELIEVED: lambda participant: ReportFace(participant, Review.BELIEVED),
+    StepKind.FACE_NOTICED: lambda participant: ReportFace(participant, Review.NOTICED),
+    StepKind.FACE_SHOWN: lambda participant: ReportFace(participant, Review.SHOWN),
 }
 """For each kind of step but the claims: its action, from the words in the fields of its phrase."""
 
@@ -180,7 +194,7 @@ class _Reader:
             case "encryption":
                 return self._word("encryption", text, Encryption)
             case "part":
-                return self._word("part of the story", text, PARTS_OF_STORY)
+                return self._word("part of the story", text, NAMED_TEXTS)
             case "name":
                 return self._file_name(text)
         return self._text(text)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from lab.model import INFERRED_ONLY, Exposure, Observer, SecretName
 from lab.scenario.errors import Problems
 from lab.scenario.lesson import Participant
-from lab.scenario.phrases import LANGUAGES, PARTS_OF_STORY, WORDS, Language, StepKind
+from lab.scenario.phrases import LANGUAGES, NAMED_TEXTS, WORDS, Language, StepKind
 
 ON_STAGE = (Observer.NETWORK, Observer.SERVER, Observer.DATABASE)
 """Who observes each scenario. A further observer comes with a step of its own, so that no older lesson breaks."""
@@ -102,7 +102,7 @@ def vocabulary_markdown() -> str:
     words = (
         (f"`{{{field}}}`", f"`{word}`", meaning) for field, meanings in WORDS for word, meaning in meanings.items()
     )
-    participants, parts = (", ".join(f"`{name}`" for name in words) for words in (Participant, PARTS_OF_STORY))
+    participants, parts = (", ".join(f"`{name}`" for name in words) for words in (Participant, NAMED_TEXTS))
     return "\n\n".join(
         (
             _table(("Keyword", "Step", "Example", "Meaning"), steps),
