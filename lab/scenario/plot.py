@@ -549,6 +549,7 @@ class _Plot:
         self._send(action.sender, [action.recipient])
         if self._faces is not None:
             self._refuse(f"there is a file with two faces in line {self._faces[1]} already")
+            return
         if max(len(text.encode()) for text in (action.first, action.second)) > _LONGEST_FACE:
             self._refuse(f"in a picture there is room for a text of {_LONGEST_FACE} bytes")
         self._faces = action.recipient, self._line
