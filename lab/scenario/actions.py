@@ -43,6 +43,9 @@ from lab.scenario.lesson import (
     RefuseToSendToGroup,
     RemoveMember,
     ReplaceDevice,
+    ReportFace,
+    ReportText,
+    Review,
     SendChanged,
     SendFile,
     SendIntercepted,
@@ -50,7 +53,9 @@ from lab.scenario.lesson import (
     SendOffline,
     SendText,
     SendToGroup,
+    SendTwoFaces,
     Serve,
+    SetProfile,
     SetTimer,
     StartGroup,
     StripTls,
@@ -61,7 +66,7 @@ from lab.scenario.lesson import (
     WriteAs,
 )
 from lab.scenario.outline import RawStep
-from lab.scenario.phrases import PARTS_OF_STORY, Language, StepKind
+from lab.scenario.phrases import NAMED_TEXTS, Language, StepKind
 from lab.scenario.vocabulary import read_word, split_list
 
 
@@ -113,6 +118,8 @@ _ACTIONS: Mapping[StepKind, Callable[..., Action]] = {
     StepKind.KEEP: lambda: Behave(Habit.KEEP),
     StepKind.TEXT: lambda: Behave(Habit.TEXT),
     StepKind.OVERWRITE: Overwrite,
+    StepKind.COMMIT: lambda: Behave(Habit.COMMITTED),
+    StepKind.ONE_KEY: lambda: Behave(Habit.ONE_KEY),
     StepKind.PLANT: lambda secrets: Plant(secrets),
     StepKind.SEND_TEXT: lambda participant, participants, text: SendText(participant, participants, text),
     StepKind.SEND_PART: lambda participant, participants, part, text: SendText(participant, participants, text, part),
@@ -164,6 +171,13 @@ _ACTIONS: Mapping[StepKind, Callable[..., Action]] = {
     StepKind.TIMER: lambda participant, other, duration: SetTimer(participant, other, duration),
     StepKind.VANISH: lambda participant, other: SwitchOnVanishMode(participant, other),
     StepKind.GO_FORWARD: lambda duration: GoForward(duration),
+    StepKind.PROFILE: lambda participant, text: SetProfile(participant, text),
+    StepKind.REPORT: lambda participant, other: ReportText(participant, other, checked=False),
+    StepKind.REPORT_CHECKED: lambda participant, other: ReportText(participant, other, checked=True),
+    StepKind.TWO_FACES: lambda participant, other, first, second: SendTwoFaces(participant, other, first, second),
+    StepKind.FACE_BELIEVED: lambda participant: ReportFace(participant, Review.BELIEVED),
+    StepKind.FACE_NOTICED: lambda participant: ReportFace(participant, Review.NOTICED),
+    StepKind.FACE_SHOWN: lambda participant: ReportFace(participant, Review.SHOWN),
 }
 """For each kind of step but the claims: its action, from the words in the fields of its phrase."""
 
@@ -196,7 +210,7 @@ class _Reader:
             case "duration":
                 return self._word("duration", text, Duration)
             case "part":
-                return self._word("part of the story", text, PARTS_OF_STORY)
+                return self._word("part of the story", text, NAMED_TEXTS)
             case "name":
                 return self._file_name(text)
         return self._text(text)

@@ -53,6 +53,10 @@ class Habit(StrEnum):
     """They keep messages that were sent or read."""
     TEXT = "text"
     """They send a text message (SMS) instead to whoever they do not reach."""
+    COMMITTED = "committed"
+    """They commit to what they send, so that the operator can check a report of it."""
+    ONE_KEY = "one-key"
+    """They keep one key for each sealed file, and report that one: a bad example."""
 
 
 class Meddling(StrEnum):
@@ -77,6 +81,17 @@ class Duration(StrEnum):
     @property
     def seconds(self) -> int:
         return {"5 s": 5, "1 min": 60, "1 h": 60 * 60, "24 h": 24 * 60 * 60}[self]
+
+
+class Review(StrEnum):
+    """What comes of a report about the second face of a file with two."""
+
+    BELIEVED = "believed"
+    """The operator sees the first one, and has no reason to doubt it."""
+    NOTICED = "noticed"
+    """The operator sees the first one, and knows that it is not what was reported."""
+    SHOWN = "shown"
+    """The operator sees the second one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,6 +425,42 @@ class GoForward:
 
 
 @dataclass(frozen=True, slots=True)
+class SetProfile:
+    """A participant says something about themselves, and all others look at it."""
+
+    participant: Participant
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportText:
+    """A participant shows the operator the text of another one that is to be reported: whether it can be `checked`."""
+
+    participant: Participant
+    other: Participant
+    checked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SendTwoFaces:
+    """One participant sends one sealed file twice, with two keys: to a picture with the text `first`, and to another
+    one with the text `second`."""
+
+    sender: Participant
+    recipient: Participant
+    first: str
+    second: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFace:
+    """Who got a file with two faces reports the second one to the operator."""
+
+    participant: Participant
+    review: Review
+
+
+@dataclass(frozen=True, slots=True)
 class Expect:
     """Compare what the observers can read with these claims: one for each planted secret at each observer."""
 
@@ -458,6 +509,10 @@ type Action = (
     | SetTimer
     | SwitchOnVanishMode
     | GoForward
+    | SetProfile
+    | ReportText
+    | SendTwoFaces
+    | ReportFace
     | Expect
 )
 

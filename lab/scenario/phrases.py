@@ -41,6 +41,8 @@ class StepKind(Enum):
     KEEP = auto()
     TEXT = auto()
     OVERWRITE = auto()
+    COMMIT = auto()
+    ONE_KEY = auto()
     PLANT = auto()
     SEND_TEXT = auto()
     SEND_PART = auto()
@@ -84,6 +86,13 @@ class StepKind(Enum):
     TIMER = auto()
     VANISH = auto()
     GO_FORWARD = auto()
+    PROFILE = auto()
+    REPORT = auto()
+    REPORT_CHECKED = auto()
+    TWO_FACES = auto()
+    FACE_BELIEVED = auto()
+    FACE_NOTICED = auto()
+    FACE_SHOWN = auto()
     EXPECT = auto()
 
     @property
@@ -99,6 +108,9 @@ _OF_THE_STAGE = frozenset(kind for kind in StepKind if kind.value <= StepKind.PL
 
 PARTS_OF_STORY = (SecretName.EARLIER, SecretName.LATER, SecretName.HEALED)
 """The texts that say when they are sent."""
+
+NAMED_TEXTS = (*PARTS_OF_STORY, SecretName.REPORTED)
+"""The texts that are called by the name of their secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +236,20 @@ _ENGLISH = (
         "does by itself: it marks the place as free, and the bytes stay.",
     ),
     Phrase(
+        StepKind.COMMIT,
+        "the apps commit to what they send",
+        "the apps commit to what they send",
+        "Beside each encrypted message goes a number that fits its text and its file, and no others. With it, the "
+        "operator can check a report. Only in e2ee mode.",
+    ),
+    Phrase(
+        StepKind.ONE_KEY,
+        "the apps keep one key for each sealed file",
+        "the apps keep one key for each sealed file",
+        "A bad example: whoever reports a sealed file that came twice hands over the key that came first. Only in e2ee "
+        "mode.",
+    ),
+    Phrase(
         StepKind.PLANT,
         "the secrets {secrets}",
         "the secrets body, sender and time",
@@ -239,7 +265,8 @@ _ENGLISH = (
         StepKind.SEND_PART,
         '{participant} sends {participants} the {part} text "{text}"',
         'alice sends bob the later text "Meet me at 6pm"',
-        "Sends a text that is a secret of its own: `earlier`, `later` or `healed`. Needs a copied device.",
+        "Sends a text that is a secret of its own: `earlier`, `later` or `healed`, which need a copied device, or "
+        "`reported`, which its recipient has to report.",
     ),
     Phrase(
         StepKind.SEND_FILE,
@@ -263,7 +290,7 @@ _ENGLISH = (
         StepKind.SEND_GROUP_PART,
         '{participant} sends the group the {part} text "{text}"',
         'bob sends the group the earlier text "Meet me at 5pm"',
-        "The same, with a text that is `earlier`, `later` or `healed`.",
+        "The same, with a text that is `earlier`, `later`, `healed` or `reported`.",
     ),
     Phrase(
         StepKind.ADD,
@@ -496,6 +523,51 @@ _ENGLISH = (
         "secret `time`.",
     ),
     Phrase(
+        StepKind.PROFILE,
+        '{participant} sets the profile "{text}"',
+        'alice sets the profile "At the lake until Sunday"',
+        "Says something about oneself; the apps of all others show it. The secret `profile` needs one.",
+    ),
+    Phrase(
+        StepKind.REPORT,
+        "{participant} reports the text of {other} to the operator, who can only believe it",
+        "bob reports the text of alice to the operator, who can only believe it",
+        "The `reported` text that came last goes to the operator, who cannot know whether it was sent. In e2ee mode, "
+        "with apps that do not commit to what they send.",
+    ),
+    Phrase(
+        StepKind.REPORT_CHECKED,
+        "{participant} reports the text of {other} to the operator, who can check it",
+        "bob reports the text of alice to the operator, who can check it",
+        "The same, and the operator knows that it was sent: it has read the message itself, or the apps commit to what "
+        "they send.",
+    ),
+    Phrase(
+        StepKind.TWO_FACES,
+        '{participant} sends {other} a sealed file with two faces, which say "{first}" and "{second}"',
+        'alice sends bob a sealed file with two faces, which say "A flower for you" and "You loser"',
+        "An attack by the sender: the same encrypted bytes are sent twice, and with the key in each message, they are "
+        "another picture. The first text is an `attachment`, the second one is `reported`. Only in e2ee mode.",
+    ),
+    Phrase(
+        StepKind.FACE_BELIEVED,
+        "{participant} reports the second face, and the operator sees the first one and believes it",
+        "bob reports the second face, and the operator sees the first one and believes it",
+        "Whoever got a file with two faces reports it. Needs apps that keep one key for each sealed file.",
+    ),
+    Phrase(
+        StepKind.FACE_NOTICED,
+        "{participant} reports the second face, and the operator sees the first one and knows that it is wrong",
+        "bob reports the second face, and the operator sees the first one and knows that it is wrong",
+        "The same, with apps that commit to what they send as well.",
+    ),
+    Phrase(
+        StepKind.FACE_SHOWN,
+        "{participant} reports the second face, and the operator sees it",
+        "bob reports the second face, and the operator sees it",
+        "The same, with apps that report the key that came with the message.",
+    ),
+    Phrase(
         StepKind.EXPECT,
         "the observers can read",
         "the observers can read",
@@ -569,8 +641,10 @@ WORDS: tuple[tuple[str, Mapping[StrEnum, str]], ...] = (
             SecretName.EARLIER: "the text of a message that was read before a device was copied",
             SecretName.LATER: "the text of a message that is sent after a device was copied",
             SecretName.HEALED: "the same, once the devices have had time to agree on new keys",
+            SecretName.REPORTED: "what a recipient reports: a text, or the text in a picture",
             SecretName.GROUP: "the title of the group",
             SecretName.ATTACHMENT: "the text in a file",
+            SecretName.PROFILE: "what somebody says about themselves",
             SecretName.SENDER: "the account name of who sends",
             SecretName.RECIPIENT: "the account name of who receives",
             SecretName.PASSWORD: "the password of the sender",
