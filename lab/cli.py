@@ -353,7 +353,7 @@ def _clients(options: argparse.Namespace) -> int:
 
 def _explain(options: argparse.Namespace) -> int:
     """Name every field of the envelopes in one message of a recording: its bytes, what it is for, who can read it."""
-    from lab.inference import OBSERVERS_OWN
+    from lab.calibration import OBSERVERS_OWN
     from lab.mail import messages, names
     from lab.model import Observer
     from lab.record import Record

@@ -15,9 +15,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from lab import detect, device_copy, planting
+from lab import detect, planting
+from lab.calibration import OBSERVERS_OWN
 from lab.detect import http1, sqlite, tls
-from lab.inference import MESSAGE_REQUEST, OBSERVERS_OWN, payloads
+from lab.inference import MESSAGE_REQUEST, payloads
+from lab.mail import ENVELOPE, FILE
 from lab.model import (
     INFERRED_ONLY,
     TEXTS,
@@ -358,7 +360,7 @@ def _ended(capture: Capture, record: Record) -> Iterator[str]:
             if note.connection not in closed:
                 yield f"connection {note.connection} has no clean end in the record"
     # What the operator has opened itself did not come from its tap.
-    held = sum(one.place not in (device_copy.ENVELOPE, device_copy.FILE) for one in record.observations)
+    held = sum(one.place not in (ENVELOPE, FILE) for one in record.observations)
     if not ends:
         yield "the record has no clean end"
     elif ends[-1].detail != str(held):

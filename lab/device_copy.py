@@ -27,12 +27,12 @@ from lab.e2ee.padding import pad, unpad
 from lab.e2ee.prekeys import Handed
 from lab.e2ee.protocol import E2EEError
 from lab.e2ee.textbook_rsa import TooLongError
-from lab.mail import Address, Carried, blobs, device_lists, from_base64, json_object, messages
+from lab.mail import ENVELOPE, FILE, Address, Carried, blobs, device_lists, from_base64, json_object, messages
 from lab.model import Capture, DeviceCopy, Direction, LabError, Observation, Observer, Secret
 from lab.record import Record
 
-STATE, ENVELOPE, FILE = "device.state", "opened.envelope", "opened.file"
-"""Places: what the device holds, messages that opened, files that opened."""
+STATE = "device.state"
+"""Place: what the device holds."""
 
 PLANTED = "planted"
 """Account of the stranger who writes the messages of the control."""

@@ -20,17 +20,10 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from lab.calibration import OBSERVERS_OWN
 from lab.detect import sqlite, tls
 from lab.model import Capture, Control, Deed, Direction, Inference, Observation, Observer, SecretName, Statement
 from lab.record import Record
-
-OBSERVERS_OWN = "observer"
-"""Who sent the calibration messages, in the transcript."""
-
-CALIBRATION_TEXTS = (16, 240, 90)
-CALIBRATION_FILES = (700, 9000, 3000)
-"""Bytes of content in the observer's own messages (files only where the story sends files): the first two of each kind
-give the line, the third checks it."""
 
 SHORTEST_TEXT = 40
 """Bytes: by so much a message of the story may look shorter than the observer's own shortest text (16 bytes, which take

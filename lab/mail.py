@@ -12,12 +12,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lab.e2ee.identity import DeviceList, read_device_list
 from lab.e2ee.protocol import E2EEError
 from lab.model import Capture
-from lab.record import Exchange
+
+if TYPE_CHECKING:
+    # Participants' side and attackers read addresses and lists only: they need not load the detector for it.
+    from lab.record import Exchange
 
 _POST = re.compile(r"POST /v1/conversations/([^/ ]+)/messages ")
 _DEVICE_LIST = re.compile(
@@ -26,6 +29,9 @@ _DEVICE_LIST = re.compile(
 
 _LATEST = 2.0**37
 """Some time after the year 6000."""
+
+ENVELOPE, FILE = "opened.envelope", "opened.file"
+"""Places: messages and files that somebody has opened."""
 
 type Address = tuple[str, int]
 """Account and device number."""

@@ -15,12 +15,12 @@ from itertools import product
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from lab.calibration import OBSERVERS_OWN
 from lab.e2ee.device import DeviceState
 from lab.e2ee.fingerprint import Party, qr_payload, safety_number
 from lab.e2ee.identity import read_device_list
 from lab.e2ee.keys import KEY
 from lab.e2ee.protocol import E2EEError
-from lab.inference import OBSERVERS_OWN
 from lab.mail import device_lists, names
 from lab.model import Capture, DeviceCopy, LabError, Observer
 from lab.record import Record

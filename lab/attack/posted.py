@@ -8,11 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from lab.device_copy import ENVELOPE, FILE
 from lab.e2ee.files import FileKey, open_file
 from lab.e2ee.padding import unpad
 from lab.e2ee.protocol import E2EEError
-from lab.mail import Address, json_object
+from lab.mail import ENVELOPE, FILE, Address, json_object
 
 _FILES = 1 << 26
 """Bytes of encrypted files that are kept until the message with the key to them passes."""

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from threading import Lock
 
-from lab.inference import CALIBRATION_FILES, CALIBRATION_TEXTS, OBSERVERS_OWN
+from lab.calibration import CALIBRATION_FILES, CALIBRATION_TEXTS, OBSERVERS_OWN
 from lab.messenger.content import Content, File
 from lab.messenger.participant import Participant, Person
 from lab.model import Deed, Encryption, Mode, Statement, TlsKeys

@@ -21,14 +21,13 @@ from uuid import uuid4
 
 from lab import capture
 from lab.attack.near_match import Goal, search_among
-from lab.device_copy import ENVELOPE
 from lab.e2ee.engines import engine_for
 from lab.e2ee.fingerprint import Party
 from lab.e2ee.identity import PublicDevice, read_device_list
 from lab.e2ee.keys import KEY
 from lab.e2ee.padding import pad
 from lab.e2ee.prekeys import Handed
-from lab.mail import Address
+from lab.mail import ENVELOPE, Address
 from lab.messenger.content import dump
 from lab.messenger.operations import Operations, encode
 from lab.messenger.wire import Route, Wire

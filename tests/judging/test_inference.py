@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab import inference
+from lab import calibration, inference
 from lab.matrix import judge
 from lab.model import (
     INFERRED_ONLY,
@@ -212,7 +212,7 @@ def a_record(lengths: list[int], sizes: list[int], files: frozenset[int] = froze
     ]
     statements = [
         Statement(
-            inference.OBSERVERS_OWN if number < own else "alice",
+            calibration.OBSERVERS_OWN if number < own else "alice",
             Deed.SENT,
             float(number),
             size=size,
@@ -232,7 +232,7 @@ def estimated(capture: Capture) -> tuple[Inference, bool]:
 
 @given(st.integers(1, 3), st.integers(0, 2000), st.integers(0, 5000))
 def test_whatever_a_message_adds_the_scale_takes_it_off_again(factor: int, overhead: int, size: int) -> None:
-    sizes = [*inference.CALIBRATION_TEXTS, size]
+    sizes = [*calibration.CALIBRATION_TEXTS, size]
     answer, passed = estimated(a_record([factor * one + overhead for one in sizes], sizes))
     assert passed
     assert answer.estimate == size
@@ -240,7 +240,7 @@ def test_whatever_a_message_adds_the_scale_takes_it_off_again(factor: int, overh
 
 @given(st.integers(0, 2000), st.integers(500, 20_000))
 def test_files_have_a_scale_of_their_own(overhead: int, size: int) -> None:
-    texts, files = inference.CALIBRATION_TEXTS, inference.CALIBRATION_FILES
+    texts, files = calibration.CALIBRATION_TEXTS, calibration.CALIBRATION_FILES
     sizes = [*texts, *files, max(size, files[0])]
     lengths = [one + overhead for one in texts] + [4 * one // 3 + 300 + overhead for one in sizes[3:]]
     answer, passed = estimated(a_record(lengths, sizes, frozenset({3, 4, 5, 6})))
@@ -250,14 +250,14 @@ def test_files_have_a_scale_of_their_own(overhead: int, size: int) -> None:
 
 @given(st.integers(1, 20_000), st.integers(0, 20_000))
 def test_messages_padded_to_one_length_tell_nothing(length: int, size: int) -> None:
-    sizes = [*inference.CALIBRATION_TEXTS, size]
+    sizes = [*calibration.CALIBRATION_TEXTS, size]
     _, passed = estimated(a_record([length] * 4, sizes))
     assert not passed
 
 
 @pytest.mark.parametrize("bucket", [256, 4096])
 def test_padding_to_a_bucket_is_noticed(bucket: int) -> None:
-    sizes = [*inference.CALIBRATION_TEXTS, 33]
+    sizes = [*calibration.CALIBRATION_TEXTS, 33]
     padded = [-(-one // bucket) * bucket for one in sizes]
     assert estimated(a_record(sizes, sizes))[1]
     assert not estimated(a_record(padded, sizes))[1]

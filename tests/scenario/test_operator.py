@@ -12,8 +12,8 @@ import pytest
 from lab import capture
 from lab.capture import Writer
 from lab.controls import recorded
-from lab.device_copy import ENVELOPE, FILE
 from lab.e2ee.protocol import E2EEError
+from lab.mail import ENVELOPE, FILE
 from lab.matrix import judge
 from lab.messenger.content import Content
 from lab.messenger.participant import Participant
