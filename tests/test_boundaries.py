@@ -22,6 +22,7 @@ LAYERS = {
     "lab.detect": 1,
     "lab.record": 1,
     "lab.planting": 1,
+    "lab.calibration": 1,
     "lab.inference": 1,
     "lab.controls": 1,
     "lab.matrix": 1,
@@ -58,7 +59,7 @@ LAYERS = {
 
 PURE = (
     *("lab.model", "lab.detect", "lab.record", "lab.planting", "lab.inference", "lab.controls", "lab.matrix"),
-    *("lab.mail", "lab.device_copy", "lab.safety", "lab.e2ee"),
+    *("lab.calibration", "lab.mail", "lab.device_copy", "lab.safety", "lab.e2ee"),
     *(
         "lab.attack.accounts",
         "lab.attack.bitflip",

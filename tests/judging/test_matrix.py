@@ -49,6 +49,17 @@ def test_the_same_recording_gives_the_same_matrix(
     assert judge(captures[mode]) == matrices[mode]
 
 
+@pytest.mark.parametrize("mode", [Mode.TLS, Mode.E2EE])
+def test_one_observer_alone_is_judged_as_beside_others(
+    captures: Mapping[Mode, Capture], matrices: Mapping[Mode, LeakMatrix], mode: Mode
+) -> None:
+    for observer in (Observer.SERVER, Observer.DATABASE):
+        alone = judge(replace(captures[mode], story=replace(captures[mode].story, observers=(observer,))))
+        judged = {one.secret: one for one in matrices[mode].cells if one.observer is observer}
+        assert {one.secret: one for one in alone.cells if one.observer is observer} == judged
+        assert judged
+
+
 def test_rows_are_in_the_lessons_order_and_columns_in_that_of_the_way(matrices: Mapping[Mode, LeakMatrix]) -> None:
     for matrix in matrices.values():
         (scenario,) = (one for one in TOUR.scenarios if one.mode is matrix.mode)
