@@ -118,6 +118,14 @@ def starter(_starter: Starter) -> Starter:
 
 
 @pytest.fixture(scope="session")
+def mitmproxies(_starter: Starter) -> Starter:
+    """Starts programs of mitmproxy, and services of the lab, from a process that has imported them."""
+    for module in ("mitmproxy.tools.main", "mitmproxy.tools.dump", "lab.stage.http_tap", "lab.service.app"):
+        _starter.prepare(module)
+    return Lent(_starter)
+
+
+@pytest.fixture(scope="session")
 def stage(_starter: Starter) -> Iterator[Stage]:
     """Real taps and a real service, for tests that leave them as they were."""
     with open_stage(Lent(_starter)) as stage:
