@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,17 @@ def _starter(_own_environment: None) -> Iterator[Starter]:
 def starter(_starter: Starter) -> Starter:
     """For a stage of the test's own, which may come to harm."""
     return Lent(_starter)
+
+
+@pytest.fixture(scope="session")
+def lend(_starter: Starter) -> Callable[[pytest.MonkeyPatch], None]:
+    """Has the stages that commands open for themselves, within the test process, started by the one starter as well."""
+
+    def lend(patch: pytest.MonkeyPatch) -> None:
+        for module in ("lab.stage.starting", "lab.stage.stage"):
+            patch.setattr(f"{module}.open_starter", lambda: Lent(_starter))
+
+    return lend
 
 
 @pytest.fixture(scope="session")
