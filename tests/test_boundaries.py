@@ -22,7 +22,6 @@ LAYERS = {
     "lab.detect": 1,
     "lab.record": 1,
     "lab.planting": 1,
-    "lab.calibration": 1,
     "lab.inference": 1,
     "lab.controls": 1,
     "lab.matrix": 1,
