@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given
@@ -128,6 +128,15 @@ def test_the_path_has_everybody_on_it_and_says_what_is_encrypted() -> None:
         ("database", False),
     ]
     assert not any(stop.encrypted for stop in stops(lesson().scenarios[1]))
+    everybody = (Observer.NETWORK, Observer.INTERCEPTOR, Observer.SERVER)
+    aside = replace(scenario, observers=everybody)
+    assert [stop.name for stop in stops(aside)] == ["network", "server", ""], "an app has turned back from it"
+    stripped = stops(replace(aside, strips_tls=True))
+    assert [(stop.name, stop.encrypted) for stop in stripped[:3]] == [
+        ("network", False),
+        ("interceptor", False),
+        ("server", True),
+    ]
     assert people(scenario) == ("alice", "bob")
 
 
