@@ -124,9 +124,13 @@ def _parser() -> argparse.ArgumentParser:
     show.set_defaults(command=_show)
 
     export = commands.add_parser(
-        "export", help="hand a recording to Wireshark, browsers' tools or mitmproxy", description=_export.__doc__
+        "export",
+        help="hand a recording to Wireshark, browsers' tools or mitmproxy, or a lesson to a learning platform",
+        description=_export.__doc__,
     )
-    export.add_argument("capture", metavar="CAPTURE", type=Path, help="a file that lab run --captures wrote")
+    export.add_argument(
+        "source", metavar="SOURCE", help="a file that lab run --captures wrote; with --gift, a lesson's name or file"
+    )
     export.add_argument(
         "--pcapng", metavar="FILE", type=Path, help="the network observer's view as packets; no key is in it"
     )
@@ -139,6 +143,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.add_argument("--har", metavar="FILE", type=Path, help="the server observer's view as an HTTP archive")
     export.add_argument("--flows", metavar="FILE", type=Path, help="both views for mitmproxy (mitmweb -n -r FILE)")
+    export.add_argument("--gift", metavar="FILE", help="a lesson's predictions as questions for Moodle (GIFT)")
+    _add_language(export)
     export.set_defaults(command=_export)
 
     scan = commands.add_parser(
@@ -327,23 +333,52 @@ def _show(options: argparse.Namespace) -> int:
 
 def _export(options: argparse.Namespace) -> int:
     """Write a recording in the formats of other tools. Files are replaced, and only their owner can read them; '-' is
-    standard output.
+    standard output. With --gift, write the questions of a lesson instead.
     """
-    from lab import capture
-
     targets = {name: getattr(options, name) for name in ("pcapng", "keylog", "har", "flows")}
     wanted: dict[str, Path] = {name: path for name, path in targets.items() if path is not None}
+    if options.gift is not None:
+        if wanted:
+            raise LabError(
+                f"--gift takes a lesson, and --{next(iter(wanted))} a recording: give them one after the other"
+            )
+        return _export_questions(options.source, options.language, options.gift)
     if not wanted:
-        raise LabError("nothing to export: give --pcapng FILE, --keylog FILE, --har FILE or --flows FILE")
-    if len({path.resolve() for path in (options.capture, *wanted.values())}) <= len(wanted):
+        raise LabError(
+            "nothing to export: give --pcapng FILE, --keylog FILE, --har FILE or --flows FILE for a recording, "
+            "or --gift FILE for a lesson"
+        )
+    from lab import capture
+    from lab.scenario.library import names
+
+    source = Path(options.source)
+    if source.name.endswith(".feature.md") or (not source.exists() and options.source in names()):
+        raise LabError(
+            f"{source} is a lesson; --{next(iter(wanted))} takes a recording, which lab run --captures writes"
+        )
+    if len({path.resolve() for path in (source, *wanted.values())}) <= len(wanted):
         raise LabError("each export needs a file of its own, and none may be the recording itself")
-    recording = capture.read(options.capture)
+    recording = capture.read(source)
     try:
         contents = {path: _exported(name, recording) for name, path in wanted.items()}
     except LabError as error:
-        raise LabError(f"{options.capture}: {error}") from None
+        raise LabError(f"{source}: {error}") from None
     for path, content in contents.items():
         _write_private(path, content)
+    return 0
+
+
+def _export_questions(source: str, language: str, file: str) -> int:
+    from lab.capture import SUFFIX
+    from lab.export.gift import to_gift
+    from lab.scenario.library import find
+
+    if source.endswith(SUFFIX):
+        raise LabError(f"{source} is a recording; --gift takes a lesson, by its name or file")
+    lesson = find(source, language)
+    if lesson.path.resolve() == Path(file).resolve():
+        raise LabError("the questions need a file of their own, not that of the lesson")
+    _write(file, to_gift(lesson))
     return 0
 
 

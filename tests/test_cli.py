@@ -16,7 +16,7 @@ import pytest
 from lab import cli, resources
 
 LESSON = (resources.folder("scenarios") / "tour.feature.md").read_text("utf-8")
-COMMANDS = ("run", "up", "show", "scan", "export", "explain", "keys", "list", "check")
+COMMANDS = ("run", "up", "show", "scan", "export", "explain", "keys", "list", "check", "handout", "new")
 
 SHORT = """# Feature: A short lesson
 

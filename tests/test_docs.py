@@ -129,7 +129,16 @@ def test_a_command_prints_what_the_readme_says(
 
 def written(command: str) -> list[str]:
     """The files that a command says it writes."""
-    return re.findall(r"--(?:json|html|har|flows|pcapng|keylog) ([\w.]+)", command)
+    return re.findall(r"--(?:json|html|har|flows|pcapng|keylog|gift) ([\w.]+)", command)
+
+
+def test_the_page_about_lessons_can_be_followed_to_the_letter(tmp_path: Path) -> None:
+    page = (ROOT / "scenarios" / "README.md").read_text(encoding="utf-8")
+    assert [command.split()[1] for command in commands(page)] == ["new", "check", "run", "handout", "export"]
+    printed = [do(command, tmp_path) for command in commands(page)]
+    assert printed[1] == "1 lesson, no problem\n"
+    assert "6 of 6 claims hold." in printed[2]
+    assert {path.name for path in tmp_path.iterdir()} == {"hello.feature.md", "hello-handout.html", "hello.gift"}
 
 
 def test_there_are_commands_of_each_kind() -> None:

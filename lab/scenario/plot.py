@@ -128,6 +128,8 @@ class _Plot:
         self._unaccepted: set[tuple[Participant, Participant]] = set()
         """Whose app does not write to whom."""
         self._linked: set[Participant] = set()
+        self._replaced: set[Participant] = set()
+        """Who has lost a device."""
         self._group: set[Participant] | None = None
         self._copied = 0
         """The line of the copy, 0 before it."""
@@ -376,8 +378,12 @@ class _Plot:
             self._handed_out.setdefault(one, self._line)
 
     def _check_keys(self, sender: Participant, recipients: Iterable[Participant]) -> None:
-        """That none of `recipients` gets something which only the operator can open."""
+        """That there are keys for each of `recipients`, and not such as only the operator can open."""
         for one in recipients:
+            strangers = one not in self._handed_out and frozenset((sender, one)) not in self._together
+            if self._denied and strangers and self._habits.keys().isdisjoint((Habit.FALL_BACK, Habit.ASK)):
+                denied = f"since line {self._denied} nobody has keys, as far as the apps are told"
+                self._refuse(f"{denied}: the app of {sender} refuses to send this")
             if one not in self._swapped:
                 continue
             swapped = f"the key of {one} is swapped in line {self._swapped[one]}"
@@ -440,6 +446,7 @@ class _Plot:
     def _replace(self, owner: Participant) -> None:
         self._about(owner)
         self._check_nothing_under_way(owner)
+        self._replaced.add(owner)
         # The new device publishes keys of its own, and nobody has asked for those.
         self._swapped.pop(owner, None)
         self._handed_out.pop(owner, None)
@@ -452,6 +459,8 @@ class _Plot:
 
     def _accept(self, action: AcceptIdentity) -> None:
         self._about(action.participant, action.other)
+        if action.other not in self._replaced and action.other not in self._swapped and not self._substituted:
+            self._refuse(f"there is no new identity: {action.other} has not lost the device, and nobody swaps keys")
         self._unaccepted.discard((action.participant, action.other))
 
     def _refuse_to_send(self, action: RefuseToSend) -> None:

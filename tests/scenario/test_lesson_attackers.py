@@ -118,6 +118,12 @@ def test_what_attackers_and_apps_do_is_read() -> None:
     forked = read("e2ee mode", [LOGGED], [FORKED, HELLO, NOTICED])
     assert [type(step.action) for step in forked.steps][3:-1] == [ForkLog, SendText, NoticeFork]
     assert DenyKeys() in [step.action for step in read("e2ee mode", [], [HELLO, DENIED, REFUSED]).steps]
+    assert read("e2ee mode", [], [HELLO, DENIED, HELLO, 'bob sends alice "Hi"'])  # they have keys already
+    for habit in (
+        "the apps fall back to plaintext",
+        "the apps ask before they fall back to plaintext, and people agree",
+    ):
+        assert read("e2ee mode", [habit], [DENIED, HELLO])
 
 
 @pytest.mark.parametrize(
@@ -142,6 +148,12 @@ def test_what_attackers_and_apps_do_is_read() -> None:
         ("tls mode", [], [HELLO, DENIED], "needs a message service in e2ee mode"),
         ("tls mode", [TRUSTED, TRUSTED], [HELLO], "this scenario says that already"),
         ("e2ee mode", [], [DENIED, SUBSTITUTED, HELLO], "lies about keys since line"),
+        (
+            "e2ee mode",
+            [],
+            [DENIED, HELLO],
+            "since line 7 nobody has keys, as far as the apps are told: the app of alice",
+        ),
         ("e2ee mode", ["the apps fall back to plaintext"], [HELLO, DENIED, REFUSED], "nothing keeps the app of alice"),
         (
             "e2ee mode",

@@ -316,6 +316,11 @@ def test_padding_is_said_once(refused):
             id="not-accepted-by-the-reader",
         ),
         pytest.param(
+            [HELLO, "alice accepts the new identity of bob"],
+            (1, "there is no new identity: bob has not lost the device, and nobody swaps keys"),
+            id="nothing-to-accept",
+        ),
+        pytest.param(
             [HELLO, 'the app of alice refuses to send bob "Hi"'],
             (1, "nothing keeps the app of alice from sending this"),
             id="no-reason-to-refuse",

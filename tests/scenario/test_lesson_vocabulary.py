@@ -13,6 +13,7 @@ from lab.scenario import parse, translation_markdown, vocabulary_markdown
 from lab.scenario.languages import LANGUAGES
 from lab.scenario.lesson import Certificate, Meddling
 from lab.scenario.phrases import ENGLISH, WORDS, Part, StepKind
+from lab.scenario.skeleton import skeleton
 from lab.scenario.vocabulary import match_step, split_list
 
 GUIDE = Path(__file__).parents[2] / "scenarios" / "README.md"
@@ -99,6 +100,7 @@ def test_the_guide_shows_the_phrases_of_each_translation(code):
 def test_the_lesson_in_the_guide_can_be_copied():
     (lesson,) = re.findall(r"^````markdown\n(.*?)^````$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
+    assert lesson == skeleton("hello", "en")[1], "put what lab new hello writes between the two fences"
     assert parse(lesson, Path("hello.feature.md")).scenarios
 
 
