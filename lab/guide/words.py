@@ -77,6 +77,8 @@ class Words:
     end_ask: str
     compare: str
     compare_note: str
+    ideas: str
+    idea: str
     stops: str
     all_the_way: str
     # The zoom
@@ -186,6 +188,8 @@ ENGLISH = Words(
     end_ask="That was all. Enter ends the guide.",
     compare="What was different",
     compare_note="The same secret, the same place, another part of the lesson:",
+    ideas="What many people believe",
+    idea="Many believe: {idea} {truth}",
     stops="Here it stops. {reason}",
     all_the_way="All the way: this is the value itself.",
     wire="Bytes on the wire",
@@ -292,6 +296,8 @@ GERMAN = Words(
     end_ask="Das war alles. Enter beendet die Lektion.",
     compare="Was verschieden war",
     compare_note="Dasselbe Geheimnis, derselbe Ort, ein anderer Teil der Lektion:",
+    ideas="Was viele glauben",
+    idea="Viele glauben: {idea} {truth}",
     stops="Hier ist Schluss. {reason}",
     all_the_way="Bis ganz nach innen: Das ist der Wert selbst.",
     wire="Bytes auf der Leitung",
