@@ -138,7 +138,10 @@ def _block(block: Block, words: Words, width: int, *, roomy: bool) -> Renderable
             return _narrow(Group(*parts, *([Text(text)] if text else [])), width)
         case Listed(lines, here):
             between = [Text()] if roomy else []
-            steps = (_step(number, line, here) for number, line in enumerate(lines))
+            steps = [_step(number, line, here) for number, line in enumerate(lines)]
+            if here is not None and not roomy:  # what comes next is said in full below
+                for step in steps:
+                    step.no_wrap, step.overflow = True, "ellipsis"
             return Group(*(part for step in steps for part in (step, *between)))
         case Grid():
             return _grid(block, roomy=roomy)
