@@ -185,9 +185,9 @@ GERMAN = LessonWords(
         "unter den Antworten steht.",
     ),
     method_source="Wer eine Vorführung nur ansieht, versteht sie nicht besser als jemand, der nicht da war; wer vorher "
-    "eine Vorhersage macht, schon (Crouch et al., American Journal of Physics 72:835, 2004). Etwa jede fünfte Beobachtung "
-    "ist falsch (Miller et al., Physical Review ST Physics Education Research 9, 2013): Vergleichen Sie die Tabellen "
-    "gemeinsam.",
+    "eine Vorhersage macht, schon (Crouch et al., American Journal of Physics 72:835, 2004). Etwa jede fünfte "
+    "Beobachtung ist falsch (Miller et al., Physical Review ST Physics Education Research 9, 2013): Vergleichen Sie "
+    "die Tabellen gemeinsam.",
     misconceptions="Was viele glauben und was stimmt",
     true="Richtig ist:",
     studies="Quelle:",
