@@ -76,7 +76,7 @@ class _Run:
         self.state = begin(fixed)
         self.words = words_for(fixed.lesson.language)
         self._told: queue.SimpleQueue[Event | Exception] = queue.SimpleQueue()
-        self.wake: Callable[[], None] = lambda: None
+        self._wake: Callable[[], None] = lambda: None
         self.player = Player(fixed.lesson, captures, self._tell)
 
     @property
@@ -98,9 +98,18 @@ class _Run:
             self.happen(told)
             wait = False
 
+    @contextmanager
+    def waking(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Whenever something is told, by any thread, call `wake`."""
+        self._wake = wake
+        try:
+            yield
+        finally:
+            self._wake = lambda: None
+
     def _tell(self, told: Event | Exception) -> None:
         self._told.put(told)
-        self.wake()
+        self._wake()
 
 
 def _linear(run: _Run, answers: Answers | None) -> None:
@@ -140,18 +149,17 @@ def _next_events(state: State, answers: Answers | None, complaint: str) -> tuple
 
 def _full_screen(run: _Run, console: Console) -> None:
     reader = screen.Reader()
-    with screen.Keyboard() as keyboard, console.screen() as page:
-        run.wake = keyboard.wake
-        with run.player:
-            while not run.state.over:
-                shown = view(run.state)
-                reader.turn(shown)
-                drawn = screen.frame(shown, run.words, console, reader.scroll, reader.typed)
-                console.control(Control.home())
-                page.update(drawn)
-                for key in keyboard.wait():
-                    _press(run, reader, key, console)
-                run.listen(wait=False)
+    # The terminal is given back before the stage has ended, which may take a moment.
+    with run.player, screen.Keyboard() as keyboard, console.screen() as page, run.waking(keyboard.wake):
+        while not run.state.over:
+            shown = view(run.state)
+            reader.turn(shown)
+            drawn = screen.frame(shown, run.words, console, reader.scroll, reader.typed)
+            console.control(Control.home())
+            page.update(drawn)
+            for key in keyboard.wait():
+                _press(run, reader, key, console)
+            run.listen(wait=False)
 
 
 def _press(run: _Run, reader: screen.Reader, key: str, console: Console) -> None:

@@ -72,7 +72,9 @@ def people(scenario: Scenario) -> tuple[Participant, ...]:
 def stops(scenario: Scenario) -> tuple[Stop, ...]:
     """Everything between the participants and the operator's storage, in the order in which a message comes by."""
     tls = scenario.mode is not Mode.PLAINTEXT
-    on_path = [one for one in _ON_PATH if one in scenario.observers]
+    # Else who stands in for the service is on a line of its own, which an app turns back from.
+    acts = scenario.interceptor is not None or scenario.strips_tls
+    on_path = [one for one in _ON_PATH if one in scenario.observers and (acts or one is not Observer.INTERCEPTOR)]
     before_stripper = [*on_path[: on_path.index(Observer.INTERCEPTOR) + 1]] if Observer.INTERCEPTOR in on_path else []
     return (
         *(Stop(one, one, tls and not (scenario.strips_tls and one in before_stripper)) for one in on_path),

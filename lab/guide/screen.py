@@ -52,6 +52,7 @@ _TITLE = "bold reverse"
 _FIXED = "\u00a0"
 """A space at which no line is broken."""
 _CHOSEN = "reverse"
+_MARK = "▸"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +70,10 @@ class Frame:
             yield from line
 
 
-def frame(view: View, words: Words, console: Console, scroll: int = 0, typed: str = "") -> Frame:
+def frame(view: View, words: Words, console: Console, scroll: int | None = None, typed: str = "") -> Frame:
     """`view` for the size of `console`, from line `scroll` on, or from the last one from which on it fills the page.
 
-    `typed` is what was typed so far, where a line is wanted.
+    None: from where the chosen cell is on the page. `typed` is what was typed so far, where a line is wanted.
     """
     width, height = console.size
     options = console.options.update(width=width, height=None)
@@ -95,6 +96,9 @@ def frame(view: View, words: Words, console: Console, scroll: int = 0, typed: st
     if len(body) > room:
         body = drawn(_blocks(view, words, width - 2, roomy=False), inner)
     body = [[Segment(" "), *line, Segment(" ")] for line in body]
+    if scroll is None:
+        chosen = (number for number, line in enumerate(body) if any(_MARK in segment.text for segment in line))
+        scroll = next(chosen, 0) - room + 2  # with the line below it, which may say what was predicted
     scroll = max(0, min(scroll, len(body) - room))
     more = scroll + room < len(body)
     shown = body[scroll : scroll + room]
@@ -134,7 +138,10 @@ def _block(block: Block, words: Words, width: int, *, roomy: bool) -> Renderable
             return _narrow(Group(*parts, *([Text(text)] if text else [])), width)
         case Listed(lines, here):
             between = [Text()] if roomy else []
-            steps = (_step(number, line, here) for number, line in enumerate(lines))
+            steps = [_step(number, line, here) for number, line in enumerate(lines)]
+            if here is not None and not roomy:  # what comes next is said in full below
+                for step in steps:
+                    step.no_wrap, step.overflow = True, "ellipsis"
             return Group(*(part for step in steps for part in (step, *between)))
         case Grid():
             return _grid(block, roomy=roomy)
@@ -174,7 +181,7 @@ def _box(one: Box) -> Text:
     style = next((style for word, style in _VERDICTS.items() if word == one.word), "dim")
     chosen = f" {_CHOSEN}" if one.chosen else ""
     word = f"= {one.word}" if one.mood is Mood.RIGHT else one.word
-    text = Text(f"▸{word}◂" if one.chosen else f" {word} ", style=f"{style} {_STYLES[one.mood]}{chosen}".strip())
+    text = Text(f"{_MARK}{word}◂" if one.chosen else f" {word} ", style=f"{style} {_STYLES[one.mood]}{chosen}".strip())
     if one.said and one.mood is not Mood.RIGHT:
         sign = "≠" if one.mood is Mood.WRONG else "~"
         text.append(f"\n {sign} {one.said}", style="bold")
@@ -256,7 +263,8 @@ class Reader:
     """How far a page is scrolled, and what was typed on it: what a face knows beside the state."""
 
     spot: tuple[object, ...] = ()
-    scroll: int = 0
+    scroll: int | None = None
+    """None: the page follows the cell that is chosen."""
     typed: str = ""
 
     def press(self, key: str, state: State, view: View, shown: Frame) -> Event | None:
@@ -282,6 +290,7 @@ class Reader:
             case "1" | "2" | "3":
                 return Predict(PREDICTABLE[int(key) - 1])
             case _:
+                self.scroll = None if key in _ARROWS else self.scroll
                 return _ARROWS.get(key) or (COMMANDS.get(key.lower()) if key else None)
         return None
 
@@ -305,7 +314,7 @@ class Reader:
     def turn(self, view: View) -> None:
         """Another page begins at its top."""
         if view.spot != self.spot:
-            self.spot, self.scroll, self.typed = view.spot, 0, ""
+            self.spot, self.scroll, self.typed = view.spot, None, ""
 
 
 def _step_of(shown: Frame) -> int:

@@ -27,6 +27,7 @@ from lab.guide.words import words_for
 from lab.guide.zoom import Zoom, sentence
 from lab.model import INFERRED_ONLY, Cell, Exposure, Observer
 from lab.report.lesson_words import WORDS
+from lab.scenario.misconceptions import MISCONCEPTIONS
 
 UNKNOWN = "?"
 
@@ -281,6 +282,10 @@ class _Author:
         different = self._different()
         if different is not None:
             blocks += [Say(words.compare_note, words.compare), different]
+        if lesson.misconceptions:
+            wordings = [MISCONCEPTIONS[slug].wording(lesson.language) for slug in lesson.misconceptions]
+            lines = [words.idea.format(idea=one.idea, truth=one.truth) for one in wordings]
+            blocks += [Say("", words.ideas), Listed(tuple(lines))]
         return blocks, words.end_ask
 
     # What they are made of

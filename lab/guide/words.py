@@ -77,6 +77,8 @@ class Words:
     end_ask: str
     compare: str
     compare_note: str
+    ideas: str
+    idea: str
     stops: str
     all_the_way: str
     # The zoom
@@ -91,16 +93,19 @@ class Words:
     disk: str
     disk_note: str
     disk_row: str
+    disk_account: str
     envelope: str
     envelope_note: str
     value: str
     value_plain: str
+    value_opened: str
     value_decoded: str
     worked_out: str
     worked_out_note: str
     estimate: str
     stop_tls: str
     stop_sealed: str
+    stop_device: str
     stop_other: str
     nothing_there: str
     # The picture of the path
@@ -183,6 +188,8 @@ ENGLISH = Words(
     end_ask="That was all. Enter ends the guide.",
     compare="What was different",
     compare_note="The same secret, the same place, another part of the lesson:",
+    ideas="What many people believe",
+    idea="Many believe: {idea} {truth}",
     stops="Here it stops. {reason}",
     all_the_way="All the way: this is the value itself.",
     wire="Bytes on the wire",
@@ -196,9 +203,11 @@ ENGLISH = Words(
     disk="Bytes on the disk",
     disk_note="What stands in {place}, from byte {at} on: offset, bytes, as text.",
     disk_row="The value itself was found nowhere. This is where the number of its message stands.",
+    disk_account="The password was found nowhere. This is where the account stands, and what is kept in its place.",
     envelope="Envelope",
     envelope_note="The message in it is sealed. Its fields, their bytes, and whether the server makes sense of them:",
     value="Text",
+    value_opened="The envelope was opened: {observer} had a key that fits.",
     value_plain="It stands there as it was written.",
     value_decoded="To read it, this was undone, from the outside in: {decoders}.",
     worked_out="Worked out",
@@ -206,6 +215,7 @@ ENGLISH = Words(
     estimate="worked out {estimate}, true {truth}",
     stop_tls="The rest is encrypted with keys that only the app and whoever ends TLS have; {observer} has none.",
     stop_sealed="The ciphertext can be opened with keys that are on the phones alone; {observer} has none.",
+    stop_device="None of the keys on the copied phone opens the ciphertext.",
     stop_other="{reason}.",
     nothing_there="The record holds nothing that could be shown for this.",
     participants="participants",
@@ -286,6 +296,8 @@ GERMAN = Words(
     end_ask="Das war alles. Enter beendet die Lektion.",
     compare="Was verschieden war",
     compare_note="Dasselbe Geheimnis, derselbe Ort, ein anderer Teil der Lektion:",
+    ideas="Was viele glauben",
+    idea="Viele glauben: {idea} {truth}",
     stops="Hier ist Schluss. {reason}",
     all_the_way="Bis ganz nach innen: Das ist der Wert selbst.",
     wire="Bytes auf der Leitung",
@@ -299,9 +311,11 @@ GERMAN = Words(
     disk="Bytes auf der Platte",
     disk_note="Was in {place} steht, ab Byte {at}: Stelle, Bytes, dasselbe als Text.",
     disk_row="Der Wert selbst war nirgends zu finden. Hier steht die Nummer seiner Nachricht.",
+    disk_account="Das Passwort war nirgends zu finden. Hier steht das Konto, und was an seiner Stelle aufgehoben wird.",
     envelope="Umschlag",
     envelope_note="Die Nachricht darin ist versiegelt. Ihre Felder, deren Bytes, und ob der Server sie versteht:",
     value="Text",
+    value_opened="Der Umschlag wurde geöffnet: {observer} hatte einen Schlüssel, der passt.",
     value_plain="Er steht da, wie er geschrieben wurde.",
     value_decoded="Um ihn zu lesen, wurde rückgängig gemacht, von außen nach innen: {decoders}.",
     worked_out="Erschlossen",
@@ -309,6 +323,7 @@ GERMAN = Words(
     estimate="erschlossen {estimate}, wahr {truth}",
     stop_tls="Der Rest ist verschlüsselt, mit Schlüsseln der App und dessen, der TLS beendet; {observer} hat keine.",
     stop_sealed="Den Geheimtext öffnen nur Schlüssel, die allein auf den Telefonen sind; {observer} hat keine.",
+    stop_device="Keiner der Schlüssel auf dem kopierten Telefon öffnet den Geheimtext.",
     stop_other="{reason}.",
     nothing_there="Die Aufzeichnung enthält nichts, was sich hierzu zeigen ließe.",
     participants="Beteiligte",

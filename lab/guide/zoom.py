@@ -47,6 +47,9 @@ _SHORT = 8
 _NEAR = 4
 """Pieces that count as sent at one time: a request takes a few."""
 
+_OPENED = "opened."
+"""How the places begin of what an observer has opened with keys that it had."""
+
 _SEALED = frozenset(SecretName) - INFERRED_ONLY - {SecretName.PASSWORD, SecretName.SERVICE}
 
 
@@ -70,7 +73,7 @@ class Zoom:
 def zoom(capture: Capture, matrix: LeakMatrix, cell: Cell, words: Words) -> Zoom:
     """The evidence for `cell`, a cell of `matrix`, which was judged by `capture`."""
     record = Record(with_copies(capture), cell.observer)
-    layers = tuple(_layers(record, matrix, cell, words)) or (Layer(words.evidence, words.nothing_there, ()),)
+    layers = tuple(_layers(record, matrix, cell, words)) or (Layer(words.look, words.nothing_there, ()),)
     return Zoom(layers, _end(layers, capture.story.mode, cell, words))
 
 
@@ -93,6 +96,8 @@ def _layers(record: Record, matrix: LeakMatrix, cell: Cell, words: Words) -> Ite
         yield Layer(words.worked_out, words.worked_out_note, tuple(lines))
     elif found is not None:
         note = words.value_decoded.format(decoders=", ".join(found.decoders)) if found.decoders else words.value_plain
+        if found.place.startswith(_OPENED):
+            note = words.value_opened.format(observer=cell.observer)
         yield Layer(words.value, note, (f"“{visible(found.excerpt)}”",))
 
 
@@ -104,6 +109,8 @@ def _end(layers: tuple[Layer, ...], mode: Mode, cell: Cell, words: Words) -> str
         titles = {layer.title for layer in layers}
         if words.tls_record in titles:
             reason = words.stop_tls.format(observer=cell.observer)
+        elif cell.observer is Observer.DEVICE and words.envelope in titles:
+            reason = words.stop_device
         elif mode is Mode.E2EE and cell.secret in _SEALED and titles & {words.envelope, words.disk, words.http}:
             reason = words.stop_sealed.format(observer=cell.observer)
     return words.stops.format(reason=reason)
@@ -166,11 +173,12 @@ def _way(one: Observation | Evidence) -> tuple[str, str, Direction]:
 
 def _in_http(record: Record, cell: Cell, found: Evidence | None, words: Words) -> Iterator[Layer]:
     """For whoever has requests and answers."""
-    sent = _sent(record.capture, cell.secret)
-    if found is not None:
+    if found is not None and not found.place.startswith(_OPENED):
         yield _http(*_around(record, found), cell.observer, words)
         return
-    exchange = _carrying(record, cell.secret, sent)
+    if cell.observer is Observer.DEVICE:  # whoever has the copy has the server's record as well
+        record = Record(record.capture, Observer.SERVER)
+    exchange = _carrying(record, cell.secret, _sent(record.capture, cell.secret))
     if exchange is None:
         return
     yield _http(exchange.line.encode(), exchange.request, cell.observer, words)
@@ -205,10 +213,16 @@ def _carrying(record: Record, secret: SecretName, sent: Statement | None) -> Exc
 
 
 def _sent(capture: Capture, secret: SecretName) -> Statement | None:
-    """Who sent the message with this secret in it; else the last one that was sent."""
+    """Who sent the message with this secret in it, or logged in with it; else whoever did so last."""
     values = [one.value for one in capture.secrets if one.name is secret]
     sent = [one for one in capture.statements if one.deed is Deed.SENT]
-    carrying = (one for one in sent if any(value and value in one.text.encode() + one.file for value in values))
+    if secret is SecretName.PASSWORD:
+        sent = [one for one in capture.statements if one.deed is Deed.LOGGED_IN]
+
+    def said(one: Statement) -> bytes:
+        return one.text.encode() + one.file + one.password.encode()
+
+    carrying = (one for one in sent if any(value and value in said(one) for value in values))
     return next(carrying, sent[-1] if sent else None)
 
 
@@ -277,12 +291,14 @@ def _on_disk(record: Record, cell: Cell, found: Evidence | None, words: Words) -
         lines = tuple(hexdump(data, 0, at))
     else:
         sent = _sent(record.capture, cell.secret)
-        row = sent.message.encode() if sent is not None else b""
+        row, note = (sent.message.encode() if sent is not None else b""), words.disk_row
+        if sent is not None and cell.secret is SecretName.PASSWORD:
+            row, note = sent.account.encode() + b"$", words.disk_account  # hashes begin with that
         held = (one for one in record.observations if row and row in one.data)
         one = next(held, None)
         if one is None:
             return
-        at, place, note = max(0, one.data.rindex(row) - _ROW), one.place, words.disk_row
+        at, place = max(0, one.data.index(row) - _ROW), one.place
         lines = tuple(hexdump(one.data, at))
     yield Layer(words.disk, f"{words.disk_note.format(place=place, at=at)} {note}".strip(), lines)
 

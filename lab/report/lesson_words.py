@@ -177,7 +177,7 @@ GERMAN = LessonWords(
     place="Lektion {place} des Kurses",
     method="So wird sie benutzt",
     method_steps=(
-        "Lest die Geschichte gemeinsam. Alle sagen jedes Feld voraus, allein und still.",
+        "Lesen Sie die Geschichte gemeinsam. Alle kreuzen in jedem Feld eine Vorhersage an, allein und still.",
         "Nachbarn vergleichen ihre Tabellen und sprechen über die Felder, in denen sie sich unterscheiden. Sie dürfen "
         "ihre Meinung ändern.",
         "Führen Sie die Lektion vor. Alle kreisen die Felder ein, in denen die Messung etwas anderes sagt.",
@@ -185,9 +185,9 @@ GERMAN = LessonWords(
         "unter den Antworten steht.",
     ),
     method_source="Wer eine Vorführung nur ansieht, versteht sie nicht besser als jemand, der nicht da war; wer vorher "
-    "vorhersagt, schon (Crouch et al., American Journal of Physics 72:835, 2004). Etwa jede fünfte Beobachtung ist "
-    "falsch (Miller et al., Physical Review ST Physics Education Research 9, 2013): Vergleichen Sie die Tabellen "
-    "gemeinsam.",
+    "eine Vorhersage macht, schon (Crouch et al., American Journal of Physics 72:835, 2004). Etwa jede fünfte "
+    "Beobachtung ist falsch (Miller et al., Physical Review ST Physics Education Research 9, 2013): Vergleichen Sie "
+    "die Tabellen gemeinsam.",
     misconceptions="Was viele glauben und was stimmt",
     true="Richtig ist:",
     studies="Quelle:",

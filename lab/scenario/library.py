@@ -22,10 +22,13 @@ def files() -> list[Path]:
 
 
 def shipped(language: str = ORIGINAL) -> list[Lesson]:
-    """Each lesson once: the course in its order, then the others by name. One that has not been translated is in
-    English. LabError: there is no such language, or a lesson cannot be read."""
+    """Each lesson once: the course in its order, then the others by name. One that is not in this language is in the
+    one that it has, if possible in English. LabError: there is no such language, or a lesson cannot be read."""
     require(language)
-    lessons = [load(versions.get(language, versions[ORIGINAL])) for versions in _by_name().values()]
+    lessons = [
+        load(next(versions[code] for code in (language, ORIGINAL, *versions) if code in versions))
+        for versions in _by_name().values()
+    ]
     return sorted(lessons, key=lambda lesson: (lesson.course is None, lesson.course or 0, lesson.name))
 
 

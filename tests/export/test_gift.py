@@ -68,10 +68,10 @@ def test_what_an_author_writes_comes_back_as_it_was(prose: str, text: str, title
     scenario = TOUR.scenarios[0]
     (first, *_) = scenario.explanations
     changed = replace(
-        scenario, title=title, prose=prose, explanations=(replace(first, text=text),), claims=scenario.claims[:15]
+        scenario, title=title, prose=prose, explanations=(replace(first, text=text),), claims=scenario.claims[12:15]
     )
     questions = list(read(to_gift(replace(TOUR, title=title, scenarios=(changed,)))))
-    assert len(questions) == 15
+    assert len(questions) == 3
     assert all(question.text.startswith(f"{prose}\n\n1. Given a message service") for question in questions)
     assert all(question.name.startswith(f"1. {title}: ") for question in questions)
     assert text in {answer.feedback for question in questions for answer in question.answers}

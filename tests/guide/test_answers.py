@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guide.lessons import BODY_AT_NETWORK, BODY_AT_SERVER, after, at_result, fixed, judged, reached
@@ -126,6 +126,7 @@ fields = st.fixed_dictionaries(
 )
 
 
+@settings(max_examples=50)
 @given(st.one_of(st.text(), st.lists(fields, max_size=3)))
 def test_anything_else_is_read_or_refused(content: str | list[object]) -> None:
     text = content

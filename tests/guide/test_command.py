@@ -91,7 +91,7 @@ def test_at_a_terminal_of_80_by_24_a_wrong_prediction_gets_its_explanation(lesso
     with guided(work, [str(lesson), "--cells", "body@server"]) as terminal:
         terminal.see("A short lesson", "Alice writes to Bob.", "Enter go on")
         terminal.press("\r\r")
-        terminal.see("What is going to happen", f"[alice, bob]{'═' * 10}▶[network]", "[database]")
+        terminal.see("What is going to happen", f"[alice, bob]{'═' * 6}▶[network]", "[database]")
         terminal.resize(200, 50)
         terminal.see(f"[alice, bob]{'═' * 30}")
         terminal.press("\r")

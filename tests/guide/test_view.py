@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given
@@ -27,7 +27,8 @@ from lab.guide.lesson_path import at_rest, people, stops, texts, traffic
 from lab.guide.state import Choose, Event, Key, Page, Predict, State, Write, begin
 from lab.guide.view import Listed, Picture, View, view
 from lab.guide.words import ENGLISH, GERMAN, words_for
-from lab.model import Direction, Exposure, LabError, Observation, Observer
+from lab.model import Direction, Exposure, LabError, Observation, Observer, SecretName
+from lab.scenario.misconceptions import MISCONCEPTIONS
 
 _SWAPPED = TEXT.replace("exposed", "EXPOSED").replace("hidden", "exposed").replace("EXPOSED", "hidden")
 OTHERWISE = _SWAPPED.replace("TLS ends at the service, so", "Because of something else,")
@@ -65,7 +66,7 @@ def text_of(shown: View, language: str = "en") -> str:
     return plain.page(shown, words, 80) + plain.question(shown, words, 80)
 
 
-def drawn(shown: View, width: int, height: int, scroll: int = 0) -> tuple[screen.Frame, list[str]]:
+def drawn(shown: View, width: int, height: int, scroll: int | None = None) -> tuple[screen.Frame, list[str]]:
     console = Console(file=io.StringIO(), width=width, height=height, color_system=None, legacy_windows=False)
     frame = screen.frame(shown, ENGLISH, console, scroll)
     return frame, ["".join(segment.text for segment in line) for line in frame.lines]
@@ -119,6 +120,19 @@ def test_a_long_page_is_scrolled_to_its_end() -> None:
     assert reader.press("enter", begin(fixed(of=long)), shown, frame) is Key.NEXT
 
 
+def test_the_page_follows_the_cell_that_is_chosen() -> None:
+    names = [name for name in SecretName if name is not SecretName.GROUP]
+    state = at_prediction()
+    state = replace(state, plan=replace(state.plan, cells=(tuple((name, Observer.NETWORK) for name in names),) * 2))
+    _, lines = drawn(view(state), 80, 14)
+    assert any("body" in line and "▸?◂" in line for line in lines)
+    state = after(state, *[Key.DOWN] * len(names))
+    frame, lines = drawn(view(state), 80, 14)
+    assert any("time" in line and "▸?◂" in line for line in lines)
+    assert frame.scroll
+    assert not any("▸" in line for line in drawn(view(state), 80, 14, 0)[1]), "unless somebody scrolls"
+
+
 def test_the_path_has_everybody_on_it_and_says_what_is_encrypted() -> None:
     scenario = lesson().scenarios[0]
     assert [(stop.name, stop.encrypted) for stop in stops(scenario)] == [
@@ -128,6 +142,15 @@ def test_the_path_has_everybody_on_it_and_says_what_is_encrypted() -> None:
         ("database", False),
     ]
     assert not any(stop.encrypted for stop in stops(lesson().scenarios[1]))
+    everybody = (Observer.NETWORK, Observer.INTERCEPTOR, Observer.SERVER)
+    aside = replace(scenario, observers=everybody)
+    assert [stop.name for stop in stops(aside)] == ["network", "server", ""], "an app has turned back from it"
+    stripped = stops(replace(aside, strips_tls=True))
+    assert [(stop.name, stop.encrypted) for stop in stripped[:3]] == [
+        ("network", False),
+        ("interceptor", False),
+        ("server", True),
+    ]
     assert people(scenario) == ("alice", "bob")
 
 
@@ -198,6 +221,16 @@ def test_a_german_lesson_is_guided_in_german() -> None:
     assert words_for("de") is GERMAN
     with pytest.raises(LabError, match="the guide speaks en and de, not 'fr'"):
         words_for("fr")
+
+
+def test_in_the_end_stands_what_many_people_believe() -> None:
+    slug = "https-hides-from-the-service"
+    believed = lesson(TEXT.replace("minutes =", f'misconceptions = ["{slug}"]\nminutes ='))
+    state = after(begin(fixed(of=believed)), Key.SKIP)
+    assert MISCONCEPTIONS[slug].en.truth not in text_of(view(state))
+    state = after(state, Key.SKIP, Key.SKIP)
+    assert state.page is Page.END
+    assert MISCONCEPTIONS[slug].en.truth in " ".join(text_of(view(state)).split())
 
 
 def test_what_is_typed_line_by_line() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from by_hand import CONVERSATION, Conversation, base64_of
 
 from lab.guide.words import ENGLISH
@@ -139,6 +141,32 @@ def test_the_storage_shows_where_the_message_stands() -> None:
     shown = opened(capture, Observer.DATABASE, Exposure.EXPOSED, found)
     assert titles(shown) == ["Bytes on the disk", "Text"]
     assert shown.layers[0].lines[0].split()[0] == "90"
+
+
+def test_in_place_of_a_password_stands_its_hash() -> None:
+    data = bytes(100) + b"alice-1$argon2id$v=19$"
+    capture = recorded(Mode.TLS, Observation(Observer.DATABASE, "database.file", "", Direction.AT_REST, 9.0, data))
+    logged_in = Statement("alice", Deed.LOGGED_IN, 1.0, "alice-1", password="pass-1")
+    capture = replace(
+        capture,
+        secrets=(Secret(SecretName.PASSWORD, b"pass-1"),),
+        statements=(*capture.statements, logged_in, Statement("bob", Deed.LOGGED_IN, 2.0, "bob-1", password="pass-2")),
+    )
+    shown = opened(capture, Observer.DATABASE, Exposure.HIDDEN, secret=SecretName.PASSWORD)
+    assert "what is kept in its place" in shown.layers[0].note
+    assert "$argon2id" in "".join(line.split("  ")[-1] for line in shown.layers[0].lines)
+
+
+def test_whoever_has_a_key_that_fits_goes_through_the_envelope() -> None:
+    capture = sealed()
+    found = Evidence("opened.envelope", "", UP, ((0, 9),), (), TEXT.decode())
+    for observer in (Observer.SERVER, Observer.DEVICE):
+        shown = opened(capture, observer, Exposure.EXPOSED, found)
+        assert titles(shown) == ["HTTP", "Envelope", "Text"]
+        assert f"{observer} had a key that fits" in shown.layers[2].note
+    shown = opened(capture, Observer.DEVICE, Exposure.HIDDEN)
+    assert titles(shown) == ["HTTP", "Envelope"]
+    assert shown.end == "Here it stops. None of the keys on the copied phone opens the ciphertext."
 
 
 def test_what_is_worked_out_stands_beside_the_truth() -> None:

@@ -52,6 +52,12 @@ def test_each_lesson_is_there_once_in_the_language_asked_for(shelf):
     assert names(library.chosen(["all", "one"], "de")) == ["one.de.feature.md", "two.feature.md"]
 
 
+def test_a_lesson_that_is_in_german_alone_is_there_too(shelf):
+    shelf("one.de.feature.md")
+
+    assert names(library.shipped()) == names(library.shipped("de")) == ["one.de.feature.md"]
+
+
 def test_a_name_and_a_path_find_a_lesson(shelf, tmp_path):
     for name in ("one.feature.md", "one.de.feature.md"):
         shelf(name)
