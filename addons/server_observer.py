@@ -8,7 +8,8 @@ certificate comes from mitmproxy's own CA. `mitmproxy` and `mitmweb` take the sa
 
     --set lab_record=FILE          also write every request and response into the new FILE (JSON lines)
     --set lab_secret=body=VALUE    mark and comment flows in which VALUE can be read, however it is encoded
-    --set lab_tls_only=true        send whoever comes without TLS to https://, and have clients remember it (HSTS)
+    --set lab_tls_only=true        send whoever comes without TLS to https://, and have clients remember it (HSTS);
+                                   but text messages (SMS), where the service has them, know no TLS
 
 Messages of the lab's own service are shown with each end-to-end encrypted envelope taken apart, field by field: the
 content view "Envelopes".
@@ -23,6 +24,9 @@ from lab.model import Observer
 from lab.stage.envelope_view import EnvelopeView
 from lab.stage.http_tap import HttpTap
 from lab.stage.tap_side import recorded
+
+TEXT_MESSAGES = "/v1/text-messages"
+"""What phones without internet use."""
 
 STRICT = ("Strict-Transport-Security", "max-age=31536000")
 """For a year (RFC 6797)."""
@@ -45,7 +49,8 @@ class ServerObserver(HttpTap):
     @recorded
     def request(self, flow: http.HTTPFlow) -> None:
         super().request(flow)
-        if self._tls_only and not flow.client_conn.tls_established:
+        plain = not flow.client_conn.tls_established and not flow.request.path.startswith(TEXT_MESSAGES)
+        if self._tls_only and plain:
             place = f"https://{flow.request.host_header or ''}{flow.request.path}"
             flow.response = http.Response.make(308, b"", {"Location": place})
 

@@ -304,6 +304,7 @@ def _guide(options: argparse.Namespace) -> int:
     if options.show is not None:
         sys.stdout.write(show(options.show))
         return 0
+
     asked = Asked(options.plain, options.cells, options.answers, options.transcript, options.captures)
     return guide(find(options.lesson, options.language), asked, _console())
 

@@ -70,6 +70,8 @@ _ARRIVAL = {
     **dict.fromkeys(TEXTS, "the recipient read the text"),
     SecretName.GROUP: "the members saw the title of the group",
     SecretName.ATTACHMENT: "the recipient opened the file",
+    SecretName.REPORTED: "the recipient read it before reporting it",
+    SecretName.PROFILE: "another participant saw the profile",
     SecretName.SENDER: "the recipient saw the sender's name",
     SecretName.RECIPIENT: "the message reached the account of that name",
     SecretName.PASSWORD: "the participant logged in with it",
@@ -82,8 +84,12 @@ _ARRIVAL = {
 def _arrived(statement: Statement, name: SecretName, value: bytes) -> bool:
     if name is SecretName.PASSWORD:
         return statement.deed is Deed.LOGGED_IN and statement.password.encode() == value
+    if name is SecretName.PROFILE:
+        return statement.deed is Deed.SAW_PROFILE and statement.text.encode() == value
     if name is SecretName.ATTACHMENT:
         return statement.deed is Deed.READ and value in statement.file
+    if name is SecretName.REPORTED and value in statement.file:
+        return statement.deed is Deed.READ
     if statement.deed is not Deed.READ and name is not SecretName.SERVICE:
         return False
     return {
@@ -276,6 +282,7 @@ def _relayed(capture: Capture, record: Record) -> Iterator[str]:
     yield from _ended(capture, record)
 
 
+_DELIVERIES = ("GET /v1/events", "GET /v1/text-messages")
 _LOGINS = ("POST /v1/accounts ", "POST /v1/login ")
 
 
@@ -284,8 +291,15 @@ def _exchanges_recorded(capture: Capture, record: Record) -> Iterator[str]:
     yield from (f"a request or its answer is cut short: {one.line}" for one in record.exchanges if not one.whole)
     posted = b"\n".join(one.answer for one in record.exchanges if MESSAGE_REQUEST.match(one.line.encode()))
     yield from (f"the request that sent message {message} is not in the record" for message in _absent(capture, posted))
-    events = b"\n".join(one.answer for one in record.exchanges if one.line.startswith("GET /v1/events"))
+    events = b"\n".join(one.answer for one in record.exchanges if one.line.startswith(_DELIVERIES))
     yield from (f"the delivery of message {message} is not in the record" for message in _absent(capture, events))
+    reports = b"\n".join(one.request for one in record.exchanges if one.line.startswith("POST /v1/reports "))
+    lines = {one.line.split(" HTTP/")[0] for one in record.exchanges}
+    for one in _story(capture):
+        if one.deed is Deed.REPORTED and one.message.encode() not in reports:
+            yield f"the report of message {one.message} is not in the record"
+        if one.deed is Deed.SAW_PROFILE and f"GET /v1/accounts/{one.peer}/profile" not in lines:
+            yield f"the profile of {one.peer} is not in the record"
     logins = b"\n".join(one.request for one in record.exchanges if one.line.startswith(_LOGINS))
     for one in _story(capture):
         if one.deed is Deed.LOGGED_IN and one.account.encode() not in logins:
@@ -304,11 +318,19 @@ def _database_recorded(capture: Capture, record: Record) -> Iterator[str]:
     if min(main.time, log.time) < max((one.time for one in capture.statements), default=0.0):
         yield "the copy of the database is older than the last message"
     try:
-        rows = b"\n".join(row.data for row in sqlite.rows(record.image) if row.table == MESSAGES)
+        rows = dict.fromkeys((MESSAGES, "reports", "profiles"), b"")
+        for row in sqlite.rows(record.image):
+            if row.table in rows:
+                rows[row.table] += row.data + b"\n"
     except sqlite.SqliteError as error:
         yield f"the copy of the database cannot be read: {error}"
         return
-    yield from (f"message {message} has no row in the database" for message in _absent(capture, rows))
+    yield from (f"message {message} has no row in the database" for message in _absent(capture, rows[MESSAGES]))
+    for one in _story(capture):
+        if one.deed is Deed.REPORTED and one.message.encode() not in rows["reports"]:
+            yield f"the report of message {one.message} has no row in the database"
+        if one.deed is Deed.SAW_PROFILE and one.peer.encode() not in rows["profiles"]:
+            yield f"the profile of {one.peer} has no row in the database"
     # Its receipts are logged under an address that names it.
     yield from (f"message {message} has no line in the log" for message in _absent(capture, log.data))
 

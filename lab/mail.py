@@ -19,6 +19,7 @@ from lab.e2ee.protocol import E2EEError
 from lab.model import Capture
 
 if TYPE_CHECKING:
+    # Participants' side and attackers read addresses and lists only: they need not load the detector for it.
     from lab.record import Exchange
 
 _POST = re.compile(r"POST /v1/conversations/([^/ ]+)/messages ")

@@ -58,8 +58,10 @@ class SecretName(StrEnum):
     EARLIER = "earlier"
     LATER = "later"
     HEALED = "healed"
+    REPORTED = "reported"
     GROUP = "group"
     ATTACHMENT = "attachment"
+    PROFILE = "profile"
     SENDER = "sender"
     RECIPIENT = "recipient"
     PASSWORD = "password"  # noqa: S105 - the name of a secret, not one
@@ -68,9 +70,9 @@ class SecretName(StrEnum):
     TIME = "time"
 
 
-TEXTS = frozenset({SecretName.BODY, SecretName.EARLIER, SecretName.LATER, SecretName.HEALED})
-"""Secrets that are the text of a message. The last three say when: before somebody copied a device, after that, and
-after the devices had time to replace their keys."""
+TEXTS = frozenset({SecretName.BODY, SecretName.EARLIER, SecretName.LATER, SecretName.HEALED, SecretName.REPORTED})
+"""Secrets that are the text of a message. Three of them say when: before somebody copied a device, after that, and
+after the devices had time to replace their keys. `reported` is one that its recipient shows to the operator."""
 
 INFERRED_ONLY = frozenset({SecretName.SIZE, SecretName.TIME})
 """Facts of a conversation that nobody types: they are never `exposed`, at most `inferred`."""

@@ -77,23 +77,29 @@ def request(secret: Secret) -> tuple[bytes, bytes, bytes]:
     value = _text(secret.value)
     message: dict[str, object] = {"id": "planted", "content": _content(secret)}
     ways: dict[SecretName, tuple[str, dict[str, object]]] = {
-        **dict.fromkeys((*TEXTS, SecretName.ATTACHMENT), ("/v1/conversations/planted/messages", message)),
-        SecretName.SENDER: ("/v1/accounts", {"name": value, "password": "planted"}),
-        SecretName.RECIPIENT: ("/v1/conversations", {"members": [value]}),
-        SecretName.GROUP: ("/v1/conversations", {"members": ["planted"], "title": value}),
-        SecretName.PASSWORD: ("/v1/accounts", {"name": "planted", "password": value}),
-        SecretName.SERVICE: ("/v1/conversations", {"members": ["planted"]}),
+        **dict.fromkeys((*TEXTS, SecretName.ATTACHMENT), ("POST /v1/conversations/planted/messages", message)),
+        SecretName.REPORTED: ("POST /v1/reports", {"message": "planted", "text": value}),
+        SecretName.PROFILE: ("PUT /v1/profile", {"display_name": "planted", "status": value}),
+        SecretName.SENDER: ("POST /v1/accounts", {"name": value, "password": "planted"}),
+        SecretName.RECIPIENT: ("POST /v1/conversations", {"members": [value]}),
+        SecretName.GROUP: ("POST /v1/conversations", {"members": ["planted"], "title": value}),
+        SecretName.PASSWORD: ("POST /v1/accounts", {"name": "planted", "password": value}),
+        SecretName.SERVICE: ("POST /v1/conversations", {"members": ["planted"]}),
     }
-    path, fields = ways[secret.name]
+    asked, fields = ways[secret.name]
     body = _json(fields)
     host = secret.value if secret.name is SecretName.SERVICE else b"chat.lab.test"
     header = b"Host: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n" % (host, len(body))
-    return b"POST %s HTTP/1.1" % path.encode(), header, body
+    return b"%s HTTP/1.1" % asked.encode(), header, body
 
 
 def answer(secret: Secret) -> tuple[bytes, bytes, bytes]:
-    """How the application carries `secret` to a client: status line, header block, body (an event)."""
+    """How the application carries `secret` to a client: status line, header block, body (an event, or a profile)."""
     value = _text(secret.value)
+    if secret.name is SecretName.PROFILE:
+        body = _json({"display_name": "planted", "status": value, "name": "planted"})
+        header = b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(body)
+        return b"HTTP/1.1 200 OK", header, body
     fields = {"id": "planted", "sender": "planted", **_content(secret)}
     if secret.name not in TEXTS | {SecretName.ATTACHMENT}:
         fields["sender"] = value
@@ -198,6 +204,8 @@ def _at_rest(secrets: Sequence[Secret], record: Record) -> Iterator[Copy]:
 
 _COLUMNS = {
     **dict.fromkeys(TEXTS, ("messages", "text")),
+    SecretName.REPORTED: ("reports", "text"),
+    SecretName.PROFILE: ("profiles", "status"),
     SecretName.ATTACHMENT: ("messages", "attachment"),
     SecretName.SENDER: ("messages", "sender"),
     SecretName.RECIPIENT: ("messages", "sender"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -114,6 +114,25 @@ def _starter(_own_environment: None) -> Iterator[Starter]:
 @pytest.fixture
 def starter(_starter: Starter) -> Starter:
     """For a stage of the test's own, which may come to harm."""
+    return Lent(_starter)
+
+
+@pytest.fixture(scope="session")
+def lend(_starter: Starter) -> Callable[[pytest.MonkeyPatch], None]:
+    """Has the stages that commands open for themselves, within the test process, started by the one starter as well."""
+
+    def lend(patch: pytest.MonkeyPatch) -> None:
+        for module in ("lab.stage.starting", "lab.stage.stage"):
+            patch.setattr(f"{module}.open_starter", lambda: Lent(_starter))
+
+    return lend
+
+
+@pytest.fixture(scope="session")
+def mitmproxies(_starter: Starter) -> Starter:
+    """Starts programs of mitmproxy, and services of the lab, from a process that has imported them."""
+    for module in ("mitmproxy.tools.main", "mitmproxy.tools.dump", "lab.stage.http_tap", "lab.service.app"):
+        _starter.prepare(module)
     return Lent(_starter)
 
 

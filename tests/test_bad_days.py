@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from lab import resources
+from lab.cli import main
 from lab.messenger.content import Content
 from lab.messenger.participant import Participant
 from lab.model import Exposure, LeakMatrix, Observer, SecretName, exit_status
@@ -21,7 +22,7 @@ from lab.scenario import load, run
 from lab.scenario.run import Session, perform
 from lab.scenario.vocabulary import ON_STAGE
 from lab.stage.stage import Stage, open_stage
-from lab.stage.starting import Nursery, Spawner, Starter
+from lab.stage.starting import Spawner, Starter
 
 LESSON = """# Feature: A bad day
 
@@ -94,12 +95,14 @@ def test_a_process_that_is_killed_in_the_middle(
         }
 
 
-@pytest.mark.parametrize(("starter", "expected"), [(Spawner, [3, 0]), (Nursery, [0, 3, 0])])
+@pytest.mark.parametrize(("forks", "expected"), [(False, [3, 0]), (True, [0, 3, 0])])
 def test_the_next_lesson_gets_a_new_stage(
     session: Session,
+    starter: Starter,
+    lend: Callable[[pytest.MonkeyPatch], None],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    starter: type[Starter],
+    forks: bool,
     expected: list[int],
 ) -> None:
     stages: list[Stage] = []
@@ -117,9 +120,11 @@ def test_the_next_lesson_gets_a_new_stage(
             struck.append(stages[0].network.pid)
             os.kill(struck[0], signal.SIGKILL)
 
+    lend(monkeypatch)
     monkeypatch.setattr(run, "open_stage", watched)
+    first = starter if forks else Spawner()
     sessions = [Session(session.lesson, session.scenario, number) for number, _ in enumerate(expected, start=1)]
-    statuses = [exit_status([one]) for one in run.hold(sessions, tmp_path / "captures", strike, starter())]
+    statuses = [exit_status([one]) for one in run.hold(sessions, tmp_path / "captures", strike, first)]
     assert len(stages) == 2
     # Of two at the same time, either may have had the tap that was struck.
     assert sorted(statuses[:-1]) == expected[:-1]
@@ -208,10 +213,15 @@ def test_no_room_left_on_the_disk(session: Session, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full on this system")
-def test_a_report_that_finds_no_room(session: Session, tmp_path: Path) -> None:
-    done = run_lab("run", str(session.lesson.path), "--json", "/dev/full", folder=tmp_path)
-    assert done.returncode == 2
-    assert done.stderr == "lab: /dev/full: cannot be written: No space left on device\n"
+def test_a_report_that_finds_no_room(
+    session: Session,
+    lend: Callable[[pytest.MonkeyPatch], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lend(monkeypatch)
+    assert main(["run", str(session.lesson.path), "--json", "/dev/full"]) == 2
+    assert capsys.readouterr().err == "lab: /dev/full: cannot be written: No space left on device\n"
 
 
 def test_no_folder_for_temporary_files(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

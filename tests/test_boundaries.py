@@ -47,6 +47,7 @@ LAYERS = {
     "lab.scenario.operator": 3,
     "lab.scenario.opponents": 3,
     "lab.scenario.run": 3,
+    "lab.guide": 4,
     "lab.phones": 4,
     "lab.doctor": 4,
     "lab.cli": 4,
@@ -57,7 +58,7 @@ LAYERS = {
 
 PURE = (
     *("lab.model", "lab.detect", "lab.record", "lab.planting", "lab.inference", "lab.controls", "lab.matrix"),
-    *("lab.mail", "lab.device_copy", "lab.safety", "lab.e2ee"),
+    *("lab.calibration", "lab.mail", "lab.device_copy", "lab.safety", "lab.e2ee"),
     *(
         "lab.attack.accounts",
         "lab.attack.bitflip",
@@ -67,6 +68,8 @@ PURE = (
     ),
     *("lab.attack.posted", "lab.attack.salamander", "lab.attack.substitution"),
     *("lab.mail", "lab.device_copy", "lab.safety", "lab.e2ee", "lab.clients.case"),
+    *("lab.guide.words", "lab.guide.lesson_path", "lab.guide.zoom", "lab.guide.state", "lab.guide.view"),
+    *("lab.guide.answers", "lab.guide.plain"),
 )
 UNCERTAIN = (
     *("os", "io", "pathlib", "shutil", "tempfile", "signal", "locale", "platform", "getpass", "logging"),

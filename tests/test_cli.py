@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -31,6 +31,13 @@ SHORT = """# Feature: A short lesson
   | ---- | ------- | ------- | -------- |
   | body | {claim} | exposed | exposed  |
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _lent(lend: Callable[[pytest.MonkeyPatch], None]) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        lend(patch)
+        yield
 
 
 @pytest.fixture(scope="module")

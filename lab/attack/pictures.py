@@ -66,14 +66,16 @@ rrrrrrrrrrrrrrrrrrrrr
 """
 
 
-def flower() -> bytes:
-    """A flower on a meadow, 168 by 120 pixels, as BMP."""
-    return bmp(_cells(_FLOWER))
+def flower(remark: bytes = b"") -> bytes:
+    """A flower on a meadow, 168 by 120 pixels, as BMP. A `remark` stands behind the last pixel."""
+    return bmp(_cells(_FLOWER)) + remark
 
 
-def insult() -> bytes:
-    """The words "YOU LOSER", white on red, 168 by 120 pixels, as JPEG."""
-    return jpeg(_cells(_INSULT))
+def insult(remark: bytes = b"") -> bytes:
+    """The words "YOU LOSER", white on red, 168 by 120 pixels, as JPEG. A `remark`, up to 65,533 bytes, is a comment."""
+    picture = jpeg(_cells(_INSULT))
+    comment = struct.pack(">BBH", 0xFF, 0xFE, 2 + len(remark)) + remark if remark else b""
+    return picture[:2] + comment + picture[2:]
 
 
 def bmp(cells: Cells) -> bytes:

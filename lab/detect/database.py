@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
+from typing import NamedTuple
 
 from lab.detect.budget import Budget
 from lab.detect.patterns import Patterns
@@ -44,11 +45,16 @@ def search_rows(
     root = View(text, DATABASE_ROW, decoders=("sqlite",))
     columns = _columns(root, found)
     joined = Seen(columns, None, matches(columns, patterns, budget.limits.findings))
-    hits = [
-        _in_files(text, files, Hit.of(view, match, database.file, DATABASE_ROW))
-        for view, _, held in (*walk(root, patterns, budget), joined)
-        for match in held
-    ]
+    hits: list[Hit] = []
+    # The same value stands in many rows.
+    known: dict[bytes, _Where] = {}
+    for view, _, held in (*walk(root, patterns, budget), joined):
+        for match in held:
+            hit = Hit.of(view, match, database.file, DATABASE_ROW)
+            value = text[hit.spans[0][0] : hit.spans[-1][1]]
+            where = known.get(value) or known.setdefault(value, _in_files(value, files))
+            decoders = hit.decoders[1:] if where.whole else hit.decoders
+            hits.append(replace(hit, source=where.source, spans=where.spans, decoders=decoders))
     return hits, [GaveUp(database.file, DATABASE_ROW, why) for why in budget.reasons]
 
 
@@ -69,22 +75,28 @@ def _columns(root: View, found: Sequence[Row]) -> View:
     return builder.view(root, "rows joined")
 
 
-def _in_files(text: bytes, files: Sequence[tuple[int, bytes]], hit: Hit) -> Hit:
-    """The hit with offsets into the recorded file in place of the rows' text.
+class _Where(NamedTuple):
+    """Where a value of a row stands in the recorded files; `whole`: in one piece, without any decoder for the file."""
 
-    Where the value stands in one piece in a file, that is where it is readable, without any decoder for the file.
-    Otherwise it is scattered over pages: the spans are those of its pieces, or the whole file if they are too short
-    to be told from chance.
+    source: int
+    spans: tuple[Span, ...]
+    whole: bool
+
+
+def _in_files(value: bytes, files: Sequence[tuple[int, bytes]]) -> _Where:
+    """Where `value` is readable in a recorded file.
+
+    If it stands in one piece nowhere, it is scattered over pages: the spans are those of its pieces, or the whole file
+    if they are too short to be told from chance.
     """
-    value = text[hit.spans[0][0] : hit.spans[-1][1]]
     for index, data in files:
         if (at := data.find(value)) >= 0:
-            return replace(hit, source=index, spans=((at, at + len(value)),), decoders=hit.decoders[1:])
+            return _Where(index, ((at, at + len(value)),), whole=True)
     for index, data in files:
         if pieces := _pieces(value, data):
-            return replace(hit, source=index, spans=pieces)
+            return _Where(index, pieces, whole=False)
     index, data = next(file for file in files if file[1])
-    return replace(hit, source=index, spans=((0, len(data)),))
+    return _Where(index, ((0, len(data)),), whole=False)
 
 
 def _pieces(value: bytes, data: bytes) -> tuple[Span, ...]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
+from rich.control import Control
 
 from lab import private
 from lab.guide import plain, screen
@@ -146,6 +147,7 @@ def _full_screen(run: _Run, console: Console) -> None:
                 shown = view(run.state)
                 reader.turn(shown)
                 drawn = screen.frame(shown, run.words, console, reader.scroll, reader.typed)
+                console.control(Control.home())
                 page.update(drawn)
                 for key in keyboard.wait():
                     _press(run, reader, key, console)

@@ -43,9 +43,9 @@ _READABLE = 110
 _STYLES = {
     Mood.PLAIN: "",
     Mood.SAID: "bold",
-    Mood.RIGHT: "bold green",
-    Mood.WRONG: "bold red",
-    Mood.OPEN: "dim",
+    Mood.RIGHT: "bold",
+    Mood.WRONG: "bold",
+    Mood.OPEN: "",
 }
 _VERDICTS = {Exposure.EXPOSED: "red", Exposure.INFERRED: "yellow", Exposure.HIDDEN: "green"}
 _TITLE = "bold reverse"
@@ -171,12 +171,13 @@ def _grid(grid: Grid, *, roomy: bool) -> Table:
 
 
 def _box(one: Box) -> Text:
-    style = _STYLES[one.mood] or next((style for word, style in _VERDICTS.items() if word == one.word), "")
-    said = {Mood.RIGHT: "", Mood.WRONG: f"\n≠ {one.said}", Mood.OPEN: f"\n~ {one.said}"}.get(one.mood, "")
+    style = next((style for word, style in _VERDICTS.items() if word == one.word), "dim")
+    chosen = f" {_CHOSEN}" if one.chosen else ""
     word = f"= {one.word}" if one.mood is Mood.RIGHT else one.word
-    text = Text(f"▸{word}◂" if one.chosen else f" {word} ", style=f"{style} {_CHOSEN}" if one.chosen else style)
-    if said and one.said:
-        text.append(said.replace("\n", "\n "))
+    text = Text(f"▸{word}◂" if one.chosen else f" {word} ", style=f"{style} {_STYLES[one.mood]}{chosen}".strip())
+    if one.said and one.mood is not Mood.RIGHT:
+        sign = "≠" if one.mood is Mood.WRONG else "~"
+        text.append(f"\n {sign} {one.said}", style="bold")
     return text
 
 
@@ -332,6 +333,7 @@ class Keyboard:
         self._stack.callback(os.close, self._writer)
         terminal = sys.stdin.fileno()
         before = termios.tcgetattr(terminal)
+        self._stack.enter_context(suppress(termios.error))  # the terminal may be gone by then
         self._stack.callback(termios.tcsetattr, terminal, termios.TCSADRAIN, before)
         tty.setcbreak(terminal)
         self._stack.callback(signal.signal, signal.SIGWINCH, signal.signal(signal.SIGWINCH, self._resized))
@@ -353,7 +355,10 @@ class Keyboard:
                 os.read(self._reader, 4096)
         if terminal not in ready:
             return ()
-        data = os.read(terminal, 4096)
+        try:
+            data = os.read(terminal, 4096)
+        except OSError:  # somebody has closed the window
+            data = b""
         return keys(self._decoder.decode(data)) if data else (END_OF_INPUT,)
 
     def _resized(self, _: int, __: FrameType | None) -> None:

@@ -108,7 +108,6 @@ class Plan:
     lesson: Lesson
     steps: tuple[tuple[Step, ...], ...]
     cells: tuple[tuple[Place, ...], ...]
-    hints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +196,7 @@ class Grade(StrEnum):
     """The lesson says something else than what was measured, so one of the two is wrong."""
 
 
-def plan(
-    lesson: Lesson, steps: tuple[tuple[Step, ...], ...], chosen: tuple[Place, ...] = (), hints: tuple[str, ...] = ()
-) -> Plan:
+def plan(lesson: Lesson, steps: tuple[tuple[Step, ...], ...], chosen: tuple[Place, ...] = ()) -> Plan:
     """`chosen` are the only cells that a prediction is asked for, () for all. LabError: the lesson has none of them."""
     cells = tuple(
         tuple(
@@ -213,7 +210,7 @@ def plan(
     for place in chosen:
         if not any(place in each for each in cells):
             raise LabError(f"{named(place)}: no part of the lesson {lesson.name} has this cell; its table shows which")
-    return Plan(lesson, steps, cells, hints)
+    return Plan(lesson, steps, cells)
 
 
 def begin(plan: Plan) -> State:
@@ -309,7 +306,7 @@ def _pressed(state: State, key: Key) -> State:
         case Key.SKIP:
             return _skip(state)
         case Key.HINT:
-            return replace(state, hints=min(state.hints + 1, len(state.plan.hints)))
+            return replace(state, hints=min(state.hints + 1, len(state.plan.lesson.hints)))
         case Key.LOOK:
             return _look(state)
     return _move(state, key)

@@ -23,9 +23,10 @@ from lab.guide.state import (
     grades,
     named,
 )
-from lab.guide.words import Words, words_for
+from lab.guide.words import words_for
 from lab.guide.zoom import Zoom, sentence
 from lab.model import INFERRED_ONLY, Cell, Exposure, Observer
+from lab.report.lesson_words import WORDS
 
 UNKNOWN = "?"
 
@@ -132,7 +133,8 @@ class _Author:
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self.words: Words = words_for(state.plan.lesson.language)
+        self.words = words_for(state.plan.lesson.language)
+        self.means = WORDS[state.plan.lesson.language]
         self.one = state.current
 
     def page(self) -> View:
@@ -144,8 +146,8 @@ class _Author:
         if state.page is Page.RUN:
             spot = (*spot, self.one.done, self.one.matrix is None)
         hints = tuple(
-            Say(text, words.hint_number.format(number=number, count=len(state.plan.hints)))
-            for number, text in enumerate(state.plan.hints[: state.hints], start=1)
+            Say(text, words.hint_number.format(number=number, count=len(state.plan.lesson.hints)))
+            for number, text in enumerate(state.plan.lesson.hints[: state.hints], start=1)
             if state.page in (Page.PREDICT, Page.LOCK)
         )
         if hints:
@@ -184,7 +186,7 @@ class _Author:
             yield "←↑↓→", words.move
         if state.page in (Page.RESULT, Page.WRONG):
             yield "e", words.look
-        if state.page in (Page.PREDICT, Page.LOCK) and state.hints < len(state.plan.hints):
+        if state.page in (Page.PREDICT, Page.LOCK) and state.hints < len(state.plan.lesson.hints):
             yield "?", words.hint
         if state.page is not Page.STORY:
             yield "r", words.repeat
@@ -296,24 +298,29 @@ class _Author:
         if not passed:
             return {}, ""
         number = len(passed) - 2
-        who = ", ".join(people(self.state.scenario))
-        during = self.state.steps[number].text if number >= 0 else self.words.joining.format(who=who)
-        return {one.observer: one for one in passed[-1]}, during
+        during = self.state.steps[number].text if number >= 0 else self._joining()
+        found = {one.observer: one for one in passed[-1]}
+        return {one: found[one] for one in self.state.scenario.observers if one in found}, during
 
     def _moment(self) -> str:
         state, words, one = self.state, self.words, self.one
         steps, at = state.steps, one.done if state.waiting else one.released - 1
         if at < 0:
-            return words.joining.format(who=", ".join(people(state.scenario)))
+            return self._joining()
         if at >= len(steps):
             return words.all_done if state.waiting else words.judging
         return (words.next_step if state.waiting else words.step_runs).format(step=steps[at].text)
+
+    def _joining(self) -> str:
+        scenario = self.state.scenario
+        joining = self.words.joining.format(who=", ".join(people(scenario)))
+        return joining if INFERRED_ONLY.isdisjoint(scenario.secrets) else f"{joining} {self.words.measuring}"
 
     def _question(self, place: Place) -> str:
         secret, observer = place
         ask = self.words.ask_derived if secret in INFERRED_ONLY else self.words.ask
         return ask.format(
-            observer=observer, who=self.words.observers[observer], secret=secret, what=self.words.secrets[secret]
+            observer=observer, who=self.means.observers[observer], secret=secret, what=self.means.secrets[secret]
         )
 
     def _predictions(self) -> Grid:
@@ -360,10 +367,10 @@ class _Author:
         return f"{named(place)}: {self._you_said(said)} {self._was(cell)} ({grading})"
 
     def _you_said(self, said: Exposure) -> str:
-        return self.words.you_said.format(exposure=said, means=self.words.verdicts[said])
+        return self.words.you_said.format(exposure=said, means=self.means.exposures[said])
 
     def _was(self, cell: Cell) -> str:
-        means = self.words.verdicts[cell.exposure]
+        means = self.means.exposures.get(cell.exposure, self.words.open)
         return self.words.measured.format(exposure=cell.exposure, means=means, reason=sentence(cell.reason))
 
     def _different(self) -> Grid | None:

@@ -1,20 +1,19 @@
-"""What the guide itself says, by language. The names of secrets, observers and verdicts are the same in all."""
+"""What the guide itself says, by language. The names of secrets, observers and verdicts are the same in all, and what
+they mean stands in lab/report/lesson_words.py.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lab.model import Exposure, LabError, Observer, SecretName
+from lab.model import LabError
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
     """One language. Words in braces are filled in."""
 
-    observers: Mapping[Observer, str]
-    secrets: Mapping[SecretName, str]
-    verdicts: Mapping[Exposure, str]
     # Keys
     go_on: str
     lock: str
@@ -54,6 +53,7 @@ class Words:
     lock_ask: str
     lock_none: str
     joining: str
+    measuring: str
     next_step: str
     step_runs: str
     all_done: str
@@ -70,6 +70,7 @@ class Words:
     disputed: str
     you_said: str
     measured: str
+    open: str
     no_explanation: str
     explain_ask: str
     explained: str
@@ -122,33 +123,6 @@ class Words:
 
 
 ENGLISH = Words(
-    observers={
-        Observer.NETWORK: "somebody on the way, who has no key",
-        Observer.INTERCEPTOR: "somebody on the way, who answers in place of the service",
-        Observer.SERVER: "the company that runs the service",
-        Observer.DATABASE: "whoever gets a copy of what the company has stored",
-        Observer.DEVICE: "whoever has a copy of a phone, and of what the server saw",
-    },
-    secrets={
-        SecretName.BODY: "the text of the message",
-        SecretName.EARLIER: "a text from before the copy was made",
-        SecretName.LATER: "a text from after the copy was made",
-        SecretName.HEALED: "a text from after the keys were replaced",
-        SecretName.GROUP: "the name of the group",
-        SecretName.ATTACHMENT: "what is in the file",
-        SecretName.SENDER: "the name of the sender's account",
-        SecretName.RECIPIENT: "the name of the recipient's account",
-        SecretName.PASSWORD: "the password",
-        SecretName.SERVICE: "the name of the service",
-        SecretName.SIZE: "how long the message is",
-        SecretName.TIME: "when the message was sent",
-    },
-    verdicts={
-        Exposure.EXPOSED: "can be read",
-        Exposure.INFERRED: "can be worked out without being read",
-        Exposure.HIDDEN: "cannot be read there",
-        Exposure.INCONCLUSIVE: "could not be decided",
-    },
     go_on="go on",
     lock="lock",
     play="do it",
@@ -177,14 +151,15 @@ ENGLISH = Words(
     end="The end of the lesson",
     hint_number="Hint {number} of {count}",
     begin="This takes about {minutes} minutes. Nothing goes on by itself: you go on when you are ready.",
-    ask="{observer}: {who}. Can they get {secret}: {what}?",
-    ask_derived="{observer}: {who}. Can they find out {secret}: {what}?",
+    ask="Can {observer} read {secret}? {observer}: {who} {secret}: {what}",
+    ask_derived="Can {observer} find out {secret}? {observer}: {who} {secret}: {what}",
     predicted="{done} of {count} predicted. Enter goes on; what you leave out is not counted.",
     locked="Your prediction is locked. It can be looked at, not changed.",
     nothing_asked="Nothing is asked here: none of the chosen cells is in this part.",
     lock_ask="{done} of {count} predicted. Once it is locked, it cannot be changed, and everything is really sent.",
     lock_none="You have predicted nothing. People who predict first see more. Go back, or lock and watch.",
     joining="{who} open their accounts at the service.",
+    measuring="The observers send messages of their own, to learn what sizes and times look like.",
     next_step="Next: {step}",
     step_runs="Now: {step}",
     all_done="Everything was said. Next: search what each of them has recorded.",
@@ -201,6 +176,7 @@ ENGLISH = Words(
     disputed="not counted, because the lesson says {claimed} and {measured} was measured: {reason}",
     you_said="You said: {exposure} ({means}).",
     measured="Measured: {exposure} ({means}). {reason}.",
+    open="nothing could be decided",
     no_explanation="The lesson has no explanation for this one. Look at the evidence, and say in your own words why.",
     explain_ask="Why is it so? One line, in your own words. It is kept with your answers.",
     explained="You wrote: {text}",
@@ -250,33 +226,6 @@ ENGLISH = Words(
 )
 
 GERMAN = Words(
-    observers={
-        Observer.NETWORK: "jemand auf dem Weg, ohne jeden Schlüssel",
-        Observer.INTERCEPTOR: "jemand auf dem Weg, der anstelle des Dienstes antwortet",
-        Observer.SERVER: "die Firma, die den Dienst betreibt",
-        Observer.DATABASE: "wer eine Kopie von dem bekommt, was die Firma gespeichert hat",
-        Observer.DEVICE: "wer die Kopie eines Handys hat, und dazu, was der Server sah",
-    },
-    secrets={
-        SecretName.BODY: "den Text der Nachricht",
-        SecretName.EARLIER: "einen Text aus der Zeit vor der Kopie",
-        SecretName.LATER: "einen Text aus der Zeit nach der Kopie",
-        SecretName.HEALED: "einen Text aus der Zeit, nachdem die Schlüssel ersetzt wurden",
-        SecretName.GROUP: "den Namen der Gruppe",
-        SecretName.ATTACHMENT: "was in der Datei steht",
-        SecretName.SENDER: "den Kontonamen des Absenders",
-        SecretName.RECIPIENT: "den Kontonamen des Empfängers",
-        SecretName.PASSWORD: "das Passwort",
-        SecretName.SERVICE: "den Namen des Dienstes",
-        SecretName.SIZE: "wie lang die Nachricht ist",
-        SecretName.TIME: "wann die Nachricht geschickt wurde",
-    },
-    verdicts={
-        Exposure.EXPOSED: "ist zu lesen",
-        Exposure.INFERRED: "ist zu erschließen, ohne gelesen zu werden",
-        Exposure.HIDDEN: "ist dort nicht zu lesen",
-        Exposure.INCONCLUSIVE: "war nicht zu entscheiden",
-    },
     go_on="weiter",
     lock="festlegen",
     play="los",
@@ -305,14 +254,15 @@ GERMAN = Words(
     end="Das Ende der Lektion",
     hint_number="Tipp {number} von {count}",
     begin="Das dauert etwa {minutes} Minuten. Nichts geht von allein weiter: Du gehst weiter, wenn du so weit bist.",
-    ask="{observer}: {who}. Bekommt er oder sie {secret} heraus: {what}?",
-    ask_derived="{observer}: {who}. Lässt sich dort {secret} herausfinden: {what}?",
+    ask="Kann {observer} {secret} lesen? {observer}: {who} {secret}: {what}",
+    ask_derived="Kann {observer} {secret} herausfinden? {observer}: {who} {secret}: {what}",
     predicted="{done} von {count} vorhergesagt. Enter geht weiter; was du auslässt, zählt nicht.",
     locked="Deine Vorhersage ist festgelegt. Du kannst sie ansehen, aber nicht ändern.",
     nothing_asked="Hier wird nichts gefragt: Keins der gewählten Felder kommt in diesem Teil vor.",
     lock_ask="{done} von {count} vorhergesagt. Danach ist nichts mehr zu ändern, und alles wird wirklich verschickt.",
     lock_none="Du hast nichts vorhergesagt. Wer erst vorhersagt, sieht mehr. Geh zurück, oder leg fest und sieh zu.",
     joining="{who} legen ihre Konten beim Dienst an.",
+    measuring="Die Beobachter schicken eigene Nachrichten, um zu lernen, wie Längen und Zeiten aussehen.",
     next_step="Als Nächstes: {step}",
     step_runs="Jetzt: {step}",
     all_done="Alles ist gesagt. Als Nächstes wird durchsucht, was jeder aufgezeichnet hat.",
@@ -329,6 +279,7 @@ GERMAN = Words(
     disputed="zählt nicht, denn die Lektion sagt {claimed}, und gemessen wurde {measured}: {reason}",
     you_said="Du hast gesagt: {exposure} ({means}).",
     measured="Gemessen: {exposure} ({means}). {reason}.",
+    open="es war nicht zu entscheiden",
     no_explanation="Hierzu hat die Lektion keine Erklärung. Sieh dir den Beleg an, und sag in deinen Worten, warum.",
     explain_ask="Warum ist das so? Eine Zeile, in deinen Worten. Sie wird mit deinen Antworten aufgehoben.",
     explained="Du hast geschrieben: {text}",
@@ -357,7 +308,7 @@ GERMAN = Words(
     worked_out_note="Hier wird nichts gelesen. Es wird gezählt und mit eigenen Nachrichten verglichen:",
     estimate="erschlossen {estimate}, wahr {truth}",
     stop_tls="Der Rest ist verschlüsselt, mit Schlüsseln der App und dessen, der TLS beendet; {observer} hat keine.",
-    stop_sealed="Den Geheimtext öffnen nur Schlüssel, die allein auf den Handys sind; {observer} hat keine.",
+    stop_sealed="Den Geheimtext öffnen nur Schlüssel, die allein auf den Telefonen sind; {observer} hat keine.",
     stop_other="{reason}.",
     nothing_there="Die Aufzeichnung enthält nichts, was sich hierzu zeigen ließe.",
     participants="Beteiligte",

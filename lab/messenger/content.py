@@ -79,7 +79,7 @@ def from_json(fields: object) -> Content:
 
 def is_text(value: object) -> bool:
     """Whether this is text. JSON can also spell half of a surrogate pair, which cannot be sent or stored."""
-    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
+    return isinstance(value, str) and (value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value))
 
 
 def dump(fields: dict[str, Any]) -> bytes:

@@ -194,6 +194,11 @@ class Operations:
         """Show the operator a message; returns the report's id."""
         return _text(self._wire.call("POST", "/v1/reports", body), "id")
 
+    def delivered_to(self, message: str, device: int | None) -> frozenset[str]:
+        """The accounts that a message has reached, as the service says."""
+        asked = f"/v1/messages/{_quoted(message)}{'' if device is None else f'?device={device}'}"
+        return frozenset(_text(each, "account") for each in _objects(self._wire.call("GET", asked), "receipts"))
+
     def upload(self, data: bytes) -> str:
         """Store bytes; returns the id under which anybody who knows it gets them."""
         return _text(self._wire.upload("/v1/blobs", data), "id")
@@ -215,6 +220,46 @@ class Operations:
     def _log_in(self, path: str, name: str, password: str) -> None:
         self._wire.login(_text(self._wire.call("POST", path, {"name": name, "password": password}), "token"))
 
+
+@dataclass(frozen=True, slots=True)
+class TextMessage:
+    """A text message (SMS) as the phone company delivers it. `message`: in whose place it was sent."""
+
+    id: str
+    sender: str
+    message: str
+    text: str
+
+
+class PhoneCompany:
+    """Text messages over `wire`, without login. WireError comes out of every method."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def send(self, sender: str, recipient: str, message: str, text: str) -> None:
+        body = {"sender": sender, "recipient": recipient, "message": message, "text": text}
+        self._wire.call("POST", _TEXTS, body)
+
+    def waiting(self, recipient: str) -> list[TextMessage]:
+        """What has not been delivered to this phone yet."""
+        answer = self._wire.call("GET", f"{_TEXTS}?recipient={_quoted(recipient)}")
+        return [
+            TextMessage(
+                _text(each, "id"),
+                _text(each, "sender"),
+                "" if each.get("message") is None else _text(each, "message"),
+                _text(each, "text"),
+            )
+            for each in _objects(answer, "texts")
+        ]
+
+    def delivered(self, text: TextMessage) -> None:
+        """Say that it has arrived."""
+        self._wire.call("DELETE", f"{_TEXTS}/{_quoted(text.id)}")
+
+
+_TEXTS = "/v1/text-messages"
 
 _KINDS = ("one_time", "one_time_kem")
 

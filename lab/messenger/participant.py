@@ -30,7 +30,7 @@ from lab.messenger.content import Content, from_json, to_json
 from lab.messenger.history import History
 from lab.messenger.log_view import LogView
 from lab.messenger.mailbox import Mailbox, Prepared, Waiting
-from lab.messenger.operations import Arrived, Members, Operations, Profile, read_event
+from lab.messenger.operations import Arrived, Members, Operations, PhoneCompany, Profile, read_event
 from lab.messenger.own import OwnDevice
 from lab.messenger.sealing import Sealing
 from lab.messenger.store import Changes, DeviceStore
@@ -369,6 +369,30 @@ class Participant:
         self._history.keep(prepared.id, self.person.account, prepared.content, prepared.fields, kept)
         self._mailbox.posted(prepared.id, kept)
         return prepared.id
+
+    def text_instead(self, message: str, recipients: Sequence[str], text: str) -> bool:
+        """Send a message as a text message (SMS) to whom it has not reached, as far as the service says.
+
+        Nothing else is left to an app where somebody has no internet. Nobody encrypts text messages. Returns whether
+        there was anybody.
+        """
+        device = None if self._encrypted is None else self.number
+        missed = [account for account in recipients if account not in self._operations.delivered_to(message, device)]
+        with closing(self._wire.in_the_clear()) as wire:
+            for account in missed:
+                PhoneCompany(wire).send(self.person.account, account, message, text)
+        return bool(missed)
+
+    def read_texts(self) -> list[Content]:
+        """What has arrived as text messages, which takes no internet and no login. WireError as above."""
+        read = []
+        with closing(self._wire.in_the_clear()) as wire:
+            company = PhoneCompany(wire)
+            for one in company.waiting(self.person.account):
+                company.delivered(one)
+                read.append(Content(one.text))
+                self._say_content(Deed.READ, time.time(), one.message, one.sender, read[-1])
+        return read
 
     def discard(self, prepared: Prepared) -> None:
         """Take a message out of the outbox that is not to be posted any more."""

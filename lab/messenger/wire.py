@@ -134,6 +134,11 @@ class Wire:
         wire._session.headers.update(self._session.headers)
         return wire
 
+    def in_the_clear(self) -> Wire:
+        """The same device without internet and without login: what it says now, everybody on the way can read."""
+        url = f"http://{self._host}"
+        return Wire(replace(self._route, url=url, follows=False, hsts=None), self._connected)
+
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """One request; the answer's JSON ({} where there is none). WireError: refused, or not reached."""
         answer = self._request(method, path, None if body is None else dump(body), "application/json")

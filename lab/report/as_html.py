@@ -56,8 +56,10 @@ SECRETS = {
     SecretName.EARLIER: "The text of a message that was sent before somebody copied a device.",
     SecretName.LATER: "The text of a message that was sent after somebody copied a device.",
     SecretName.HEALED: "The text of a message that was sent after that, once both sides had replaced their keys.",
+    SecretName.REPORTED: "What its recipient showed to the operator: a text, or what stands in a picture.",
     SecretName.GROUP: "The title of a group.",
     SecretName.ATTACHMENT: "What is in a file that was sent.",
+    SecretName.PROFILE: "What a person says about themselves, for all others to see.",
     SecretName.SENDER: "The account name of the person who writes.",
     SecretName.RECIPIENT: "The account name of the person who gets the message.",
     SecretName.PASSWORD: "What the participants log in with.",
@@ -91,7 +93,7 @@ DIRECTIONS = {
     Direction.AT_REST: "in storage",
 }
 
-ARRIVES = (*sorted(TEXTS), SecretName.GROUP, SecretName.ATTACHMENT, SecretName.SENDER)
+ARRIVES = (*sorted(TEXTS), SecretName.GROUP, SecretName.ATTACHMENT, SecretName.PROFILE, SecretName.SENDER)
 """What a recipient reads; that the other secrets travelled is seen elsewhere."""
 
 

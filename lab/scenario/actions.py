@@ -43,13 +43,19 @@ from lab.scenario.lesson import (
     RefuseToSendToGroup,
     RemoveMember,
     ReplaceDevice,
+    ReportFace,
+    ReportText,
+    Review,
     SendChanged,
     SendFile,
     SendIntercepted,
     SendMeddled,
+    SendOffline,
     SendText,
     SendToGroup,
+    SendTwoFaces,
     Serve,
+    SetProfile,
     SetTimer,
     StartGroup,
     StripTls,
@@ -60,7 +66,7 @@ from lab.scenario.lesson import (
     WriteAs,
 )
 from lab.scenario.outline import RawStep
-from lab.scenario.phrases import PARTS_OF_STORY, Language, StepKind
+from lab.scenario.phrases import NAMED_TEXTS, Language, StepKind
 from lab.scenario.vocabulary import read_word, split_list
 
 
@@ -110,7 +116,10 @@ _ACTIONS: Mapping[StepKind, Callable[..., Action]] = {
     StepKind.ASK: lambda: Behave(Habit.ASK),
     StepKind.LOGGED: lambda: Behave(Habit.LOGGED),
     StepKind.KEEP: lambda: Behave(Habit.KEEP),
+    StepKind.TEXT: lambda: Behave(Habit.TEXT),
     StepKind.OVERWRITE: Overwrite,
+    StepKind.COMMIT: lambda: Behave(Habit.COMMITTED),
+    StepKind.ONE_KEY: lambda: Behave(Habit.ONE_KEY),
     StepKind.PLANT: lambda secrets: Plant(secrets),
     StepKind.SEND_TEXT: lambda participant, participants, text: SendText(participant, participants, text),
     StepKind.SEND_PART: lambda participant, participants, part, text: SendText(participant, participants, text, part),
@@ -157,9 +166,18 @@ _ACTIONS: Mapping[StepKind, Callable[..., Action]] = {
     StepKind.FORGE_REFUSED: lambda participant, other, text: WriteAs(participant, other, text, believed=False),
     StepKind.SWAP: lambda participant: SwapKey(participant),
     StepKind.INTERCEPT: lambda participant, other, text: SendIntercepted(participant, other, text),
+    StepKind.SEND_OFFLINE: lambda participant, other, text: SendOffline(participant, other, text, waits=False),
+    StepKind.SEND_OFFLINE_WAITS: lambda participant, other, text: SendOffline(participant, other, text, waits=True),
     StepKind.TIMER: lambda participant, other, duration: SetTimer(participant, other, duration),
     StepKind.VANISH: lambda participant, other: SwitchOnVanishMode(participant, other),
     StepKind.GO_FORWARD: lambda duration: GoForward(duration),
+    StepKind.PROFILE: lambda participant, text: SetProfile(participant, text),
+    StepKind.REPORT: lambda participant, other: ReportText(participant, other, checked=False),
+    StepKind.REPORT_CHECKED: lambda participant, other: ReportText(participant, other, checked=True),
+    StepKind.TWO_FACES: lambda participant, other, first, second: SendTwoFaces(participant, other, first, second),
+    StepKind.FACE_BELIEVED: lambda participant: ReportFace(participant, Review.BELIEVED),
+    StepKind.FACE_NOTICED: lambda participant: ReportFace(participant, Review.NOTICED),
+    StepKind.FACE_SHOWN: lambda participant: ReportFace(participant, Review.SHOWN),
 }
 """For each kind of step but the claims: its action, from the words in the fields of its phrase."""
 
@@ -192,7 +210,7 @@ class _Reader:
             case "duration":
                 return self._word("duration", text, Duration)
             case "part":
-                return self._word("part of the story", text, PARTS_OF_STORY)
+                return self._word("part of the story", text, NAMED_TEXTS)
             case "name":
                 return self._file_name(text)
         return self._text(text)

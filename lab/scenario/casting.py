@@ -23,8 +23,11 @@ from lab.scenario.lesson import (
     SendFile,
     SendIntercepted,
     SendMeddled,
+    SendOffline,
     SendText,
     SendToGroup,
+    SendTwoFaces,
+    SetProfile,
     StartGroup,
     Step,
     WriteAs,
@@ -83,7 +86,8 @@ class Message:
 class Cast:
     """Everybody and everything that is planted in one session of a lesson.
 
-    `messages` are those of the story, each by the line of the step that sends it; `title` is that of the group.
+    `messages` are those of the story, each by the line of the step that sends it; `title` is that of the group. By the
+    line of their step as well: what `profiles` say, and what the two `faces` of a file say.
     """
 
     def __init__(self, scenario: Scenario) -> None:
@@ -99,17 +103,24 @@ class Cast:
         self.people = {who: self._person(who) for who in dict.fromkeys(_named(scenario.steps))}
         self.title = ""
         self.messages: dict[int, Message] = {}
+        self.profiles: dict[int, str] = {}
+        self.faces: dict[int, tuple[str, str]] = {}
         for step in scenario.steps:
             action = step.action
             if isinstance(action, StartGroup):
                 self.title = self._text(SecretName.GROUP, action.title)
+            elif isinstance(action, SetProfile):
+                self.profiles[step.line] = self._text(SecretName.PROFILE, action.text)
+            elif isinstance(action, SendTwoFaces):
+                first = self._text(SecretName.ATTACHMENT, action.first)
+                self.faces[step.line] = first, self._text(SecretName.REPORTED, action.second)
             elif step.line in sent:
                 to_group = isinstance(action, SendToGroup)
                 self.messages[step.line] = Message(*sent[step.line], self._content(action), to_group)
 
     @property
     def with_files(self) -> bool:
-        return any(message.content.file for message in self.messages.values())
+        return bool(self.faces) or any(message.content.file for message in self.messages.values())
 
     def secrets(self, name: SecretName) -> list[Secret]:
         """What is planted under `name`."""
@@ -129,7 +140,7 @@ class Cast:
                 return Content(file=File(file_name, text.encode().ljust(LEAST_FILE_BYTES, b".")))
             case SendText() | SendToGroup():
                 return Content(self._text(action.secret, action.text))
-            case DelayText() | SendIntercepted():
+            case DelayText() | SendIntercepted() | SendOffline():
                 return Content(self._text(SecretName.BODY, action.text))
         raise TypeError(f"{type(action).__name__} sends nothing")
 
@@ -149,7 +160,7 @@ def _sent(steps: Sequence[Step]) -> Iterator[tuple[int, tuple[Who, tuple[Who, ..
         match step.action:
             case SendText() | SendFile() as action:
                 yield step.line, (action.sender, action.recipients)
-            case DelayText() | SendIntercepted() as action:
+            case DelayText() | SendIntercepted() | SendOffline() | SendTwoFaces() as action:
                 yield step.line, (action.sender, (action.recipient,))
             case SendToGroup(sender=sender):
                 yield step.line, (sender, tuple(who for who in groups[step.line] if who != sender))

@@ -124,6 +124,8 @@ class Company:
                 encryption=self._encryption,
                 padded=self._padded,
                 transparency=Habit.LOGGED in self._habits,
+                commits=Habit.COMMITTED in self._habits,
+                one_key_per_file=Habit.ONE_KEY in self._habits,
                 key_log=key_log,
                 number=number,
                 fall_back=lambda account: self._falls_back(person, account),

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lab.attack.pictures import flower, insult
+from lab.attack.salamander import salamander
 from lab.capture import Fact, Writer
+from lab.e2ee.files import open_file
 from lab.e2ee.protocol import E2EEError
 from lab.e2ee.textbook_rsa import TooLongError
-from lab.messenger.content import Content
+from lab.messenger.content import Content, File
 from lab.messenger.log_view import LogForkedError
-from lab.messenger.participant import Participant, Prepared
+from lab.messenger.participant import Participant, Prepared, Profile, SealedFile
 from lab.messenger.wire import CertificateError, WireError
-from lab.model import INFERRED_ONLY, DeviceCopy, Missing, Story
+from lab.model import INFERRED_ONLY, DeviceCopy, Missing, SecretName, Story
 from lab.scenario.casting import Cast, Message, tag, tagged
 from lab.scenario.company import Company, observers_own
 from lab.scenario.lesson import (
@@ -32,6 +36,7 @@ from lab.scenario.lesson import (
     DenyKeys,
     ForkLog,
     GoForward,
+    Habit,
     Lesson,
     LinkDevice,
     Meddling,
@@ -42,13 +47,19 @@ from lab.scenario.lesson import (
     RefuseToSendToGroup,
     RemoveMember,
     ReplaceDevice,
+    ReportFace,
+    ReportText,
+    Review,
     Scenario,
     SendChanged,
     SendFile,
     SendIntercepted,
     SendMeddled,
+    SendOffline,
     SendText,
     SendToGroup,
+    SendTwoFaces,
+    SetProfile,
     SetTimer,
     StartGroup,
     Step,
@@ -106,7 +117,14 @@ def play(
             writer.add(*([Fact(name)] if name in INFERRED_ONLY else cast.secrets(name)))
         writer.add(*scenario.claims)
         overwrites = any(isinstance(step.action, Overwrite) for step in scenario.steps)
-        with stage.session(scenario.mode, cast.host, writer, attackers_of(scenario), overwrites=overwrites) as venue:
+        with stage.session(
+            scenario.mode,
+            cast.host,
+            writer,
+            attackers_of(scenario),
+            overwrites=overwrites,
+            text_messages=Habit.TEXT in scenario.habits,
+        ) as venue:
             try:
                 operator = Operator(
                     venue,
@@ -194,11 +212,19 @@ class _Direction:
         self._group = ""
         self._delayed: dict[Who, tuple[Message, Prepared]] = {}
         """For each recipient, the message that is under way, or that was last."""
+        self._reportable: dict[tuple[Who, Who], str] = {}
+        """For sender and recipient, the message that is to be reported."""
+        self._second_face = ""
+        """The message that opened a sealed file to the second of its two faces."""
+        self._faces: list[bytes] = []
+        """The two files that it is."""
 
-    def send(self, step: Step, _: object) -> None:
+    def send(self, step: Step, action: SendText | SendFile | SendToGroup) -> None:
         message = self._cast.messages[step.line]
-        self._player(message.sender).send(self._place(message), self._accounts(message), message.content)
+        sent = self._player(message.sender).send(self._place(message), self._accounts(message), message.content)
         self._read(message)
+        if not isinstance(action, SendFile) and action.secret is SecretName.REPORTED:
+            self._reportable |= {(message.sender, one): sent for one in message.recipients}
 
     def start_group(self, _: Step, action: StartGroup) -> None:
         accounts = [self._cast.people[who].account for who in action.members]
@@ -389,6 +415,21 @@ class _Direction:
             device.listen()
         self._read(message)
 
+    def send_offline(self, step: Step, action: SendOffline) -> None:
+        message = self._cast.messages[step.line]
+        devices = self._devices[action.recipient]
+        for device in devices:
+            device.stop_listening()
+        sender = self._player(message.sender)
+        sent = sender.send(self._place(message), self._accounts(message), message.content)
+        if not action.waits:
+            sender.text_instead(sent, self._accounts(message), message.content.text)
+            if devices[0].read_texts() != [message.content]:
+                raise _OtherwiseError(f"the text message to {action.recipient} did not arrive")
+        for device in devices:
+            device.listen()
+        self._read(message)
+
     def set_timer(self, _: Step, action: SetTimer) -> None:
         conversation = self._conversation(action.participant, [action.other])
         self._player(action.participant).set_timer(conversation, action.after.seconds)
@@ -407,6 +448,46 @@ class _Direction:
             device.resume()
             if listening:
                 device.listen()
+
+    def set_profile(self, step: Step, action: SetProfile) -> None:
+        profile = Profile(action.participant, self._cast.profiles[step.line])
+        self._player(action.participant).set_profile(profile)
+        account = self._cast.people[action.participant].account
+        for who in self._devices:
+            if who != action.participant and self._player(who).profile(account) != profile:
+                raise _OtherwiseError(f"the app of {who} has shown another profile of {action.participant}")
+
+    def report_text(self, _: Step, action: ReportText) -> None:
+        message = self._reportable[action.other, action.participant]
+        finding, _file = self._operator.review(self._player(action.participant).report(message))
+        if finding != ("was sent" if action.checked else "recipient says so"):
+            raise _OtherwiseError(f"the operator has found this about the report of {action.participant}: {finding}")
+
+    def send_two_faces(self, step: Step, action: SendTwoFaces) -> None:
+        first, second = (text.encode() for text in self._cast.faces[step.line])
+        made = salamander(flower(first), insult(second), os.urandom)
+        sender = self._player(action.sender)
+        for key in (made.bmp, made.jpeg):
+            face = open_file(made.blob, key)
+            message = Message(action.sender, (action.recipient,), Content(file=File(key.name, face)))
+            sealed = SealedFile(made.blob, key)
+            prepared = sender.prepare(self._place(message), self._accounts(message), message.content, sealed)
+            self._second_face = sender.post(prepared)
+            self._faces.append(face)
+            if any(got != [message.content] for got in self._arrivals(message, 1)):
+                raise _OtherwiseError(f"the app of {action.recipient} has not opened both faces of the file")
+
+    def report_face(self, _: Step, action: ReportFace) -> None:
+        finding, seen = self._operator.review(self._player(action.participant).report(self._second_face))
+        first, second = self._faces
+        wanted = {
+            Review.BELIEVED: [("recipient says so", first)],
+            Review.NOTICED: [("was not sent", first)],
+            Review.SHOWN: [("was sent", second), ("recipient says so", second)],
+        }[action.review]
+        if (finding, seen) not in wanted:
+            face = "the first face" if seen == first else "the second face" if seen == second else "neither face"
+            raise _OtherwiseError(f"the operator has seen {face} of the file, and has found: {finding}")
 
     def _must_refuse(self, sender: Who, conversation: str, accounts: Sequence[str], text: str) -> None:
         """Let the app of `sender` send something, and see that it does not."""
@@ -498,8 +579,13 @@ _ACTS: Mapping[type, Callable[[_Direction, Step, Any], None]] = {
     SendMeddled: _Direction.meddle,
     SwapKey: _Direction.swap_key,
     SendIntercepted: _Direction.intercept,
+    SendOffline: _Direction.send_offline,
     SetTimer: _Direction.set_timer,
     SwitchOnVanishMode: _Direction.switch_on_vanish_mode,
     GoForward: _Direction.go_forward,
+    SetProfile: _Direction.set_profile,
+    ReportText: _Direction.report_text,
+    SendTwoFaces: _Direction.send_two_faces,
+    ReportFace: _Direction.report_face,
 }
 """How each step of a story is done."""

@@ -51,6 +51,12 @@ class Habit(StrEnum):
     """They check keys against a public log."""
     KEEP = "keep"
     """They keep messages that were sent or read."""
+    TEXT = "text"
+    """They send a text message (SMS) instead to whoever they do not reach."""
+    COMMITTED = "committed"
+    """They commit to what they send, so that the operator can check a report of it."""
+    ONE_KEY = "one-key"
+    """They keep one key for each sealed file, and report that one: a bad example."""
 
 
 class Meddling(StrEnum):
@@ -75,6 +81,17 @@ class Duration(StrEnum):
     @property
     def seconds(self) -> int:
         return {"5 s": 5, "1 min": 60, "1 h": 60 * 60, "24 h": 24 * 60 * 60}[self]
+
+
+class Review(StrEnum):
+    """What comes of a report about the second face of a file with two."""
+
+    BELIEVED = "believed"
+    """The operator sees the first one, and has no reason to doubt it."""
+    NOTICED = "noticed"
+    """The operator sees the first one, and knows that it is not what was reported."""
+    SHOWN = "shown"
+    """The operator sees the second one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,6 +389,17 @@ class Overwrite:
 
 
 @dataclass(frozen=True, slots=True)
+class SendOffline:
+    """One participant sends a text to another one whose device has no internet at that moment: whether it goes as a
+    text message (SMS), or waits."""
+
+    sender: Participant
+    recipient: Participant
+    text: str
+    waits: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SetTimer:
     """One participant lets what these two write to each other from now on disappear after some time: with end-to-end
     encryption from the devices, without it from the service."""
@@ -394,6 +422,42 @@ class GoForward:
     """The clocks of the service and of all apps go forward; then everybody opens the app."""
 
     by: Duration
+
+
+@dataclass(frozen=True, slots=True)
+class SetProfile:
+    """A participant says something about themselves, and all others look at it."""
+
+    participant: Participant
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportText:
+    """A participant shows the operator the text of another one that is to be reported: whether it can be `checked`."""
+
+    participant: Participant
+    other: Participant
+    checked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SendTwoFaces:
+    """One participant sends one sealed file twice, with two keys: to a picture with the text `first`, and to another
+    one with the text `second`."""
+
+    sender: Participant
+    recipient: Participant
+    first: str
+    second: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFace:
+    """Who got a file with two faces reports the second one to the operator."""
+
+    participant: Participant
+    review: Review
 
 
 @dataclass(frozen=True, slots=True)
@@ -441,9 +505,14 @@ type Action = (
     | SwapKey
     | SendIntercepted
     | Overwrite
+    | SendOffline
     | SetTimer
     | SwitchOnVanishMode
     | GoForward
+    | SetProfile
+    | ReportText
+    | SendTwoFaces
+    | ReportFace
     | Expect
 )
 

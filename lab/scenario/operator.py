@@ -8,6 +8,7 @@ it has what everybody has: the app. What the lab knows besides (planted values, 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import sqlite3
@@ -22,12 +23,13 @@ from uuid import uuid4
 from lab import capture
 from lab.attack.near_match import Goal, search_among
 from lab.e2ee.engines import engine_for
+from lab.e2ee.files import FileKey, open_file
 from lab.e2ee.fingerprint import Party
 from lab.e2ee.identity import PublicDevice, read_device_list
 from lab.e2ee.keys import KEY
 from lab.e2ee.padding import pad
 from lab.e2ee.prekeys import Handed
-from lab.mail import ENVELOPE, Address
+from lab.mail import ENVELOPE, FILE, Address
 from lab.messenger.content import dump
 from lab.messenger.operations import Operations, encode
 from lab.messenger.wire import Route, Wire
@@ -143,6 +145,28 @@ class Operator:
                     "UPDATE envelopes SET data = ? WHERE message = ? AND recipient = ? AND device = ?",
                     (anew, message, recipient, number),
                 )
+
+    def review(self, report: str) -> tuple[str, bytes | None]:
+        """What the service has established about a report, and the file that is under the key which was handed over.
+
+        Whoever has a copy of the database can open it as well, since the key is there. E2EEError: it does not open.
+        """
+        with self._database() as database:
+            finding, key, blob = database.execute(
+                "SELECT finding, file, data FROM reports LEFT JOIN blobs ON blobs.id = reports.blob"
+                " WHERE reports.id = ?",
+                (report,),
+            ).fetchone()
+        if key is None or blob is None:
+            return finding, None
+        try:
+            fields = json.loads(key)
+        except (ValueError, RecursionError):
+            fields = None
+        file = open_file(blob, FileKey.from_json(fields))
+        for observer in (Observer.SERVER, Observer.DATABASE):
+            self._tell(Observation(observer, FILE, "", Direction.AT_REST, time.time(), file))
+        return finding, file
 
     def _token(self, account: str) -> str:
         """The token that `account` has sent last. The database tells whose it is: it holds a digest of each."""

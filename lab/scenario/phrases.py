@@ -39,7 +39,10 @@ class StepKind(Enum):
     ASK = auto()
     LOGGED = auto()
     KEEP = auto()
+    TEXT = auto()
     OVERWRITE = auto()
+    COMMIT = auto()
+    ONE_KEY = auto()
     PLANT = auto()
     SEND_TEXT = auto()
     SEND_PART = auto()
@@ -78,9 +81,18 @@ class StepKind(Enum):
     FORGE_REFUSED = auto()
     SWAP = auto()
     INTERCEPT = auto()
+    SEND_OFFLINE = auto()
+    SEND_OFFLINE_WAITS = auto()
     TIMER = auto()
     VANISH = auto()
     GO_FORWARD = auto()
+    PROFILE = auto()
+    REPORT = auto()
+    REPORT_CHECKED = auto()
+    TWO_FACES = auto()
+    FACE_BELIEVED = auto()
+    FACE_NOTICED = auto()
+    FACE_SHOWN = auto()
     EXPECT = auto()
 
     @property
@@ -96,6 +108,9 @@ _OF_THE_STAGE = frozenset(kind for kind in StepKind if kind.value <= StepKind.PL
 
 PARTS_OF_STORY = (SecretName.EARLIER, SecretName.LATER, SecretName.HEALED)
 """The texts that say when they are sent."""
+
+NAMED_TEXTS = (*PARTS_OF_STORY, SecretName.REPORTED)
+"""The texts that are called by the name of their secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +222,32 @@ _ENGLISH = (
         "What was sent or read stays on the devices, as on real ones, and is copied with them. Only in e2ee mode.",
     ),
     Phrase(
+        StepKind.TEXT,
+        "the apps send a text message to whoever has no internet",
+        "the apps send a text message to whoever has no internet",
+        "A text message is what phones had before there were apps (SMS): the phone company delivers it, without any "
+        "encryption. Here, the same company runs the message service.",
+    ),
+    Phrase(
         StepKind.OVERWRITE,
         "the operator overwrites what it deletes",
         "the operator overwrites what it deletes",
         "In the database (`secure_delete`), and in the log of its latest changes. Without this step, SQLite does as it "
         "does by itself: it marks the place as free, and the bytes stay.",
+    ),
+    Phrase(
+        StepKind.COMMIT,
+        "the apps commit to what they send",
+        "the apps commit to what they send",
+        "Beside each encrypted message goes a number that fits its text and its file, and no others. With it, the "
+        "operator can check a report. Only in e2ee mode.",
+    ),
+    Phrase(
+        StepKind.ONE_KEY,
+        "the apps keep one key for each sealed file",
+        "the apps keep one key for each sealed file",
+        "A bad example: whoever reports a sealed file that came twice hands over the key that came first. Only in e2ee "
+        "mode.",
     ),
     Phrase(
         StepKind.PLANT,
@@ -229,7 +265,8 @@ _ENGLISH = (
         StepKind.SEND_PART,
         '{participant} sends {participants} the {part} text "{text}"',
         'alice sends bob the later text "Meet me at 6pm"',
-        "Sends a text that is a secret of its own: `earlier`, `later` or `healed`. Needs a copied device.",
+        "Sends a text that is a secret of its own: `earlier`, `later` or `healed`, which need a copied device, or "
+        "`reported`, which its recipient has to report.",
     ),
     Phrase(
         StepKind.SEND_FILE,
@@ -253,7 +290,7 @@ _ENGLISH = (
         StepKind.SEND_GROUP_PART,
         '{participant} sends the group the {part} text "{text}"',
         'bob sends the group the earlier text "Meet me at 5pm"',
-        "The same, with a text that is `earlier`, `later` or `healed`.",
+        "The same, with a text that is `earlier`, `later`, `healed` or `reported`.",
     ),
     Phrase(
         StepKind.ADD,
@@ -453,6 +490,18 @@ _ENGLISH = (
         "Needs a swapped key; only `rsa` does not notice.",
     ),
     Phrase(
+        StepKind.SEND_OFFLINE,
+        '{participant} sends {other} "{text}" while {other} has no internet, and it goes as a text message',
+        'alice sends bob "Meet me at 5pm" while bob has no internet, and it goes as a text message',
+        "It is a `body`. Needs apps that send text messages, and everybody has internet again afterwards.",
+    ),
+    Phrase(
+        StepKind.SEND_OFFLINE_WAITS,
+        '{participant} sends {other} "{text}" while {other} has no internet, and it waits',
+        'alice sends bob "Meet me at 5pm" while bob has no internet, and it waits',
+        "It is a `body`. Needs apps that send no text messages: it is delivered when everybody has internet again.",
+    ),
+    Phrase(
         StepKind.TIMER,
         "{participant} lets messages with {other} disappear after {duration}",
         "alice lets messages with bob disappear after 1 h",
@@ -472,6 +521,51 @@ _ENGLISH = (
         "the clocks go forward by 24 h",
         "Those of the service and of all apps, at once: nobody has to wait. Then everybody opens the app. Not with the "
         "secret `time`.",
+    ),
+    Phrase(
+        StepKind.PROFILE,
+        '{participant} sets the profile "{text}"',
+        'alice sets the profile "At the lake until Sunday"',
+        "Says something about oneself; the apps of all others show it. The secret `profile` needs one.",
+    ),
+    Phrase(
+        StepKind.REPORT,
+        "{participant} reports the text of {other} to the operator, who can only believe it",
+        "bob reports the text of alice to the operator, who can only believe it",
+        "The `reported` text that came last goes to the operator, who cannot know whether it was sent. In e2ee mode, "
+        "with apps that do not commit to what they send.",
+    ),
+    Phrase(
+        StepKind.REPORT_CHECKED,
+        "{participant} reports the text of {other} to the operator, who can check it",
+        "bob reports the text of alice to the operator, who can check it",
+        "The same, and the operator knows that it was sent: it has read the message itself, or the apps commit to what "
+        "they send.",
+    ),
+    Phrase(
+        StepKind.TWO_FACES,
+        '{participant} sends {other} a sealed file with two faces, which say "{first}" and "{second}"',
+        'alice sends bob a sealed file with two faces, which say "A flower for you" and "You loser"',
+        "An attack by the sender: the same encrypted bytes are sent twice, and with the key in each message, they are "
+        "another picture. The first text is an `attachment`, the second one is `reported`. Only in e2ee mode.",
+    ),
+    Phrase(
+        StepKind.FACE_BELIEVED,
+        "{participant} reports the second face, and the operator sees the first one and believes it",
+        "bob reports the second face, and the operator sees the first one and believes it",
+        "Whoever got a file with two faces reports it. Needs apps that keep one key for each sealed file.",
+    ),
+    Phrase(
+        StepKind.FACE_NOTICED,
+        "{participant} reports the second face, and the operator sees the first one and knows that it is wrong",
+        "bob reports the second face, and the operator sees the first one and knows that it is wrong",
+        "The same, with apps that commit to what they send as well.",
+    ),
+    Phrase(
+        StepKind.FACE_SHOWN,
+        "{participant} reports the second face, and the operator sees it",
+        "bob reports the second face, and the operator sees it",
+        "The same, with apps that report the key that came with the message.",
     ),
     Phrase(
         StepKind.EXPECT,
@@ -547,8 +641,10 @@ WORDS: tuple[tuple[str, Mapping[StrEnum, str]], ...] = (
             SecretName.EARLIER: "the text of a message that was read before a device was copied",
             SecretName.LATER: "the text of a message that is sent after a device was copied",
             SecretName.HEALED: "the same, once the devices have had time to agree on new keys",
+            SecretName.REPORTED: "what a recipient reports: a text, or the text in a picture",
             SecretName.GROUP: "the title of the group",
             SecretName.ATTACHMENT: "the text in a file",
+            SecretName.PROFILE: "what somebody says about themselves",
             SecretName.SENDER: "the account name of who sends",
             SecretName.RECIPIENT: "the account name of who receives",
             SecretName.PASSWORD: "the password of the sender",

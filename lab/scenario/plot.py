@@ -36,13 +36,19 @@ from lab.scenario.lesson import (
     RefuseToSendToGroup,
     RemoveMember,
     ReplaceDevice,
+    ReportFace,
+    ReportText,
+    Review,
     SendChanged,
     SendFile,
     SendIntercepted,
     SendMeddled,
+    SendOffline,
     SendText,
     SendToGroup,
+    SendTwoFaces,
     Serve,
+    SetProfile,
     SetTimer,
     StartGroup,
     StripTls,
@@ -79,11 +85,13 @@ _E2EE_ONLY = (
     NoticeFork,
     AddGhost,
     RefuseToSendToGroup,
+    SendTwoFaces,
+    ReportFace,
 )
 
 _BREAK_TLS = (Meddling.CHANGES, Meddling.REPEATS, Meddling.TRUNCATES)
 
-_OF_KEYS = (Habit.FALL_BACK, Habit.ASK, Habit.LOGGED)
+_OF_KEYS = (Habit.FALL_BACK, Habit.ASK, Habit.LOGGED, Habit.COMMITTED, Habit.ONE_KEY)
 """Habits that are about the keys of participants."""
 
 _EXCLUDE_EACH_OTHER = (
@@ -91,6 +99,16 @@ _EXCLUDE_EACH_OTHER = (
     (Habit.HTTP_FIRST, Habit.REMEMBERED),
     (Habit.FALL_BACK, Habit.ASK),
 )
+
+
+_REVIEWS = {
+    Review.BELIEVED: "the operator sees the first one and believes it",
+    Review.NOTICED: "the operator sees the first one and knows that it is wrong",
+    Review.SHOWN: "the operator sees the second one",
+}
+
+_LONGEST_FACE = 1000
+"""Bytes of text for which there is room in a picture."""
 
 
 def check_plot(actions: Iterable[tuple[RawStep, Action]], serve: Serve, problems: Problems) -> None:
@@ -146,6 +164,12 @@ class _Plot:
         """Whose public key somebody has asked for, and where first."""
         self._swapped: dict[Participant, int] = {}
         """In place of whose public key the operator hands out its own, and since which line."""
+        self._reportable: dict[tuple[Participant, Participant], int] = {}
+        """For sender and recipient: the line of the last text that is to be reported."""
+        self._faces: tuple[Participant, int] | None = None
+        """Who got a file with two faces, and in which line."""
+        self._unreported: set[int] = set()
+        """The lines of texts and files that nobody has reported so far."""
 
     def follow(self, line: int, action: Action) -> None:
         self._line = line
@@ -190,14 +214,14 @@ class _Plot:
                 if not self._haunted:
                     self._refuse(f"nothing keeps the app of {action.sender} from sending this")
             case SendText():
-                self._part(action.secret)
+                self._part(action.secret, action.sender, action.recipients)
                 self._send(action.sender, action.recipients)
             case SendFile():
                 self._send(action.sender, action.recipients)
             case StartGroup():
                 self._start_group(action)
             case SendToGroup():
-                self._part(action.secret)
+                self._part(action.secret, action.sender, self._group or ())
                 self._send_to_group(action.sender)
             case AddMember():
                 self._add(action)
@@ -231,12 +255,22 @@ class _Plot:
                 self._intercept(action)
             case Plant():
                 self._asks_for_time = SecretName.TIME in action.secrets
+            case SendOffline():
+                self._send_offline(action)
             case SetTimer():
                 self._set_timer(action)
             case SwitchOnVanishMode():
                 self._switch_on_vanish_mode(action)
             case GoForward():
                 self._go_forward()
+            case SetProfile():
+                self._about(action.participant)
+            case ReportText():
+                self._report_text(action)
+            case SendTwoFaces():
+                self._send_two_faces(action)
+            case ReportFace():
+                self._report_face(action)
 
     def end(self) -> None:
         """What only shows at the end of the story."""
@@ -246,6 +280,8 @@ class _Plot:
         for who, line in self._acting.items():
             if who not in self._talking:
                 self._problems.add(line, f"{who} neither sends nor gets a message in this scenario")
+        for line in sorted(self._unreported):
+            self._problems.add(line, "nobody reports this; its recipient does, before the claims")
         if self._earlier and not self._copied:
             for line in self._earlier:
                 self._problems.add(line, "earlier than what? nobody copies a device in this scenario")
@@ -361,7 +397,10 @@ class _Plot:
         for one in who:
             self._acting.setdefault(one, self._line)
 
-    def _part(self, secret: SecretName) -> None:
+    def _part(self, secret: SecretName, sender: Participant, recipients: Iterable[Participant]) -> None:
+        if secret is SecretName.REPORTED:
+            self._reportable |= {(sender, one): self._line for one in recipients if one is not sender}
+            self._unreported.add(self._line)
         if secret not in PARTS_OF_STORY:
             return
         if secret is not SecretName.EARLIER:
@@ -522,6 +561,13 @@ class _Plot:
             self._refuse(f"no message to {recipient} is delayed")
         self._delivered.add(recipient)
 
+    def _send_offline(self, action: SendOffline) -> None:
+        self._send(action.sender, [action.recipient])
+        if action.waits and Habit.TEXT in self._habits:
+            self._refuse("it does not wait: the apps send a text message to whoever has no internet")
+        elif not action.waits and Habit.TEXT not in self._habits:
+            self._refuse("nothing is said of text messages; the apps send a text message to whoever has no internet")
+
     def _set_timer(self, action: SetTimer) -> None:
         self._about(action.participant, action.other)
         if self._serve.mode is Mode.E2EE and Habit.KEEP not in self._habits:
@@ -537,6 +583,39 @@ class _Plot:
             self._refuse("the clocks of the observers stay as they are, so this scenario cannot ask for the time")
         for recipient, (_, line) in self._delayed.items():
             self._refuse(f"the message to {recipient} in line {line} is still under way; deliver it first")
+
+    def _report_text(self, action: ReportText) -> None:
+        line = self._reportable.get((action.other, action.participant))
+        if line is None:
+            self._refuse(f"{action.other} has sent {action.participant} no text that is to be reported")
+            return
+        self._unreported.discard(line)
+        checkable = self._serve.mode is not Mode.E2EE or Habit.COMMITTED in self._habits
+        # What goes without encryption in spite of the mode, the operator has read.
+        if action.checked is not checkable and not self._denied:
+            can = "can" if checkable else "cannot"
+            self._refuse(f"the operator {can} check what {action.participant} reports here")
+
+    def _send_two_faces(self, action: SendTwoFaces) -> None:
+        self._send(action.sender, [action.recipient])
+        if self._faces is not None:
+            self._refuse(f"there is a file with two faces in line {self._faces[1]} already")
+            return
+        if max(len(text.encode()) for text in (action.first, action.second)) > _LONGEST_FACE:
+            self._refuse(f"in a picture there is room for a text of {_LONGEST_FACE} bytes")
+        self._faces = action.recipient, self._line
+        self._unreported.add(self._line)
+
+    def _report_face(self, action: ReportFace) -> None:
+        if self._faces is None or self._faces[0] is not action.participant:
+            self._refuse(f"nobody has sent {action.participant} a file with two faces")
+            return
+        self._unreported.discard(self._faces[1])
+        expected = Review.SHOWN
+        if Habit.ONE_KEY in self._habits:
+            expected = Review.NOTICED if Habit.COMMITTED in self._habits else Review.BELIEVED
+        if action.review is not expected:
+            self._refuse(f"with these apps, this is what comes of it: {_REVIEWS[expected]}")
 
     def _check_nothing_under_way(self, owner: Participant) -> None:
         for recipient, (sender, line) in self._delayed.items():

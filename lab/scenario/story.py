@@ -20,9 +20,12 @@ from lab.scenario.lesson import (
     Scenario,
     SendFile,
     SendIntercepted,
+    SendOffline,
     SendText,
     SendToGroup,
+    SendTwoFaces,
     Serve,
+    SetProfile,
     StartGroup,
     Step,
     StripTls,
@@ -51,6 +54,9 @@ _SENDING = {
     StepKind.SEND_GROUP_PART,
     StepKind.DELAY,
     StepKind.INTERCEPT,
+    StepKind.SEND_OFFLINE,
+    StepKind.SEND_OFFLINE_WAITS,
+    StepKind.TWO_FACES,
 }
 
 
@@ -157,7 +163,7 @@ def _check_encryption(steps: Iterable[Matched], mode: Mode, problems: Problems) 
 
 def _check_secrets(line: int, secrets: Iterable[SecretName], actions: Iterable[Action], problems: Problems) -> None:
     """Report each of `secrets` that no step plants; the list of them stands in `line`."""
-    planted = {_planted(action) for action in actions}
+    planted = {name for action in actions for name in _planted(action)}
     for secret in secrets:
         if secret in _NOBODY and secret not in planted:
             problems.add(line, f'nobody {_NOBODY[secret]} in this scenario, so it has no secret "{secret}"')
@@ -168,23 +174,29 @@ _NOBODY = {
     SecretName.EARLIER: "sends an earlier text",
     SecretName.LATER: "sends a later text",
     SecretName.HEALED: "sends a healed text",
+    SecretName.REPORTED: "sends a reported text",
+    SecretName.PROFILE: "sets a profile",
     SecretName.ATTACHMENT: "sends a file",
     SecretName.GROUP: "starts a group",
 }
 
 
-def _planted(action: Action) -> SecretName | None:
+def _planted(action: Action) -> tuple[SecretName, ...]:
     """What `action` brings into the story, beside the names and passwords of who takes part."""
     match action:
         case SendText() | SendToGroup():
-            return action.secret
-        case DelayText() | SendIntercepted():
-            return SecretName.BODY
+            return (action.secret,)
+        case DelayText() | SendIntercepted() | SendOffline():
+            return (SecretName.BODY,)
         case SendFile():
-            return SecretName.ATTACHMENT
+            return (SecretName.ATTACHMENT,)
+        case SendTwoFaces():
+            return (SecretName.ATTACHMENT, SecretName.REPORTED)
         case StartGroup():
-            return SecretName.GROUP
-    return None
+            return (SecretName.GROUP,)
+        case SetProfile():
+            return (SecretName.PROFILE,)
+    return ()
 
 
 def _read_prose(

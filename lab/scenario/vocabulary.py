@@ -11,7 +11,7 @@ from lab.model import INFERRED_ONLY, Exposure, Observer, SecretName
 from lab.scenario.errors import Problems
 from lab.scenario.languages import LANGUAGES
 from lab.scenario.lesson import Participant
-from lab.scenario.phrases import ENGLISH, PARTS_OF_STORY, WORDS, Language, StepKind
+from lab.scenario.phrases import ENGLISH, NAMED_TEXTS, WORDS, Language, StepKind
 
 ON_STAGE = (Observer.NETWORK, Observer.SERVER, Observer.DATABASE)
 """Who observes each scenario. A further observer comes with a step of its own, so that no older lesson breaks."""
@@ -102,7 +102,7 @@ def vocabulary_markdown() -> str:
     words = (
         (f"`{{{field}}}`", f"`{word}`", meaning) for field, meanings in WORDS for word, meaning in meanings.items()
     )
-    participants, parts = (", ".join(f"`{name}`" for name in words) for words in (Participant, PARTS_OF_STORY))
+    participants, parts = (", ".join(f"`{name}`" for name in words) for words in (Participant, NAMED_TEXTS))
     return "\n\n".join(
         (
             _table(("Keyword", "Step", "Example", "Meaning"), steps),

@@ -2,7 +2,8 @@
 
 It says `{"ready": {}}`, then answers each line of standard input with one line of standard output:
 
-- `{"open": {"database": PATH, "log": PATH, "secure_delete": true}}` starts a service: `{"ok": {"port": NUMBER}}`
+- `{"open": {"database": PATH, "log": PATH, "secure_delete": true, "text_messages": false}}` starts a service:
+  `{"ok": {"port": NUMBER}}`; the last two may be left out
 - `{"advance": {"port": NUMBER, "seconds": 3600}}` lets the clock of one go forward, once: `{"ok": {}}`. What is to be
   deleted by then has been deleted. This is for the operator alone: no request can do that.
 - `{"close": PORT}` stops one: `{"ok": {}}`
@@ -36,6 +37,7 @@ class _Open(_Shape):
     database: Path
     log: Path
     secure_delete: bool = True
+    text_messages: bool = False
 
 
 class _Advance(_Shape):
@@ -105,7 +107,13 @@ class Runner:
     def _open(self, settings: _Open) -> int:
         clock = _Clock()
         service = RunningService(
-            Config(database=settings.database, log=settings.log, secure_delete=settings.secure_delete, clock=clock)
+            Config(
+                database=settings.database,
+                log=settings.log,
+                secure_delete=settings.secure_delete,
+                text_messages=settings.text_messages,
+                clock=clock,
+            )
         )
         self._services[service.port] = service
         self._clocks[service.port] = clock

@@ -19,6 +19,7 @@ from lab.service.messages import Messages
 from lab.service.openapi import SECURITY
 from lab.service.profiles import Profiles
 from lab.service.reports import Reports
+from lab.service.texts import Texts
 
 _STREAM_RESPONSES: dict[int | str, Any] = {
     200: {"description": "A stream", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
@@ -45,6 +46,34 @@ def public_api(accounts: Accounts) -> APIBlueprint:
     def login(json_data: schemas.Credentials) -> schemas.Token:
         token, expires = accounts.login(json_data.name, json_data.password)
         return schemas.Token(token=token, expires=expires)
+
+    return api
+
+
+def text_message_api(texts: Texts) -> APIBlueprint:
+    """Text messages, which need no token and no TLS."""
+    api = APIBlueprint("text messages", __name__, url_prefix="/v1/text-messages")
+
+    @api.post("")
+    @api.input(schemas.NewText)
+    @api.output(schemas.Posted, 201)
+    @api.doc(summary="Send a text message")
+    def post_text(json_data: schemas.NewText) -> schemas.Posted:
+        return texts.post(json_data)
+
+    @api.get("")
+    @api.input(schemas.OfPhone, location="query")
+    @api.output(schemas.Texts)
+    @api.doc(summary="Fetch one's text messages")
+    def fetch_texts(query_data: schemas.OfPhone) -> schemas.Texts:
+        return schemas.Texts(texts=texts.waiting(query_data.recipient))
+
+    @api.delete("/<text>")
+    @api.output({}, 204)
+    @api.doc(summary="Say that a text message has arrived")
+    def deliver_text(text: str) -> Response:
+        texts.deliver(text)
+        return _nothing()
 
     return api
 

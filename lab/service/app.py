@@ -18,6 +18,7 @@ from lab.service.api import (
     add_profile_operations,
     add_report_operations,
     public_api,
+    text_message_api,
 )
 from lab.service.authentication import member_blueprint
 from lab.service.blobs import Blobs
@@ -37,6 +38,7 @@ from lab.service.problems import register_problem_handlers
 from lab.service.profiles import Profiles
 from lab.service.reports import Reports
 from lab.service.storage import Storage
+from lab.service.texts import Texts
 from lab.service.throttle import LoginThrottle
 
 
@@ -87,6 +89,8 @@ class ServiceApp(APIFlask):
         register_problem_handlers(self, self._log.exception)
         self.register_blueprint(public_api(accounts))
         self.register_blueprint(member_api)
+        if config.text_messages:
+            self.register_blueprint(text_message_api(Texts(self._storage, config.clock)))
         self.after_request(_uncached)
         self.wsgi_app = AccessLog(self.wsgi_app, self._log)  # type: ignore[method-assign]
 

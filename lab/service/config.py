@@ -21,6 +21,8 @@ class Config:
 
     Set either way: the default of SQLite itself is not to, but some builds of it do.
     """
+    text_messages: bool = False
+    """Whether text messages (SMS) are delivered as well, in the clear and for whoever asks."""
     clock: Callable[[], float] = time.time
     """Seconds since the epoch: for stored times, token expiry and the login limit."""
     token_lifetime: float = 24 * 60 * 60

@@ -250,6 +250,40 @@ class FiledReport(Shape):
     time: Seconds
 
 
+class NewText(Shape):
+    """A text message: whom it is from, as the sender says, and whom it is for.
+
+    `message` is the id of the message in whose place it is sent, if there is one.
+    """
+
+    sender: Name
+    recipient: Name
+    message: Annotated[str, StringConstraints(pattern=_UUID)] | None = None
+    text: Annotated[str, StringConstraints(min_length=1, max_length=1600)]
+
+
+class Text(Shape):
+    """A text message as its recipient gets it."""
+
+    id: str
+    sender: Name
+    message: str | None
+    time: Seconds
+    text: str
+
+
+class Texts(Shape):
+    """Text messages, oldest first."""
+
+    texts: list[Text]
+
+
+class OfPhone(BaseModel):
+    """Whose phone asks. Not strict: a query has only strings."""
+
+    recipient: Name
+
+
 class Reader(BaseModel):
     """Which device reads. Not strict: a query has only strings."""
 

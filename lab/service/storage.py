@@ -134,6 +134,18 @@ receipts = Table(
     Column("state", Text, primary_key=True),
     Column("time", Float, nullable=False),
 )
+text_messages = Table(  # of the phone company's service, in the clear
+    "text_messages",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("id", Text, unique=True, nullable=False),
+    Column("sender", ForeignKey("accounts.name"), nullable=False),
+    Column("recipient", ForeignKey("accounts.name"), nullable=False),
+    Column("created", Float, nullable=False),
+    Column("message", Text),  # of the messenger, in whose place it was sent
+    Column("text", Text, nullable=False),
+    Column("delivered", Float),
+)
 blobs = Table(
     "blobs",
     metadata,

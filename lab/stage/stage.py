@@ -209,12 +209,20 @@ class Stage:
 
     @contextmanager
     def session(
-        self, mode: Mode, host: str, writer: Writer, attackers: Attackers = NOBODY, *, overwrites: bool = False
+        self,
+        mode: Mode,
+        host: str,
+        writer: Writer,
+        attackers: Attackers = NOBODY,
+        *,
+        overwrites: bool = False,
+        text_messages: bool = False,
     ) -> Iterator[Venue]:
         """Open the service for one conversation; on leaving, write what every observer got.
 
         With TLS the service wants nothing else: it sends whoever comes without to https://. What it deletes stays in
-        its files as SQLite leaves it there by itself, unless it `overwrites` that.
+        its files as SQLite leaves it there by itself, unless it `overwrites` that. With `text_messages` it delivers
+        those as well, in each mode without TLS.
 
         Close all participants before leaving: the taps wait for their connections to end. What an observer could not
         deliver is written as `Missing` and judged as such; ChildError only while opening. A session that is left by an
@@ -228,6 +236,7 @@ class Stage:
                     "database": str(directory / "database.sqlite"),
                     "log": str(directory / "service.log"),
                     "secure_delete": overwrites,
+                    "text_messages": text_messages,
                 }
             }
         )["port"]

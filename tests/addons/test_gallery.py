@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import ssl
 import subprocess
 import sys
@@ -22,13 +23,16 @@ from mitmproxy.io import FlowReader
 
 from lab import capture, detect, resources
 from lab.model import Event, Note, Observation, Secret, SecretName
+from lab.stage.starting import Spawner, Starter
 
 ADDONS = resources.folder("addons")
 README = (ADDONS / "README.md").read_text("utf-8")
 SECRET = Secret(SecretName.BODY, b"Meet me at 5pm")
 SAID = "/?text=Meet%20me%20at%205pm"
 NEAR_MISS = "/?text=Meet%20me%20at%204pm"
-_MITMDUMP = "from mitmproxy.tools.main import mitmdump; mitmdump()"
+_MITMDUMP = "import os; os.environ['HOME'] = {!r}; from mitmproxy.tools.main import mitmdump; mitmdump()"
+"""The program, in this home: one that is forked has the environment of what it was forked from."""
+
 GUARD = 30.0
 """Seconds after which a program that hangs is ended; none of the tests waits for that long."""
 
@@ -46,7 +50,7 @@ TAPS = {re.search(r"lab_record=(\S+)\.jsonl", line)[1]: line for line in COMMAND
 class Tap:
     """One command of the gallery while it runs, with free ports in place of the printed ones."""
 
-    def __init__(self, command: str, behind: int, folder: Path) -> None:
+    def __init__(self, command: str, behind: int, folder: Path, starter: Starter) -> None:
         program, *arguments = shlex.split(command)
         assert program == "mitmdump"
         self._folder = folder
@@ -54,21 +58,19 @@ class Tap:
         arguments = [os.path.expandvars(re.sub(r"^addons/", f"{ADDONS}/", one)) for one in arguments]
         arguments = [re.sub(r"^(reverse:\w+://127\.0\.0\.1):\d+$", rf"\g<1>:{behind}", one) for one in arguments]
         arguments[arguments.index("--listen-port") + 1] = "0"
-        self._process = subprocess.Popen(
-            [sys.executable, "-u", "-c", _MITMDUMP, *arguments, "-w", f"{self._record}.mitm"],
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        reading, writing = os.pipe()
+        with open(os.devnull, "rb") as nothing, open(writing, "wb") as output:  # noqa: PTH123 - a descriptor
+            code = _MITMDUMP.format(str(folder))
+            streams = nothing.fileno(), output.fileno(), output.fileno()
+            self._process = starter.start(["-c", code, *arguments, "-w", f"{self._record}.mitm"], streams, folder)
+        self._output = os.fdopen(reading, encoding="utf-8")
         self._guard = threading.Timer(GUARD, self._process.kill)
         self._guard.start()
         self.said: list[str] = []
         self.port = self._listening()
 
     def _listening(self) -> int:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        for line in self._output:
             self.said.append(line)
             if match := re.search(r" listening at 127\.0\.0\.1:(\d+)\.$", line.rstrip()):
                 return int(match[1])
@@ -76,15 +78,17 @@ class Tap:
         raise AssertionError(f"it did not start: {self.said}")
 
     def end(self) -> None:
-        self._process.terminate()
-        self.said.append(self._process.communicate()[0])
-        self._guard.cancel()
+        if self._process.poll() is None:
+            os.kill(self._process.pid, signal.SIGTERM)
+        self.ended_by_itself()
 
     def ended_by_itself(self) -> int:
         """Wait for that; the exit status."""
-        self.said.append(self._process.communicate()[0])
+        with self._output:
+            self.said.append(self._output.read())
+        status = self._process.wait()
         self._guard.cancel()
-        return self._process.returncode
+        return status
 
     def record(self) -> tuple[list[Observation], list[Note]]:
         """What stands in the record, once the tap has ended."""
@@ -104,9 +108,9 @@ class Tap:
 
 
 @contextmanager
-def tap(name: str, behind: int, folder: Path) -> Iterator[Tap]:
+def tap(name: str, behind: int, folder: Path, starter: Starter) -> Iterator[Tap]:
     """Runs the command with this record; on leaving, it has ended and everything is on disk."""
-    running = Tap(TAPS[name], behind, folder)
+    running = Tap(TAPS[name], behind, folder, starter)
     try:
         yield running
     finally:
@@ -207,7 +211,7 @@ def test_every_option_of_the_addons_is_explained() -> None:
 
 
 def test_the_network_observer_reads_what_is_not_encrypted(service: int, tmp_path: Path) -> None:
-    with tap("network", service, tmp_path) as network:
+    with tap("network", service, tmp_path, Spawner()) as network:
         assert get(network.port, SAID) == b"ok"
         assert get(network.port, NEAR_MISS) == b"ok"
     assert network.sees
@@ -216,8 +220,8 @@ def test_the_network_observer_reads_what_is_not_encrypted(service: int, tmp_path
     assert [note.event for note in notes] == [Event.OPENED, Event.CLOSED] * 2
 
 
-def test_as_a_proxy_it_reads_what_the_tunnel_carries(service: int, tmp_path: Path) -> None:
-    with tap("proxy", service, tmp_path) as proxy:
+def test_as_a_proxy_it_reads_what_the_tunnel_carries(service: int, tmp_path: Path, mitmproxies: Starter) -> None:
+    with tap("proxy", service, tmp_path, mitmproxies) as proxy:
         connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=GUARD)
         connection.set_tunnel("127.0.0.1", service)
         assert _get(connection, SAID) == b"ok"
@@ -225,18 +229,23 @@ def test_as_a_proxy_it_reads_what_the_tunnel_carries(service: int, tmp_path: Pat
     assert FOUND in marks(proxy.flows())
 
 
-def test_as_a_proxy_it_has_nothing_of_what_goes_past_the_tunnel(service: int, tmp_path: Path) -> None:
-    with tap("proxy", service, tmp_path) as proxy:
+def test_as_a_proxy_it_has_nothing_of_what_goes_past_the_tunnel(
+    service: int, tmp_path: Path, mitmproxies: Starter
+) -> None:
+    with tap("proxy", service, tmp_path, mitmproxies) as proxy:
         assert get(proxy.port, f"http://127.0.0.1:{service}{SAID}") == b"ok"
     assert proxy.record() == ([], [])
     assert marks(proxy.flows()) == [NOTHING]
 
 
 def test_the_server_observer_reads_behind_tls_and_the_network_observer_in_front_of_it_does_not(
-    service: int, tmp_path: Path
+    service: int, tmp_path: Path, mitmproxies: Starter
 ) -> None:
     authority = tmp_path / ".mitmproxy" / "mitmproxy-ca-cert.pem"
-    with tap("server", service, tmp_path) as server, tap("network-tls", server.port, tmp_path) as network:
+    with (
+        tap("server", service, tmp_path, mitmproxies) as server,
+        tap("network-tls", server.port, tmp_path, mitmproxies) as network,
+    ):
         assert get(network.port, SAID, authority) == b"ok"
     assert server.sees
     assert not network.sees
@@ -245,8 +254,11 @@ def test_the_server_observer_reads_behind_tls_and_the_network_observer_in_front_
     assert marks(network.flows()) == [NOTHING]
 
 
-def test_without_tls_both_read_it(service: int, tmp_path: Path) -> None:
-    with tap("server", service, tmp_path) as server, tap("network-tls", server.port, tmp_path) as network:
+def test_without_tls_both_read_it(service: int, tmp_path: Path, mitmproxies: Starter) -> None:
+    with (
+        tap("server", service, tmp_path, mitmproxies) as server,
+        tap("network-tls", server.port, tmp_path, mitmproxies) as network,
+    ):
         assert get(network.port, SAID) == b"ok"
         assert get(network.port, NEAR_MISS) == b"ok"
     assert server.sees
@@ -254,9 +266,14 @@ def test_without_tls_both_read_it(service: int, tmp_path: Path) -> None:
     assert marks(server.flows()) == marks(network.flows()) == [FOUND, NOTHING]
 
 
-def test_the_interceptor_reads_who_trusts_it_and_notes_who_does_not(service: int, tmp_path: Path) -> None:
+def test_the_interceptor_reads_who_trusts_it_and_notes_who_does_not(
+    service: int, tmp_path: Path, mitmproxies: Starter
+) -> None:
     of_service, of_attacker = (tmp_path / folder / "mitmproxy-ca-cert.pem" for folder in (".mitmproxy", "interceptor"))
-    with tap("server", service, tmp_path) as server, tap("interceptor", server.port, tmp_path) as attacker:
+    with (
+        tap("server", service, tmp_path, mitmproxies) as server,
+        tap("interceptor", server.port, tmp_path, mitmproxies) as attacker,
+    ):
         with pytest.raises(ssl.SSLError, match="local issuer"):
             get(attacker.port, SAID, of_service)
         assert get(attacker.port, SAID, of_attacker) == b"ok"
@@ -268,9 +285,14 @@ def test_the_interceptor_reads_who_trusts_it_and_notes_who_does_not(service: int
     assert server.sees, "it did pass it on"
 
 
-def test_the_downgrade_reads_who_begins_without_tls_and_not_who_begins_with_it(service: int, tmp_path: Path) -> None:
+def test_the_downgrade_reads_who_begins_without_tls_and_not_who_begins_with_it(
+    service: int, tmp_path: Path, mitmproxies: Starter
+) -> None:
     authority = tmp_path / ".mitmproxy" / "mitmproxy-ca-cert.pem"
-    with tap("tls-only", service, tmp_path) as server, tap("downgrade", server.port, tmp_path) as attacker:
+    with (
+        tap("tls-only", service, tmp_path, mitmproxies) as server,
+        tap("downgrade", server.port, tmp_path, mitmproxies) as attacker,
+    ):
         with closing(http.client.HTTPConnection("localhost", server.port, timeout=GUARD)) as connection:
             connection.request("GET", SAID)
             answer = connection.getresponse()
@@ -286,9 +308,14 @@ def test_the_downgrade_reads_who_begins_without_tls_and_not_who_begins_with_it(s
     assert any(b"Strict-Transport-Security" in one.data for one in observations)
 
 
-def test_the_meddler_breaks_the_first_connection_and_leaves_the_second_alone(service: int, tmp_path: Path) -> None:
+def test_the_meddler_breaks_the_first_connection_and_leaves_the_second_alone(
+    service: int, tmp_path: Path, mitmproxies: Starter
+) -> None:
     authority = tmp_path / ".mitmproxy" / "mitmproxy-ca-cert.pem"
-    with tap("server", service, tmp_path) as server, tap("meddler", server.port, tmp_path) as meddler:
+    with (
+        tap("server", service, tmp_path, mitmproxies) as server,
+        tap("meddler", server.port, tmp_path, mitmproxies) as meddler,
+    ):
         with pytest.raises(OSError, match=r"(?i)bad record mac|reset|closed|EOF"):
             get(meddler.port, SAID, authority)
         assert get(meddler.port, SAID, authority) == b"ok"
@@ -297,8 +324,8 @@ def test_the_meddler_breaks_the_first_connection_and_leaves_the_second_alone(ser
     assert len(answered) == 1
 
 
-def test_a_wrong_option_ends_the_command_and_says_why(service: int, tmp_path: Path) -> None:
-    running = Tap(TAPS["network"].replace("lab_secret=body=", "lab_secret=bodi="), service, tmp_path)
+def test_a_wrong_option_ends_the_command_and_says_why(service: int, tmp_path: Path, mitmproxies: Starter) -> None:
+    running = Tap(TAPS["network"].replace("lab_secret=body=", "lab_secret=bodi="), service, tmp_path, mitmproxies)
     assert running.ended_by_itself() == 1
     words = "".join(running.said)
     assert "lab_secret: 'bodi=Meet me at 5pm' is not NAME=VALUE with NAME one of body, " in words
@@ -336,9 +363,11 @@ def safety_numbers(printed: str) -> list[str]:
     return re.findall(r"safety number of .*: +(\d{60})$", printed, re.MULTILINE)
 
 
-def test_key_substitution_reads_and_only_safety_numbers_tell(messages: int, tmp_path: Path) -> None:
+def test_key_substitution_reads_and_only_safety_numbers_tell(
+    messages: int, tmp_path: Path, mitmproxies: Starter
+) -> None:
     assert "\npython3 talk.py 8082 alice bob\n" in README
-    with tap("substituted", messages, tmp_path) as operator:
+    with tap("substituted", messages, tmp_path, mitmproxies) as operator:
         done = talk(operator.port, tmp_path, "alice", "bob")
     assert done.stderr == ""
     assert "bob reads: Meet me at 5pm\n" in done.stdout
@@ -355,9 +384,11 @@ def test_without_it_they_are_the_same(messages: int, tmp_path: Path) -> None:
     assert one == other
 
 
-def test_a_ghost_device_reads_what_is_written_to_its_account(messages: int, tmp_path: Path) -> None:
+def test_a_ghost_device_reads_what_is_written_to_its_account(
+    messages: int, tmp_path: Path, mitmproxies: Starter
+) -> None:
     assert "\npython3 talk.py 8083 carol dave\n" in README
-    with tap("ghost", messages, tmp_path) as operator:
+    with tap("ghost", messages, tmp_path, mitmproxies) as operator:
         done = talk(operator.port, tmp_path, "carol", "dave")
     assert "dave reads: Meet me at 5pm\n" in done.stdout
     assert operator.sees
@@ -371,9 +402,11 @@ def test_a_ghost_device_reads_what_is_written_to_its_account(messages: int, tmp_
         ("--set lab_ghost_member=ivan", "ivan is a member of the conversation as well"),
     ],
 )
-def test_an_app_that_checks_sends_nothing(messages: int, tmp_path: Path, options: str, why: str) -> None:
+def test_an_app_that_checks_sends_nothing(
+    messages: int, tmp_path: Path, mitmproxies: Starter, options: str, why: str
+) -> None:
     names = ("grace", "heidi") if "heidi" in options else ("judy", "kim")
-    running = Tap(TAPS["ghost"].replace("--set lab_ghost_device=dave", options), messages, tmp_path)
+    running = Tap(TAPS["ghost"].replace("--set lab_ghost_device=dave", options), messages, tmp_path, mitmproxies)
     done = talk(running.port, tmp_path, *names)
     running.end()
     assert done.returncode == 1

@@ -16,6 +16,7 @@ from lab.messenger.wire import Route
 from lab.model import Note, Observation
 from lab.service.server import RunningService
 from lab.stage.process import Child
+from lab.stage.starting import Starter
 from tests.messenger.conftest import (
     HOST,
     Someone,
@@ -35,7 +36,7 @@ _MITMDUMP = "from mitmproxy.tools.main import mitmdump; mitmdump()"
 class Operator:
     """An addon in a process of its own before the service, and what it has recorded."""
 
-    def __init__(self, addon: str, port: int, folder: Path, *more: str, **listen: Any) -> None:
+    def __init__(self, starter: Starter, addon: str, port: int, folder: Path, *more: str, **listen: Any) -> None:
         self._folder = folder
         self._records = 0
         options = ["server=false", "lab_control=true", "termlog_verbosity=error", f"confdir={folder}", *more]
@@ -43,7 +44,7 @@ class Operator:
             part for option in (*options, "flow_detail=0", "keep_host_header=true") for part in ("--set", option)
         ]
         script = str(resources.folder("addons") / f"{addon}.py")
-        self.child = Child(addon, ["-c", _MITMDUMP, "-s", script, *settings], folder)
+        self.child = Child(addon, ["-c", _MITMDUMP, "-s", script, *settings], folder, starter)
         try:
             self.child.ready()
             listen["mode"] = [f"reverse:http://127.0.0.1:{port}@127.0.0.1:0"]
@@ -85,12 +86,14 @@ class Operator:
 
 
 @pytest.fixture(scope="module")
-def start(tmp_path_factory: pytest.TempPathFactory, service: RunningService) -> Iterator[Callable[..., Operator]]:
+def start(
+    tmp_path_factory: pytest.TempPathFactory, service: RunningService, mitmproxies: Starter
+) -> Iterator[Callable[..., Operator]]:
     """Starts addons by name, before the service of this module or another port; they end after its tests."""
     with ExitStack() as stack:
 
         def start(addon: str, *options: str, before: int = service.port, **listen: Any) -> Operator:
-            operator = Operator(addon, before, tmp_path_factory.mktemp(addon), *options, **listen)
+            operator = Operator(mitmproxies, addon, before, tmp_path_factory.mktemp(addon), *options, **listen)
             stack.callback(operator.child.close)
             return operator
 

@@ -335,6 +335,20 @@ def test_noise_is_refused() -> None:
     assert budget.reasons == ()
 
 
+def test_a_length_in_front_of_noise_is_no_lzma_file() -> None:
+    """Keys and digests stand behind their length, 32: a byte 0x5d in front of that makes a header of lzma of it."""
+    for before, seed in ((b"", 1), (noise(40), 2)):
+        budget = Budget(Limits())
+        data = before + b"\x5d" + (32).to_bytes(4, "big") + noise(8, seed) + b"\0" + noise(100, seed)
+        assert not any(view.data for view in recognised(View(data, "x"), budget))
+        assert budget.reasons == ()
+        window = b"\x5d" + (1 << 29).to_bytes(4, "little")
+        for size in (b"\xff" * 8, (1000).to_bytes(8, "little")):
+            budget = Budget(Limits())
+            list(recognised(View(before + window + size + b"\0" + noise(100, seed), "x"), budget))
+            assert "expands to more than" in budget.reasons[0]
+
+
 # A Brotli stream (RFC 7932, 9.2): a window of 64 KiB, then 60,000 bytes that are not compressed.
 COPIES_WHAT_FOLLOWS = (59_999 << 4 | 1 << 20).to_bytes(3, "little")
 

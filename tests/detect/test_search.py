@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.detect import GaveUp, Limits, find
+from lab.detect import Alike, Detector, GaveUp, Limits, find
+from lab.detect import search as searching
 from lab.detect.budget import Budget
 from lab.detect.decoders import DECODERS, Decode
 from lab.detect.views import View, locate
@@ -378,3 +379,45 @@ def test_secrets_and_their_sources_are_told_apart() -> None:
     other = replace(secret(b"bob-77aa90c1e2f35b48"), name=SecretName.RECIPIENT)
     found = find([secret(), other], [observed(VALUE), observed(other.value, connection="2")])
     assert [(one.secret, one.source) for one in found.findings] == [(SecretName.BODY, 0), (SecretName.RECIPIENT, 1)]
+
+
+BODIES = [
+    observed(b'{"text":"%s"}' % base64.b64encode(VALUE), "http.body"),
+    observed(gzip.compress(VALUE, mtime=0), "http.body", exchange=2),
+    observed(gzip.compress(b"a" * 5000, mtime=0), "http.body", exchange=3),
+    observed(REQUEST),
+]
+
+
+def test_what_two_observers_got_alike_is_found_with_both() -> None:
+    alike, detector = Alike(), Detector([secret()], Limits(expanded=1000))
+    headers = [observed(b"X-Id: 1\r\n", "http.header", exchange=1)]
+    declared = [observed(b"Content-Encoding: gzip\r\n", "http.header", exchange=3)]
+    again = [replace(one, connection="2") for one in BODIES]
+    for got in (BODIES, [*headers, *BODIES], [*declared, *BODIES], BODIES[::-1], [*BODIES, *again], BODIES[2:]):
+        found = detector.search(got, alike=alike)
+        assert found == detector.search(got)
+        holding = [one for one in got if one.data in (BODIES[0].data, BODIES[1].data, BODIES[3].data)]
+        assert [found.sources[one.source].data for one in whole(found)] == [one.data for one in holding]
+        assert found.gave_up
+
+
+def test_what_was_got_alike_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    alike, detector = Alike(), Detector([secret()])
+    got = BODIES[:2]
+    first = detector.search(got, alike=alike)
+    decoded_again: list[View] = []
+
+    def never(root: View, *_: object) -> list[object]:
+        if root.place:  # else it was put together, from messages of this observer alone
+            decoded_again.append(root)
+        return []
+
+    monkeypatch.setattr(searching, "walk", never)
+    assert detector.search(got, alike=alike) == first
+    assert decoded_again == []
+    # Bytes that differ are looked into, and so is whoever got only a part of them.
+    for other in ([*got[:1], replace(got[1], data=got[1].data + b"!")], got[:1], BODIES[3:]):
+        detector.search(other, alike=alike)
+        assert len(decoded_again) == 1
+        decoded_again.clear()

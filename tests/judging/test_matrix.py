@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
@@ -44,9 +44,21 @@ def test_the_tour_holds(matrices: Mapping[Mode, LeakMatrix], mode: Mode) -> None
 
 @pytest.mark.parametrize("mode", Mode)
 def test_the_same_recording_gives_the_same_matrix(
+    captures: Mapping[Mode, Capture], matrices: Mapping[Mode, LeakMatrix], forget: Callable[[], None], mode: Mode
+) -> None:
+    forget()
+    assert judge(captures[mode]) == matrices[mode]
+
+
+@pytest.mark.parametrize("mode", [Mode.TLS, Mode.E2EE])
+def test_one_observer_alone_is_judged_as_beside_others(
     captures: Mapping[Mode, Capture], matrices: Mapping[Mode, LeakMatrix], mode: Mode
 ) -> None:
-    assert judge(captures[mode]) == matrices[mode]
+    for observer in (Observer.SERVER, Observer.DATABASE):
+        alone = judge(replace(captures[mode], story=replace(captures[mode].story, observers=(observer,))))
+        judged = {one.secret: one for one in matrices[mode].cells if one.observer is observer}
+        assert {one.secret: one for one in alone.cells if one.observer is observer} == judged
+        assert judged
 
 
 def test_rows_are_in_the_lessons_order_and_columns_in_that_of_the_way(matrices: Mapping[Mode, LeakMatrix]) -> None:

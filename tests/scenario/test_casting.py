@@ -115,3 +115,20 @@ def test_each_secret_has_decoys_like_it_and_no_value_comes_twice(name):
     drawn = Counter(value for secret in cast.secrets(name) for value in (secret.value, *secret.decoys))
     assert set(drawn.values()) == {1}
     assert all(len(secret.decoys) == DECOYS for secret in cast.secrets(name))
+
+
+def test_profiles_and_both_faces_of_a_file_are_planted():
+    cast = cast_of(
+        'alice sets the profile "At the lake"',
+        'alice sends bob a sealed file with two faces, which say "One" and "Two"',
+        "bob reports the second face, and the operator sees it",
+    )
+    (profile,), ((first, second),) = cast.profiles.values(), cast.faces.values()
+    planted = {
+        name: [secret.value.decode() for secret in cast.secrets(name)]
+        for name in (SecretName.PROFILE, SecretName.ATTACHMENT, SecretName.REPORTED)
+    }
+    assert list(planted.values()) == [[profile], [first], [second]]
+    assert all(re.fullmatch(rf"[\w ]+ \[{TAG}\]", text) for text in (profile, first, second))
+    assert (cast.senders, cast.recipients, cast.messages) == ({ALICE}, {BOB}, {})
+    assert cast.with_files

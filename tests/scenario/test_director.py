@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -198,3 +199,15 @@ def test_an_encryption_that_is_not_installed_is_refused_before_anything_starts(
     monkeypatch.setattr(run, "open_stage", lambda _: pytest.fail("a stage was started"))
     with pytest.raises(LabError, match=r"^the encryption olm needs another package: pip install 'mitm-lab\[olm\]'$"):
         list(run.hold([Session(lesson, lesson.scenarios[0], 1)], None, lambda _: None))
+
+
+def test_whoever_plays_a_story_does_not_load_what_judges_it() -> None:
+    """It takes as long as all the rest, and a run judges in another process."""
+    source = (
+        "import sys, lab.scenario.director, lab.attack.forked_log, lab.attack.posted\n"
+        "print('lab.detect' in sys.modules)\n"
+        "import lab.matrix\n"
+        "print('lab.detect' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout.split() == ["False", "True"]

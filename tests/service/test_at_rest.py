@@ -122,7 +122,16 @@ class TestStorage:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         columns = [column[1] for column in connection.execute("PRAGMA table_info(messages)")]
         connection.close()
-        of_accounts = {"accounts", "tokens", "keys", "device_lists", "devices", "one_time_keys", "blobs"}
+        of_accounts = {
+            "accounts",
+            "tokens",
+            "keys",
+            "device_lists",
+            "devices",
+            "one_time_keys",
+            "blobs",
+            "text_messages",
+        }
         of_conversations = {"conversations", "members", "lifetimes", "messages", "envelopes", "receipts"}
         of_accounts |= {"profiles", "reports"}
         of_log = {"log_key", "log_entries", "log_nodes"}

@@ -201,8 +201,8 @@ def test_a_second_session_has_nothing_of_the_first(stage: Stage, tmp_path: Path)
     assert {note.connection for note in two.notes} == {"1", ""}, "connections are counted anew"
 
 
-def test_of_two_sessions_at_the_same_time_each_observer_gets_its_own(tmp_path: Path) -> None:
-    with open_stage() as own:
+def test_of_two_sessions_at_the_same_time_each_observer_gets_its_own(starter: Starter, tmp_path: Path) -> None:
+    with open_stage(starter) as own:
         lanes = own.lanes(2)
         assert len(lanes) == 2
         both = [Session(lane, Mode.PLAINTEXT, tmp_path / str(number)) for number, lane in enumerate(lanes)]

@@ -240,8 +240,12 @@ def _bzip2_begins(data: bytes, start: int, _end: int) -> bool:
 
 
 def _lzma_begins(data: bytes, start: int, end: int) -> bool:
-    """A window size that is a power of two or halfway between two, and the zero that all coded data begins with."""
+    """A window size that is a power of two or halfway between two, a size below 256 GiB or none, and the zero that all
+    coded data begins with. liblzma takes nothing else either where it has to tell formats apart; without the second, a
+    byte 0x5d, the length 32 in four bytes and noise look like a file with a window of 512 MiB."""
     if start + 14 > end or data[start + 13]:
+        return False
+    if 2**38 <= int.from_bytes(data[start + 5 : start + 13], "little") < 2**64 - 1:
         return False
     size = int.from_bytes(data[start + 1 : start + 5], "little")
     return size == 2**32 - 1 or (size > 0 and size >> (size.bit_length() - 2) << (size.bit_length() - 2) == size)

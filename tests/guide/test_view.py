@@ -1,0 +1,213 @@
+"""What pages show, on which screens, in which language, and what they do not show too early."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from guide.lessons import (
+    BODY_AT_NETWORK,
+    BODY_AT_SERVER,
+    PASSED,
+    TEXT,
+    after,
+    at_prediction,
+    at_result,
+    fixed,
+    lesson,
+    reached,
+)
+from lab.guide import plain, screen
+from lab.guide.lesson_path import at_rest, people, stops, texts, traffic
+from lab.guide.state import Choose, Event, Key, Page, Predict, State, Write, begin
+from lab.guide.view import Listed, Picture, View, view
+from lab.guide.words import ENGLISH, GERMAN, words_for
+from lab.model import Direction, Exposure, LabError, Observation, Observer
+
+_SWAPPED = TEXT.replace("exposed", "EXPOSED").replace("hidden", "exposed").replace("EXPOSED", "hidden")
+OTHERWISE = _SWAPPED.replace("TLS ends at the service, so", "Because of something else,")
+"""Another lesson to whoever has the answers, and the same to everybody else."""
+
+before_lock = st.lists(
+    st.one_of(
+        st.sampled_from([Key.NEXT, Key.BACK, Key.HINT, Key.LOOK, Key.UP, Key.DOWN, Key.LEFT, Key.RIGHT, Key.REPEAT]),
+        st.builds(Choose, st.sampled_from([BODY_AT_NETWORK, BODY_AT_SERVER])),
+        st.builds(Predict, st.sampled_from(list(Exposure))),
+    ),
+    max_size=25,
+)
+
+
+@given(before_lock)
+def test_until_the_lock_the_page_does_not_know_the_answers(events: list[Event]) -> None:
+    one, other = begin(fixed()), begin(fixed(of=lesson(OTHERWISE)))
+    for event in events:
+        if one.page is Page.LOCK and event is Key.NEXT:
+            continue
+        one, other = after(one, event), after(other, event)
+        assert not one.current.locked
+        assert view(one) == view(other)
+
+
+def test_after_it_the_explanation_is_shown() -> None:
+    state = after(at_result(Choose(BODY_AT_SERVER), Predict(Exposure.HIDDEN)), Key.NEXT)
+    assert "the company reads along" in text_of(view(state))
+    assert "You said: hidden" in text_of(view(state))
+
+
+def text_of(shown: View, language: str = "en") -> str:
+    words = words_for(language)
+    return plain.page(shown, words, 80) + plain.question(shown, words, 80)
+
+
+def drawn(shown: View, width: int, height: int, scroll: int = 0) -> tuple[screen.Frame, list[str]]:
+    console = Console(file=io.StringIO(), width=width, height=height, color_system=None, legacy_windows=False)
+    frame = screen.frame(shown, ENGLISH, console, scroll)
+    return frame, ["".join(segment.text for segment in line) for line in frame.lines]
+
+
+def pages() -> list[State]:
+    """One of each."""
+    running = after(at_prediction(hints=("One.",)), Key.HINT, Predict(Exposure.HIDDEN), Key.NEXT, Key.NEXT)
+    running = after(running, reached(running, 0))
+    result = at_result(Choose(BODY_AT_SERVER), Predict(Exposure.HIDDEN))
+    end = after(result, Key.SKIP, Key.SKIP)
+    story = begin(fixed())
+    scene = after(story, Key.NEXT)
+    found = [story, scene, after(scene, Key.NEXT), at_prediction(), after(at_prediction(), Key.NEXT), running, result]
+    found += [after(result, Key.NEXT), after(result, Key.NEXT, Key.NEXT), end]
+    assert [state.page for state in found] == list(Page)
+    return [*found, after(result, Key.LOOK)]
+
+
+@pytest.mark.parametrize("state", pages(), ids=lambda state: state.page if state.zoom is None else "zoom")
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (200, 50), (40, 12)])
+def test_a_page_fills_the_terminal_and_no_more(state: State, width: int, height: int) -> None:
+    shown = view(state)
+    frame, lines = drawn(shown, width, height)
+    assert len(lines) == height
+    assert {Console(width=width).measure(line).maximum for line in lines} == {width} or all(
+        len(line) == width for line in lines
+    )
+    if width >= 80:
+        joined = " ".join("\n".join(lines).replace("\xa0", " ").split())
+        assert all(f"{key} {what}" in joined for key, what in shown.keys), "every key is shown"
+        assert not frame.more
+        assert " ".join(shown.ask.split()) in joined
+
+
+def test_a_long_page_is_scrolled_to_its_end() -> None:
+    long = lesson(TEXT.replace("Alice writes to Bob.", "\n\n".join(f"Sentence {number}." for number in range(40))))
+    shown = view(begin(fixed(of=long)))
+    frame, lines = drawn(shown, 80, 24)
+    assert frame.more
+    assert "Sentence 39" not in "".join(lines)
+    reader = screen.Reader()
+    reader.turn(shown)
+    presses = 0
+    while frame.more:
+        assert reader.press("enter", begin(fixed(of=long)), shown, frame) is None
+        frame, lines = drawn(shown, 80, 24, reader.scroll)
+        presses += 1
+    assert "Sentence 39" in "".join(lines)
+    assert presses > 1
+    assert reader.press("enter", begin(fixed(of=long)), shown, frame) is Key.NEXT
+
+
+def test_the_path_has_everybody_on_it_and_says_what_is_encrypted() -> None:
+    scenario = lesson().scenarios[0]
+    assert [(stop.name, stop.encrypted) for stop in stops(scenario)] == [
+        ("network", True),
+        ("server", True),
+        ("", False),
+        ("database", False),
+    ]
+    assert not any(stop.encrypted for stop in stops(lesson().scenarios[1]))
+    assert people(scenario) == ("alice", "bob")
+
+
+def test_the_picture_shows_what_this_run_has_recorded_and_nothing_before() -> None:
+    state = after(at_prediction(), Key.NEXT, Key.NEXT)
+    (picture,) = (block for block in view(state).blocks if isinstance(block, Picture))
+    assert picture.traffic == {}
+    state = after(state, reached(state, 0), Key.NEXT)
+    state = after(state, reached(state, 1))
+    (picture,) = (block for block in view(state).blocks if isinstance(block, Picture))
+    assert list(picture.traffic.values()) == list(PASSED)
+    assert picture.during == 'alice sends bob "Meet me at 5pm"'
+    said = text_of(view(state))
+    assert "network: 3 pieces, 700 B to the service, 90 B back; it saw: 17 03 03 00 45" in said
+    assert "[network] ==> [server] --> [service] --> [database]" in said
+
+
+def test_what_an_observer_recorded_is_counted_and_a_piece_of_it_shown() -> None:
+    def got(place: str, data: bytes, direction: Direction = Direction.TO_SERVICE, exchange: int = 0) -> Observation:
+        return Observation(Observer.SERVER, place, "1", direction, 0.0, data, exchange)
+
+    sealed = traffic(
+        Observer.NETWORK, [got("tcp.stream", b"\x16" + bytes(500)), got("tcp.stream", b"\x17\3\3\0\1\xff")]
+    )
+    assert (sealed.pieces, sealed.up, sealed.shown) == (2, 507, "17 03 03 00 01 ff")
+    clear = b"POST /v1/x HTTP/1.1\r\nHost: a\r\n\r\n" + b'{"text":"Meet me"}'
+    assert traffic(Observer.NETWORK, [got("tcp.stream", clear)]).shown == 'POST /v1/x  {"text":"Meet me"}'
+    read = traffic(
+        Observer.SERVER,
+        [
+            got("http.request_line", b"GET /v1/events HTTP/1.1", exchange=1),
+            got("http.request_line", b"POST /v1/6f0d4c36-0000-4000-8000-000000000001/x HTTP/1.1", exchange=2),
+            got("http.body", b'{"a":1}', exchange=2),
+            got("http.body", b"12345", Direction.TO_CLIENT, 2),
+        ],
+    )
+    assert (read.pieces, read.down, read.shown) == (2, 5, 'POST /v1/../x  {"a":1}')
+    assert traffic(Observer.SERVER, []).shown == ""
+    assert at_rest(9, texts(b"\0short\0Meet me at 5pm\0\xff")).shown == "Meet me at 5pm"
+
+
+def test_a_long_story_does_not_push_the_picture_away() -> None:
+    sends = "".join(f'* And alice sends bob "Text {number}"\n' for number in range(9))
+    long = lesson(TEXT.replace('"Meet me at 5pm"\n* Then', f'"Meet me at 5pm"\n{sends}* Then', 1))
+    state = after(begin(fixed(of=long)), *[Key.NEXT] * 5)
+    for done in range(6):
+        state = after(state, reached(state, done), Key.NEXT)
+    (steps,) = (block for block in view(state).blocks if isinstance(block, Listed))
+    assert len(steps.lines) == 3
+    assert steps.here is not None
+    assert "Text 4" in steps.lines[steps.here]
+
+
+def test_both_languages_say_the_same_things() -> None:
+    for field in fields(ENGLISH):
+        english, german = getattr(ENGLISH, field.name), getattr(GERMAN, field.name)
+        if isinstance(english, str):
+            assert set(_braces(english)) == set(_braces(german)), field.name
+        else:
+            assert english.keys() == german.keys(), field.name
+
+
+def _braces(text: str) -> list[str]:
+    return [part.partition("}")[0] for part in text.split("{")[1:]]
+
+
+def test_a_german_lesson_is_guided_in_german() -> None:
+    assert words_for("de") is GERMAN
+    with pytest.raises(LabError, match="the guide speaks en and de, not 'fr'"):
+        words_for("fr")
+
+
+def test_what_is_typed_line_by_line() -> None:
+    state = at_prediction()
+    assert plain.understood("3\n", state) == (Predict(Exposure.HIDDEN),)
+    assert plain.understood("exposed", state) == (Predict(Exposure.EXPOSED),)
+    assert plain.understood("body@server hidden", state) == (Choose(BODY_AT_SERVER), Predict(Exposure.HIDDEN))
+    assert plain.understood("", state) == (Key.NEXT,)
+    assert plain.understood("e body@server", state) == (Choose(BODY_AT_SERVER), Key.LOOK)
+    assert plain.understood("what?", state) == plain.understood("body@server maybe", state) == ()
+    explaining = after(at_result(), Key.NEXT)
+    assert plain.understood("TLS ends there.", explaining) == (Write("TLS ends there."),)
+    assert plain.understood("b", explaining) == (Key.BACK,)

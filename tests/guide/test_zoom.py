@@ -1,0 +1,165 @@
+"""How deep each observer can look, and where it stops: in records put down by hand, with real envelopes."""
+
+from __future__ import annotations
+
+from by_hand import CONVERSATION, Conversation, base64_of
+
+from lab.guide.words import ENGLISH
+from lab.guide.zoom import Zoom, zoom
+from lab.model import (
+    Capture,
+    Cell,
+    Deed,
+    Direction,
+    Encryption,
+    Event,
+    Evidence,
+    Exposure,
+    Inference,
+    LeakMatrix,
+    Mode,
+    Note,
+    Observation,
+    Observer,
+    Secret,
+    SecretName,
+    Statement,
+    Story,
+)
+
+TEXT = b"Meet me at 5pm [4711]"
+UP = Direction.TO_SERVICE
+ALICE, BOB = ("alice", 1), ("bob", 1)
+OBSERVERS = (Observer.NETWORK, Observer.SERVER, Observer.DATABASE)
+
+
+def opened(
+    capture: Capture, observer: Observer, exposure: Exposure, *evidence: Evidence, secret: SecretName = SecretName.BODY
+) -> Zoom:
+    cell = Cell(secret, observer, exposure, "not found, and all 5 controls passed", evidence)
+    inferences = (Inference(observer, SecretName.SIZE, 33.0, 31.0, 8.0, 40.0, "bytes", "a guess"),)
+    return zoom(capture, LeakMatrix("l", "t", capture.story.mode, (cell,), inferences), cell, ENGLISH)
+
+
+def titles(shown: Zoom) -> list[str]:
+    return [layer.title for layer in shown.layers]
+
+
+def recorded(mode: Mode, *observations: Observation, notes: tuple[Note, ...] = ()) -> Capture:
+    statements = (
+        Statement("observer", Deed.CONNECTED, 1.0, address="127.0.0.1:1"),
+        Statement("alice", Deed.CONNECTED, 1.0, address="127.0.0.1:2"),
+        Statement("alice", Deed.SENT, 5.0, message="message-1", text=TEXT.decode()),
+    )
+    secrets = (Secret(SecretName.BODY, TEXT),)
+    return Capture(Story("l", "t", mode, OBSERVERS, 1.0), secrets, (), (), statements, observations, notes)
+
+
+def piece(data: bytes, connection: str = "2", time: float = 5.0) -> Observation:
+    return Observation(Observer.NETWORK, "tcp.stream", connection, UP, time, data)
+
+
+def test_on_the_way_tls_is_the_end_and_the_bytes_are_those_of_the_sender() -> None:
+    first, mine = b"\x17\x03\x03\x00\x04late", b"\x17\x03\x03\x00\x08" + bytes(range(130, 138))
+    others = b"\x17\x03\x03\x01\x00" + bytes(256)
+    capture = recorded(
+        Mode.TLS,
+        piece(others, "1"),
+        piece(first, time=2.0),
+        *(piece(b"\x17\x03\x03\x00\x01.", time=4.9) for _ in range(3)),
+        piece(mine),
+        notes=tuple(Note(Observer.NETWORK, Event.OPENED, 1.0, str(one), f"127.0.0.1:{one}") for one in (1, 2)),
+    )
+    shown = opened(capture, Observer.NETWORK, Exposure.HIDDEN)
+    assert titles(shown) == ["Bytes on the wire", "TLS record"]
+    assert shown.layers[0].lines[0].split()[:7] == ["27", "17", "03", "03", "00", "08", "82"]
+    assert shown.layers[1].lines == ("17 03 03 00 08",)
+    assert "8 bytes after it" in shown.layers[1].note
+    assert shown.end.startswith("Here it stops. The rest is encrypted")
+
+
+def test_in_the_clear_it_goes_to_the_text() -> None:
+    request = b"POST /v1/x HTTP/1.1\r\nContent-Length: 32\r\n\r\n" + b'{"text":"%b"}' % TEXT
+    at = request.index(TEXT)
+    found = Evidence("http.body", "2", UP, ((at, at + len(TEXT)),), ("json",), TEXT.decode())
+    shown = opened(recorded(Mode.PLAINTEXT, piece(request)), Observer.NETWORK, Exposure.EXPOSED, found)
+    assert titles(shown) == ["Bytes on the wire", "HTTP", "Text"]
+    assert shown.layers[1].lines == ("POST /v1/x HTTP/1.1", f'{{"text": "{TEXT.decode()}"}}')
+    assert shown.layers[2].lines == (f"“{TEXT.decode()}”",)
+    assert "this was undone, from the outside in: json" in shown.layers[2].note
+    assert shown.end == "All the way: this is the value itself."
+
+
+def sealed(encryption: Encryption = Encryption.PQXDH) -> Capture:
+    story = Conversation(encryption)
+    story.join("alice")
+    story.join("bob")
+    story.post(ALICE, {BOB: story.seal(ALICE, BOB, TEXT)})
+    story.statements.append(Statement("alice", Deed.SENT, 5.0, message="message-1", text=TEXT.decode()))
+    return story.recorded()
+
+
+def test_the_server_stops_at_the_envelope() -> None:
+    shown = opened(sealed(), Observer.SERVER, Exposure.HIDDEN)
+    assert titles(shown) == ["HTTP", "Envelope"]
+    http, envelope = shown.layers
+    assert http.lines[0] == f"POST /v1/conversations/{CONVERSATION}/messages HTTP/1.1"
+    assert "…" in http.lines[1], "the envelope itself is the next layer"
+    fields = [line.split()[0] for line in envelope.lines]
+    assert fields[:3] == ["version", "kind", "suite"]
+    (ciphertext,) = (line for line in envelope.lines if line.startswith("ciphertext"))
+    assert "no   it has no key" in ciphertext
+    assert shown.end.startswith("Here it stops. The ciphertext can be opened with keys that are on the phones alone")
+
+
+def test_an_envelope_of_another_kind_is_bytes() -> None:
+    shown = opened(sealed(Encryption.STATIC), Observer.SERVER, Exposure.HIDDEN)
+    assert titles(shown) == ["HTTP", "Envelope"]
+    assert shown.layers[1].lines[0].split()[0] == "0"
+
+
+def test_what_the_server_read_is_shown_in_its_request() -> None:
+    capture = sealed()
+    line = next(one for one in capture.observations if one.data.startswith(b"POST"))
+    body = next(one for one in capture.observations if one.exchange == line.exchange and one.place == "http.body")
+    found = Evidence("http.body", "1", UP, ((3, 9),), (), "excerpt", 0, body.data[:40])
+    shown = opened(capture, Observer.SERVER, Exposure.EXPOSED, found, secret=SecretName.RECIPIENT)
+    assert titles(shown) == ["HTTP", "Text"]
+    assert shown.layers[0].lines[0].startswith("POST /v1/conversations/")
+
+
+def test_the_storage_shows_where_the_message_stands() -> None:
+    data = bytes(100) + b"message-1" + bytes(10)
+    capture = recorded(Mode.E2EE, Observation(Observer.DATABASE, "database.file", "", Direction.AT_REST, 9.0, data))
+    shown = opened(capture, Observer.DATABASE, Exposure.HIDDEN)
+    assert titles(shown) == ["Bytes on the disk"]
+    assert "message-1" in "".join(line.split("  ")[-1] for line in shown.layers[0].lines)
+    assert "the phones alone; database has none" in shown.end
+    found = Evidence("database.file", "", Direction.AT_REST, ((100, 109),), (), "message-1", 90, data[90:110])
+    shown = opened(capture, Observer.DATABASE, Exposure.EXPOSED, found)
+    assert titles(shown) == ["Bytes on the disk", "Text"]
+    assert shown.layers[0].lines[0].split()[0] == "90"
+
+
+def test_what_is_worked_out_stands_beside_the_truth() -> None:
+    capture = recorded(Mode.TLS, piece(b"\x17\x03\x03\x00\x01."))
+    shown = opened(capture, Observer.NETWORK, Exposure.INFERRED, secret=SecretName.SIZE)
+    assert titles(shown) == ["Bytes on the wire", "TLS record", "Worked out"]
+    assert shown.layers[2].lines == ("worked out 33 bytes, true 31 bytes",)
+
+
+def test_a_record_with_nothing_in_it_says_so() -> None:
+    for observer in OBSERVERS:
+        shown = opened(recorded(Mode.TLS), observer, Exposure.INCONCLUSIVE)
+        assert shown.layers[0].note == "The record holds nothing that could be shown for this."
+        assert shown.end == "Here it stops. Not found, and all 5 controls passed."
+
+
+def test_long_base64_is_cut_and_other_text_is_not() -> None:
+    long = base64_of(bytes(200))
+    body = b'{"data":"%b","text":"%b"}' % (long.encode(), b"a b" * 40)
+    request = b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    found = Evidence("http.body", "2", UP, ((60, 61),), (), "x")
+    lines = opened(recorded(Mode.PLAINTEXT, piece(request)), Observer.NETWORK, Exposure.EXPOSED, found).layers[1].lines
+    assert long not in lines[1]
+    assert "a b" * 40 in lines[1]
