@@ -130,8 +130,8 @@ def lend(_starter: Starter) -> Callable[[pytest.MonkeyPatch], None]:
 
 @pytest.fixture(scope="session")
 def mitmproxies(_starter: Starter) -> Starter:
-    """Starts programs of mitmproxy, and services of the lab, from a process that has imported them."""
-    for module in ("mitmproxy.tools.main", "mitmproxy.tools.dump", "lab.stage.http_tap", "lab.service.app"):
+    """Starts programs of mitmproxy from a process that has imported them, and most of what addons need."""
+    for module in ("mitmproxy.tools.main", "mitmproxy.tools.dump", "lab.stage.http_tap", "lab.stage.operator_tap"):
         _starter.prepare(module)
     return Lent(_starter)
 

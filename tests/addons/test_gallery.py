@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import ssl
 import subprocess
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from mitmproxy import flow as mitmproxy_flow
+from mitmproxy.certs import CertStore
 from mitmproxy.io import FlowReader
 
 from lab import capture, detect, resources
@@ -142,9 +144,22 @@ def service() -> Iterator[int]:
         thread.join()
 
 
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What mitmproxy puts into a home when it first runs."""
+    folder = tmp_path_factory.mktemp("authority")
+    CertStore.create_store(folder, "mitmproxy", 2048)
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """mitmproxy keeps its authority in the user's home; here that is a folder of the test."""
+def home(authority: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """mitmproxy keeps its authority in the user's home; here that is a folder of the test.
+
+    It is there already: mitmproxy listens before it has made one, and of two that start in a home which has none each
+    makes its own.
+    """
+    shutil.copytree(authority, tmp_path / ".mitmproxy")
     monkeypatch.setenv("HOME", str(tmp_path))
     return tmp_path
 
