@@ -237,6 +237,7 @@ class Someone:
     transparency: bool = False
     fall_back: Callable[[str], bool] = lambda _: False
     clock: Callable[[], float] | None = None
+    opt_in: bool = False
     statements: list[Statement] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -254,6 +255,7 @@ class Someone:
             fall_back=self.fall_back,
             keeps=self.clock is not None,
             clock=self.clock or time.time,
+            opt_in=self.opt_in,
         )
 
     def told(self, deed: Deed) -> list[Statement]:
@@ -296,11 +298,12 @@ def make(tmp_path: Path, service_route: Route) -> Iterator[Make]:
             transparency: bool = False,
             fall_back: Callable[[str], bool] = lambda _: False,
             clock: Callable[[], float] | None = None,
+            opt_in: bool = False,
         ) -> Someone:
             """Somebody new, or a further device of the account of `like`. With a `clock`, the app keeps messages."""
             account = like.account if like else ""
             device = tmp_path / f"{who}.db"
-            made = Someone(device, route, encryption, padded, number, account, transparency, fall_back, clock)
+            made = Someone(device, route, encryption, padded, number, account, transparency, fall_back, clock, opt_in)
             stack.enter_context(made.self)
             return made
 
