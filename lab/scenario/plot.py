@@ -143,6 +143,8 @@ class _Plot:
         self._earlier: list[int] = []
         self._inferred: frozenset[SecretName] = frozenset()
         """What the scenario asks for that nobody types."""
+        self._plants = 0
+        """The line that says what it asks for."""
         self._taps: dict[frozenset[Participant], tuple[Participant, int]] = {}
         """For each two, who wants an encrypted chat, and how many of the four steps they have taken."""
         self._delayed: dict[Participant, tuple[Participant, int]] = {}
@@ -236,9 +238,7 @@ class _Plot:
             case SendIntercepted():
                 self._intercept(action)
             case Plant():
-                self._inferred = INFERRED_ONLY.intersection(action.secrets)
-                if self._inferred and Habit.OPT_IN in self._habits:
-                    self._refuse("the observers practise with chats that nobody has encrypted; leave out size and time")
+                self._inferred, self._plants = INFERRED_ONLY.intersection(action.secrets), line
             case SendOffline():
                 self._send_offline(action)
             case SwitchOnEncryption():
@@ -260,6 +260,9 @@ class _Plot:
         for who, line in self._acting.items():
             if who not in self._talking:
                 self._problems.add(line, f"{who} neither sends nor gets a message in this scenario")
+        if self._inferred and not self._habits.keys().isdisjoint((Habit.OPT_IN, Habit.TEXT)):
+            # See Company.calibrate.
+            self._problems.add(self._plants, "the observers practise with one kind of message; leave out size and time")
         if self._earlier and not self._copied and Habit.OPT_IN not in self._habits:
             for line in self._earlier:
                 self._problems.add(line, "earlier than what? nobody copies a device in this scenario")
