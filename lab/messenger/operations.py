@@ -172,6 +172,26 @@ class Operations:
     def remove_member(self, conversation: str, account: str) -> None:
         self._wire.call("DELETE", f"/v1/conversations/{_quoted(conversation)}/members/{_quoted(account)}")
 
+    def conversations(self) -> list[str]:
+        """The ids of this account's conversations."""
+        return [_text(one, "id") for one in _objects(self._wire.call("GET", "/v1/conversations"), "conversations")]
+
+    def agree_to_encrypt(self, conversation: str) -> bool:
+        """Offer encryption, or accept what the other member has offered; whether both have agreed now."""
+        return self._wire.call("POST", f"/v1/conversations/{_quoted(conversation)}/encryption").get("accepted") is True
+
+    def encryption_offered_by(self, conversation: str) -> str | None:
+        """Who has offered to encrypt a conversation, and waits for the other member; None if nobody does."""
+        state = self._wire.call("GET", f"/v1/conversations/{_quoted(conversation)}/encryption")
+        if state.get("offered_by") is None or state.get("accepted") is True:
+            return None
+        return _text(state, "offered_by")
+
+    def stored(self, conversation: str, device: int | None) -> list[dict[str, Any]]:
+        """The messages of a conversation as the service has them for this device, as it says them."""
+        path = f"/v1/conversations/{_quoted(conversation)}/messages"
+        return _objects(self._wire.call("GET", path if device is None else f"{path}?device={device}"), "messages")
+
     def set_lifetime(self, conversation: str, seconds: int | None) -> None:
         """Have the service delete what is posted from now on after so long, 0: once it was read, None: never."""
         self._wire.call("PUT", f"/v1/conversations/{_quoted(conversation)}/lifetime", {"seconds": seconds})

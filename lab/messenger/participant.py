@@ -33,7 +33,7 @@ from lab.messenger.mailbox import Mailbox, Prepared, Waiting
 from lab.messenger.operations import Arrived, Members, Operations, PhoneCompany, Profile, read_event
 from lab.messenger.own import OwnDevice
 from lab.messenger.sealing import Sealing
-from lab.messenger.store import Changes, DeviceStore
+from lab.messenger.store import Changes, DeviceStore, Table
 from lab.messenger.wire import CertificateError, EventStream, Route, Wire, WireError
 from lab.model import Deed, Encryption, Statement
 
@@ -88,7 +88,7 @@ class Participant:
     service has no keys, or which sent something that is not sealed, whether to go on with it without encryption; an app
     that does not ask its user has its answer ready. `keeps`: messages stay on the device once they were sent or read,
     until they disappear by `clock` (seconds since the epoch); what is told has the time of this machine, whatever that
-    clock says.
+    clock says. `opt_in`: the app encrypts nothing but what is said in chats for which both sides have agreed to that.
 
     WireError and E2EEError come out of every method that speaks to the service; LabError: the device store cannot be
     used, or the encryption is not installed.
@@ -111,9 +111,11 @@ class Participant:
         fall_back: Callable[[str], bool] = lambda _: False,
         keeps: bool = False,
         clock: Callable[[], float] = time.time,
+        opt_in: bool = False,
     ) -> None:
         self.person = person
         self._fall_back = fall_back
+        self._opt_in = opt_in
         # First, since it may not be installed; nothing is open yet.
         engine = None if encryption is None else engine_for(encryption, os.urandom)
         self._number = number
@@ -334,8 +336,10 @@ class Participant:
     ) -> Prepared:
         """Seal a message and put it into the outbox; its file is stored at the service, `sealed` if it is already."""
         prepared = Prepared(str(uuid4()), conversation, tuple(recipients), content, {}, {})
-        if self._encrypted is None:
+        if self._encrypted is None or self._is_open(conversation):
             return self._leave_open(prepared)
+        if self._opt_in and content.file is not None:
+            raise E2EEError("an encrypted chat takes no files; they can be sent in the other chat alone")
         for account in recipients:
             self._encrypted.contacts.check(account)
         if self._encrypted.log is not None:
@@ -439,12 +443,57 @@ class Participant:
         self._say(Deed.SAW_PROFILE, time.time(), peer=account, text=profile.status)
         return profile
 
+    # Chats that are encrypted because both sides have agreed, where an app encrypts nothing else
+
+    def can_be_encrypted_with(self, account: str) -> bool:
+        """Whether the app offers an encrypted chat with `account` at all: whether that one has keys."""
+        try:
+            self._operations.device_list(account)
+        except WireError as error:
+            if error.status != 404:
+                raise
+            return False
+        return True
+
+    def offer_encrypted_chat(self, account: str) -> str:
+        """A new, empty chat beside the one that there is; nothing can be sent in it until `account` accepts. Its id."""
+        conversation = self._operations.start_conversation([account], "")
+        self._operations.agree_to_encrypt(conversation)
+        self._encrypt_from_now_on(conversation)
+        return conversation
+
+    def accept_encrypted_chat(self, account: str) -> str:
+        """Accept the encrypted chat that `account` has offered; returns its id. E2EEError: there is no such offer."""
+        for conversation in self._operations.conversations():
+            if self._operations.encryption_offered_by(conversation) == account:
+                self._operations.agree_to_encrypt(conversation)
+                self._encrypt_from_now_on(conversation)
+                return conversation
+        raise E2EEError(f"{account} has offered no encrypted chat")
+
+    def old_messages(self, conversation: str) -> list[str]:
+        """The texts of a chat that the service gives to this device, however new that is: those that nobody sealed."""
+        device = None if self._encrypted is None else self.number
+        stored = self._operations.stored(conversation, device)
+        return [str(one["text"]) for one in stored if one.get("text") is not None]
+
+    def _is_open(self, conversation: str) -> bool:
+        """Whether the app encrypts nothing in this chat, because nobody has switched it on."""
+        return self._opt_in and self._store.get(Table.CHATS, conversation) is None
+
+    def _encrypt_from_now_on(self, conversation: str) -> None:
+        changes = Changes()
+        changes.put(Table.CHATS, conversation, value=b"")
+        self._store.commit(changes)
+
     # Sending
 
     def _leave_open(self, prepared: Prepared) -> Prepared:
         """Have it sent as it is, so that the service can read it."""
         fields = to_json(prepared.content)
-        prepared = replace(prepared, fields=fields, body={"id": prepared.id, "content": fields})
+        # Else the service would take it for something that this device, too, has to get.
+        sent_by = {} if self._encrypted is None else {"device": self.number}
+        prepared = replace(prepared, fields=fields, body={"id": prepared.id, **sent_by, "content": fields})
         self._mailbox.prepare(prepared, Changes())
         return prepared
 
@@ -508,7 +557,9 @@ class Participant:
             self._mailbox.skip(arrived.sequence)
             self._arrived = None
 
-        if self._encrypted is None or (arrived.is_plain and self._fall_back(arrived.sender)):
+        if self._encrypted is None or (
+            arrived.is_plain and (self._is_open(arrived.conversation) or self._fall_back(arrived.sender))
+        ):
             try:
                 fields = to_json(from_json(arrived.plain))
             except ValueError as error:

@@ -68,6 +68,8 @@ class Table(StrEnum):
     """By message id: opened, and not yet taken by the app."""
     HISTORY = "history"
     """By message id: sent or read, where the app keeps messages (see `lab.messenger.history`)."""
+    CHATS = "chats"
+    """By conversation: encrypted because both sides have agreed, where apps encrypt nothing else."""
     TIMERS = "timers"
     """By conversation: the seconds after which messages disappear."""
 

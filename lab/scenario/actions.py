@@ -27,12 +27,14 @@ from lab.scenario.lesson import (
     DenyKeys,
     Duration,
     Expect,
+    Feature,
     ForkLog,
     GoForward,
     Habit,
     Intercept,
     LinkDevice,
     Meddling,
+    MissFeature,
     NoticeFork,
     Overwrite,
     Pad,
@@ -62,7 +64,9 @@ from lab.scenario.lesson import (
     SubstituteKeys,
     SubstituteNearKeys,
     SwapKey,
+    SwitchOnEncryption,
     SwitchOnVanishMode,
+    Tap,
     WriteAs,
 )
 from lab.scenario.outline import RawStep
@@ -116,6 +120,7 @@ _ACTIONS: Mapping[StepKind, Callable[..., Action]] = {
     StepKind.ASK: lambda: Behave(Habit.ASK),
     StepKind.LOGGED: lambda: Behave(Habit.LOGGED),
     StepKind.KEEP: lambda: Behave(Habit.KEEP),
+    StepKind.OPT_IN: lambda: Behave(Habit.OPT_IN),
     StepKind.TEXT: lambda: Behave(Habit.TEXT),
     StepKind.OVERWRITE: Overwrite,
     StepKind.COMMIT: lambda: Behave(Habit.COMMITTED),
@@ -168,6 +173,11 @@ _ACTIONS: Mapping[StepKind, Callable[..., Action]] = {
     StepKind.INTERCEPT: lambda participant, other, text: SendIntercepted(participant, other, text),
     StepKind.SEND_OFFLINE: lambda participant, other, text: SendOffline(participant, other, text, waits=False),
     StepKind.SEND_OFFLINE_WAITS: lambda participant, other, text: SendOffline(participant, other, text, waits=True),
+    StepKind.OPEN_DETAILS: lambda participant, other: SwitchOnEncryption(participant, other, Tap.DETAILS),
+    StepKind.CHOOSE_ENCRYPTED: lambda participant, other: SwitchOnEncryption(participant, other, Tap.CHOOSE),
+    StepKind.CONFIRM_ENCRYPTED: lambda participant, other: SwitchOnEncryption(participant, other, Tap.CONFIRM),
+    StepKind.ACCEPT_ENCRYPTED: lambda participant, other: SwitchOnEncryption(participant, other, Tap.ACCEPT),
+    StepKind.MISS_FEATURE: lambda participant, other, feature: MissFeature(participant, other, feature),
     StepKind.TIMER: lambda participant, other, duration: SetTimer(participant, other, duration),
     StepKind.VANISH: lambda participant, other: SwitchOnVanishMode(participant, other),
     StepKind.GO_FORWARD: lambda duration: GoForward(duration),
@@ -207,6 +217,8 @@ class _Reader:
                 return self._word("meddling", text, Meddling)
             case "encryption":
                 return self._word("encryption", text, Encryption)
+            case "feature":
+                return self._word("feature", text, Feature)
             case "duration":
                 return self._word("duration", text, Duration)
             case "part":

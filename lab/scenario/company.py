@@ -129,6 +129,7 @@ class Company:
                 key_log=key_log,
                 number=number,
                 fall_back=lambda account: self._falls_back(person, account),
+                opt_in=Habit.OPT_IN in self._habits,
                 keeps=Habit.KEEP in self._habits,
                 clock=lambda: time.time() + self._ahead,
             )

@@ -34,12 +34,14 @@ from lab.scenario.lesson import (
     DeliverAgain,
     DeliverDelayed,
     DenyKeys,
+    Feature,
     ForkLog,
     GoForward,
     Habit,
     Lesson,
     LinkDevice,
     Meddling,
+    MissFeature,
     NoticeFork,
     Overwrite,
     RefuseToConnect,
@@ -66,7 +68,9 @@ from lab.scenario.lesson import (
     SubstituteKeys,
     SubstituteNearKeys,
     SwapKey,
+    SwitchOnEncryption,
     SwitchOnVanishMode,
+    Tap,
     WriteAs,
 )
 from lab.scenario.lesson import Participant as Who
@@ -209,6 +213,8 @@ class _Direction:
         self._devices = {who: [player] for who, player in players.items()}
         """The devices of each participant, the newest one last. Each reads everything that is for it."""
         self._conversations: dict[frozenset[Who], str] = {}
+        self._old: dict[frozenset[Who], str] = {}
+        """The conversation that these have had before they switched on encryption."""
         self._group = ""
         self._delayed: dict[Who, tuple[Message, Prepared]] = {}
         """For each recipient, the message that is under way, or that was last."""
@@ -430,6 +436,49 @@ class _Direction:
             device.listen()
         self._read(message)
 
+    def switch_on_encryption(self, _: Step, action: SwitchOnEncryption) -> None:
+        player, other = self._player(action.participant), self._cast.people[action.other].account
+        match action.tap:
+            case Tap.DETAILS:
+                if not player.can_be_encrypted_with(other):
+                    raise _OtherwiseError(f"{action.other} has no keys, so no encrypted chat is offered")
+            case Tap.CHOOSE:
+                pass  # a page of explanations: no app sends anything here
+            case Tap.CONFIRM:
+                player.offer_encrypted_chat(other)
+            case Tap.ACCEPT:
+                old = self._conversation(action.other, [action.participant])
+                new = player.accept_encrypted_chat(other)
+                if player.old_messages(new):
+                    raise _OtherwiseError("the encrypted chat is not empty")
+                both = frozenset((action.participant, action.other))
+                self._old[both], self._conversations[both] = old, new
+
+    def miss_feature(self, _: Step, action: MissFeature) -> None:
+        both = frozenset((action.participant, action.other))
+        player, conversation = self._player(action.participant), self._conversations[both]
+        match action.feature:
+            case Feature.FILES:
+                try:
+                    file = File("voice.ogg", tag().encode())
+                    player.send(conversation, [self._cast.people[action.other].account], Content(file=file))
+                except E2EEError:
+                    return
+                raise _OtherwiseError("the app has sent a file in the encrypted chat")
+            case Feature.GROUPS:
+                try:
+                    player.add_member(conversation, f"friend-{tag()}")
+                except WireError as error:
+                    if error.status == 409:
+                        return
+                    raise
+                raise _OtherwiseError("the service has added somebody to the encrypted chat")
+            case Feature.DEVICES:
+                second = self._company.link(player)
+                shown = second.old_messages(conversation)
+                if shown or not second.old_messages(self._old[both]):
+                    raise _OtherwiseError(f"the new device of {action.participant} shows another chat than the old one")
+
     def set_timer(self, _: Step, action: SetTimer) -> None:
         conversation = self._conversation(action.participant, [action.other])
         self._player(action.participant).set_timer(conversation, action.after.seconds)
@@ -580,6 +629,8 @@ _ACTS: Mapping[type, Callable[[_Direction, Step, Any], None]] = {
     SwapKey: _Direction.swap_key,
     SendIntercepted: _Direction.intercept,
     SendOffline: _Direction.send_offline,
+    SwitchOnEncryption: _Direction.switch_on_encryption,
+    MissFeature: _Direction.miss_feature,
     SetTimer: _Direction.set_timer,
     SwitchOnVanishMode: _Direction.switch_on_vanish_mode,
     GoForward: _Direction.go_forward,

@@ -51,6 +51,8 @@ class Habit(StrEnum):
     """They check keys against a public log."""
     KEEP = "keep"
     """They keep messages that were sent or read."""
+    OPT_IN = "opt-in"
+    """They encrypt nothing but chats for which both sides have switched it on: a bad example."""
     TEXT = "text"
     """They send a text message (SMS) instead to whoever they do not reach."""
     COMMITTED = "committed"
@@ -68,6 +70,24 @@ class Meddling(StrEnum):
     DROPS = "drops"
     TRUNCATES = "truncates"
     MISDELIVERS = "misdelivers"
+
+
+class Tap(StrEnum):
+    """The steps in which two people switch on encryption for a chat."""
+
+    DETAILS = "details"
+    CHOOSE = "choose"
+    CONFIRM = "confirm"
+    ACCEPT = "accept"
+    """By the other one."""
+
+
+class Feature(StrEnum):
+    """What an encrypted chat does not have, where encryption is something to be switched on."""
+
+    FILES = "files"
+    GROUPS = "groups"
+    DEVICES = "devices"
 
 
 class Duration(StrEnum):
@@ -400,6 +420,24 @@ class SendOffline:
 
 
 @dataclass(frozen=True, slots=True)
+class SwitchOnEncryption:
+    """One step on the way to an encrypted chat, by `participant`."""
+
+    participant: Participant
+    other: Participant
+    tap: Tap
+
+
+@dataclass(frozen=True, slots=True)
+class MissFeature:
+    """These two try something in their encrypted chat, and it must not work."""
+
+    participant: Participant
+    other: Participant
+    feature: Feature
+
+
+@dataclass(frozen=True, slots=True)
 class SetTimer:
     """One participant lets what these two write to each other from now on disappear after some time: with end-to-end
     encryption from the devices, without it from the service."""
@@ -506,6 +544,8 @@ type Action = (
     | SendIntercepted
     | Overwrite
     | SendOffline
+    | SwitchOnEncryption
+    | MissFeature
     | SetTimer
     | SwitchOnVanishMode
     | GoForward

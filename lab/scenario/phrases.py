@@ -12,7 +12,7 @@ from enum import Enum, IntEnum, StrEnum, auto
 from types import MappingProxyType
 
 from lab.model import Encryption, Exposure, Mode, Observer, SecretName
-from lab.scenario.lesson import Certificate, Duration, Meddling
+from lab.scenario.lesson import Certificate, Duration, Feature, Meddling
 
 
 class Part(IntEnum):
@@ -39,6 +39,7 @@ class StepKind(Enum):
     ASK = auto()
     LOGGED = auto()
     KEEP = auto()
+    OPT_IN = auto()
     TEXT = auto()
     OVERWRITE = auto()
     COMMIT = auto()
@@ -83,6 +84,11 @@ class StepKind(Enum):
     INTERCEPT = auto()
     SEND_OFFLINE = auto()
     SEND_OFFLINE_WAITS = auto()
+    OPEN_DETAILS = auto()
+    CHOOSE_ENCRYPTED = auto()
+    CONFIRM_ENCRYPTED = auto()
+    ACCEPT_ENCRYPTED = auto()
+    MISS_FEATURE = auto()
     TIMER = auto()
     VANISH = auto()
     GO_FORWARD = auto()
@@ -220,6 +226,13 @@ _ENGLISH = (
         "the apps keep messages",
         "the apps keep messages",
         "What was sent or read stays on the devices, as on real ones, and is copied with them. Only in e2ee mode.",
+    ),
+    Phrase(
+        StepKind.OPT_IN,
+        "the apps encrypt only the chats where people have switched it on",
+        "the apps encrypt only the chats where people have switched it on",
+        "In e2ee mode: a chat begins without end-to-end encryption, until two people take the four steps below. Texts "
+        "that are sent before that may be `earlier`.",
     ),
     Phrase(
         StepKind.TEXT,
@@ -502,6 +515,37 @@ _ENGLISH = (
         "It is a `body`. Needs apps that send no text messages: it is delivered when everybody has internet again.",
     ),
     Phrase(
+        StepKind.OPEN_DETAILS,
+        "{participant} opens the details of the chat with {other}",
+        "alice opens the details of the chat with bob",
+        "The first of four steps to an encrypted chat, in this order. The app looks whether the other one has keys.",
+    ),
+    Phrase(
+        StepKind.CHOOSE_ENCRYPTED,
+        "{participant} chooses an encrypted chat with {other}",
+        "alice chooses an encrypted chat with bob",
+        "The second step. The app explains what that is, and nothing is sent.",
+    ),
+    Phrase(
+        StepKind.CONFIRM_ENCRYPTED,
+        "{participant} confirms the encrypted chat with {other}",
+        "alice confirms the encrypted chat with bob",
+        "The third step: there is a new chat, beside the old one, and the other one is asked.",
+    ),
+    Phrase(
+        StepKind.ACCEPT_ENCRYPTED,
+        "{participant} accepts the encrypted chat with {other}",
+        "bob accepts the encrypted chat with alice",
+        "The fourth step, by the other one. The new chat is empty, and what these two write from now on goes there.",
+    ),
+    Phrase(
+        StepKind.MISS_FEATURE,
+        "{participant} and {other} try {feature} in their encrypted chat, and it does not work",
+        "alice and bob try files in their encrypted chat, and it does not work",
+        "It must not work. For `devices`, the first one takes a second device, looks at it and puts it away; there "
+        "must be something in the old chat.",
+    ),
+    Phrase(
         StepKind.TIMER,
         "{participant} lets messages with {other} disappear after {duration}",
         "alice lets messages with bob disappear after 1 h",
@@ -626,6 +670,14 @@ WORDS: tuple[tuple[str, Mapping[StrEnum, str]], ...] = (
         },
     ),
     (
+        "feature",
+        {
+            Feature.FILES: "a file, for example a voice message: the app refuses it",
+            Feature.GROUPS: "a third person: the service refuses it",
+            Feature.DEVICES: "a device that is new: it shows what was said in the old chat, and nothing of the new one",
+        },
+    ),
+    (
         "duration",
         {
             Duration.SECONDS: "five seconds",
@@ -638,7 +690,8 @@ WORDS: tuple[tuple[str, Mapping[StrEnum, str]], ...] = (
         "secrets",
         {
             SecretName.BODY: "the text of a message",
-            SecretName.EARLIER: "the text of a message that was read before a device was copied",
+            SecretName.EARLIER: "the text of a message that was read before a device was copied, or before encryption "
+            "was switched on",
             SecretName.LATER: "the text of a message that is sent after a device was copied",
             SecretName.HEALED: "the same, once the devices have had time to agree on new keys",
             SecretName.REPORTED: "what a recipient reports: a text, or the text in a picture",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lab.model import Encryption, Mode, SecretName
+from lab.model import INFERRED_ONLY, Encryption, Mode, SecretName
 from lab.scenario.errors import Problems
 from lab.scenario.lesson import (
     AcceptIdentity,
@@ -21,12 +21,14 @@ from lab.scenario.lesson import (
     DeliverAgain,
     DeliverDelayed,
     DenyKeys,
+    Feature,
     ForkLog,
     GoForward,
     Habit,
     Intercept,
     LinkDevice,
     Meddling,
+    MissFeature,
     NoticeFork,
     Pad,
     Participant,
@@ -55,7 +57,9 @@ from lab.scenario.lesson import (
     SubstituteKeys,
     SubstituteNearKeys,
     SwapKey,
+    SwitchOnEncryption,
     SwitchOnVanishMode,
+    Tap,
     WriteAs,
 )
 from lab.scenario.outline import RawStep
@@ -91,7 +95,7 @@ _E2EE_ONLY = (
 
 _BREAK_TLS = (Meddling.CHANGES, Meddling.REPEATS, Meddling.TRUNCATES)
 
-_OF_KEYS = (Habit.FALL_BACK, Habit.ASK, Habit.LOGGED, Habit.COMMITTED, Habit.ONE_KEY)
+_OF_KEYS = (Habit.FALL_BACK, Habit.ASK, Habit.LOGGED, Habit.COMMITTED, Habit.ONE_KEY, Habit.OPT_IN)
 """Habits that are about the keys of participants."""
 
 _EXCLUDE_EACH_OTHER = (
@@ -156,7 +160,12 @@ class _Plot:
         self._copied = 0
         """The line of the copy, 0 before it."""
         self._earlier: list[int] = []
-        self._asks_for_time = False
+        self._inferred: frozenset[SecretName] = frozenset()
+        """What the scenario asks for that nobody types."""
+        self._plants = 0
+        """The line that says what it asks for."""
+        self._taps: dict[frozenset[Participant], tuple[Participant, int]] = {}
+        """For each two, who wants an encrypted chat, and how many of the four steps they have taken."""
         self._delayed: dict[Participant, tuple[Participant, int]] = {}
         """For each recipient: who sealed what is under way, and where."""
         self._delivered: set[Participant] = set()
@@ -254,9 +263,13 @@ class _Plot:
             case SendIntercepted():
                 self._intercept(action)
             case Plant():
-                self._asks_for_time = SecretName.TIME in action.secrets
+                self._inferred, self._plants = INFERRED_ONLY.intersection(action.secrets), line
             case SendOffline():
                 self._send_offline(action)
+            case SwitchOnEncryption():
+                self._switch_on_encryption(action)
+            case MissFeature():
+                self._miss_feature(action)
             case SetTimer():
                 self._set_timer(action)
             case SwitchOnVanishMode():
@@ -282,7 +295,10 @@ class _Plot:
                 self._problems.add(line, f"{who} neither sends nor gets a message in this scenario")
         for line in sorted(self._unreported):
             self._problems.add(line, "nobody reports this; its recipient does, before the claims")
-        if self._earlier and not self._copied:
+        if self._inferred and not self._habits.keys().isdisjoint((Habit.OPT_IN, Habit.TEXT)):
+            # See Company.calibrate.
+            self._problems.add(self._plants, "the observers practise with one kind of message; leave out size and time")
+        if self._earlier and not self._copied and Habit.OPT_IN not in self._habits:
             for line in self._earlier:
                 self._problems.add(line, "earlier than what? nobody copies a device in this scenario")
 
@@ -406,6 +422,8 @@ class _Plot:
         if secret is not SecretName.EARLIER:
             if not self._copied:
                 self._refuse(f"the {secret} text is one that is sent after somebody copied a device")
+        elif any(taken == len(Tap) for _, taken in self._taps.values()):
+            self._refuse("the earlier text is one that is sent before two people have switched on encryption")
         elif self._copied:
             self._refuse(f"the earlier text is one that is sent before the device is copied, in line {self._copied}")
         else:
@@ -568,6 +586,29 @@ class _Plot:
         elif not action.waits and Habit.TEXT not in self._habits:
             self._refuse("nothing is said of text messages; the apps send a text message to whoever has no internet")
 
+    def _switch_on_encryption(self, action: SwitchOnEncryption) -> None:
+        self._about(action.participant, action.other)
+        both = frozenset((action.participant, action.other))
+        asks, taken = self._taps.get(both, (action.participant, 0))
+        if Habit.OPT_IN not in self._habits:
+            self._refuse("there is nothing to switch on; let the apps encrypt only where people have switched it on")
+        elif taken == len(Tap):
+            self._refuse(f"{action.participant} and {action.other} have an encrypted chat already")
+        elif tuple(Tap)[taken] is not action.tap:
+            self._refuse(f"the steps to an encrypted chat are in this order: {', '.join(Tap)}")
+        elif (asks == action.participant) is (action.tap is Tap.ACCEPT):
+            self._refuse("whoever wants an encrypted chat takes the first three steps, and the other one the fourth")
+        else:
+            self._taps[both] = (asks, taken + 1)
+
+    def _miss_feature(self, action: MissFeature) -> None:
+        self._about(action.participant, action.other)
+        _, taken = self._taps.get(frozenset((action.participant, action.other)), (None, 0))
+        if taken < len(Tap):
+            self._refuse(f"{action.participant} and {action.other} have no encrypted chat yet")
+        if action.feature is Feature.DEVICES:
+            self._link(action.participant)
+
     def _set_timer(self, action: SetTimer) -> None:
         self._about(action.participant, action.other)
         if self._serve.mode is Mode.E2EE and Habit.KEEP not in self._habits:
@@ -579,7 +620,7 @@ class _Plot:
             self._refuse("in e2ee mode the service has no texts to delete; let messages disappear after some time")
 
     def _go_forward(self) -> None:
-        if self._asks_for_time:
+        if SecretName.TIME in self._inferred:
             self._refuse("the clocks of the observers stay as they are, so this scenario cannot ask for the time")
         for recipient, (_, line) in self._delayed.items():
             self._refuse(f"the message to {recipient} in line {line} is still under way; deliver it first")

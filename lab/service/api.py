@@ -17,6 +17,7 @@ from lab.service.events import Events, stream
 from lab.service.lifetimes import Lifetimes
 from lab.service.messages import Messages
 from lab.service.openapi import SECURITY
+from lab.service.opt_in import OptIns
 from lab.service.profiles import Profiles
 from lab.service.reports import Reports
 from lab.service.texts import Texts
@@ -104,8 +105,10 @@ def add_account_operations(api: APIBlueprint, accounts: Accounts, events: Events
         return schemas.Keys(name=name, bundle=accounts.keys(name))
 
 
-def add_conversation_operations(api: APIBlueprint, conversations: Conversations, lifetimes: Lifetimes) -> None:
-    """Conversations, their members, and how long messages are kept."""
+def add_conversation_operations(
+    api: APIBlueprint, conversations: Conversations, lifetimes: Lifetimes, opt_ins: OptIns
+) -> None:
+    """Conversations, their members, how long messages are kept, and whether both sides have agreed to encrypt."""
 
     @api.post("/conversations")
     @api.input(schemas.NewConversation)
@@ -123,8 +126,9 @@ def add_conversation_operations(api: APIBlueprint, conversations: Conversations,
     @api.post("/conversations/<conversation>/members")
     @api.input(schemas.NewMember)
     @api.output(schemas.Conversation)
-    @api.doc(summary="Add a member to a conversation", security=SECURITY)
+    @api.doc(summary="Add a member to a conversation", security=SECURITY, responses=[409])
     def add_member(conversation: str, json_data: schemas.NewMember) -> schemas.Conversation:
+        opt_ins.check_newcomer(session().account, conversation)
         return conversations.add(session().account, conversation, json_data.account)
 
     @api.delete("/conversations/<conversation>/members/<account>")
@@ -142,8 +146,20 @@ def add_conversation_operations(api: APIBlueprint, conversations: Conversations,
         lifetimes.set(session().account, conversation, json_data.seconds)
         return json_data
 
+    @api.get("/conversations/<conversation>/encryption")
+    @api.output(schemas.ChatEncryption)
+    @api.doc(summary="Say whether a conversation is encrypted because its members have agreed", security=SECURITY)
+    def get_encryption(conversation: str) -> schemas.ChatEncryption:
+        return opt_ins.of(session().account, conversation)
 
-def add_message_operations(api: APIBlueprint, messages: Messages) -> None:
+    @api.post("/conversations/<conversation>/encryption")
+    @api.output(schemas.ChatEncryption)
+    @api.doc(summary="Offer encryption, or accept it", security=SECURITY, responses=[409])
+    def agree_to_encryption(conversation: str) -> schemas.ChatEncryption:
+        return opt_ins.agree(session().account, conversation)
+
+
+def add_message_operations(api: APIBlueprint, messages: Messages, opt_ins: OptIns) -> None:
     """Messages and receipts."""
 
     @api.post("/conversations/<conversation>/messages")
@@ -151,6 +167,7 @@ def add_message_operations(api: APIBlueprint, messages: Messages) -> None:
     @api.output(schemas.Posted, 201)
     @api.doc(summary="Send a message", security=SECURITY, responses=[409])
     def post_message(conversation: str, json_data: schemas.NewMessage) -> schemas.Posted:
+        opt_ins.check_message(session().account, conversation, json_data)
         return messages.post(session().account, conversation, json_data)
 
     @api.get("/conversations/<conversation>/messages")

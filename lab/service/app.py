@@ -33,6 +33,7 @@ from lab.service.lifetimes import Lifetimes
 from lab.service.log import AccessLog, Log
 from lab.service.messages import Messages
 from lab.service.openapi import configure_openapi
+from lab.service.opt_in import OptIns
 from lab.service.passwords import Passwords
 from lab.service.problems import register_problem_handlers
 from lab.service.profiles import Profiles
@@ -68,12 +69,13 @@ class ServiceApp(APIFlask):
         conversations = Conversations(self._storage, config.clock, self._events.publish_change)
         self._lifetimes = Lifetimes(self._storage, config.clock)
         messages = Messages(self._storage, config.clock, self._lifetimes, self._events.publish)
+        opt_ins = OptIns(self._storage)
         member_api = member_blueprint(accounts)
         add_account_operations(member_api, accounts, self._events)
         add_device_operations(member_api, devices)
         add_log_operations(member_api, key_log)
-        add_conversation_operations(member_api, conversations, self._lifetimes)
-        add_message_operations(member_api, messages)
+        add_conversation_operations(member_api, conversations, self._lifetimes, opt_ins)
+        add_message_operations(member_api, messages, opt_ins)
         add_profile_operations(member_api, Profiles(self._storage))
         add_report_operations(member_api, Reports(self._storage, config.clock))
         add_event_operations(member_api, config, devices, conversations, messages, self._events)

@@ -89,6 +89,14 @@ class Members(Shape):
     members: list[Name]
 
 
+class ChatEncryption(Shape):
+    """Whether the members of a conversation have agreed to encrypt it end to end: who offers it, and whether the other
+    one has accepted."""
+
+    offered_by: Name | None
+    accepted: bool
+
+
 class Lifetime(Shape):
     """How long text and attachment of a message are kept from when it is posted.
 

@@ -10,6 +10,7 @@ from sqlite3 import Connection as SqliteConnection
 
 from sqlalchemy import (
     URL,
+    Boolean,
     Column,
     Connection,
     Float,
@@ -85,6 +86,13 @@ members = Table(
     Column("account", ForeignKey("accounts.name"), primary_key=True),
     Column("joined", Integer, nullable=False),  # sequence number of the last message posted before
     Index("members_account", "account"),
+)
+opt_ins = Table(  # conversations that are end-to-end encrypted because both members have agreed
+    "opt_ins",
+    metadata,
+    Column("conversation", ForeignKey("conversations.id"), primary_key=True),
+    Column("offered_by", ForeignKey("accounts.name"), nullable=False),
+    Column("accepted", Boolean, nullable=False),
 )
 lifetimes = Table(  # of messages that are posted from now on
     "lifetimes",

@@ -239,6 +239,7 @@ class Someone:
     clock: Callable[[], float] | None = None
     reporting: Mapping[str, bool] = field(default_factory=dict)
     """How the app commits and reports, as in Participant."""
+    opt_in: bool = False
     statements: list[Statement] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -257,6 +258,7 @@ class Someone:
             keeps=self.clock is not None,
             clock=self.clock or time.time,
             **self.reporting,
+            opt_in=self.opt_in,
         )
 
     def told(self, deed: Deed) -> list[Statement]:
@@ -299,13 +301,14 @@ def make(tmp_path: Path, service_route: Route) -> Iterator[Make]:
             transparency: bool = False,
             fall_back: Callable[[str], bool] = lambda _: False,
             clock: Callable[[], float] | None = None,
+            opt_in: bool = False,
             **reporting: bool,
         ) -> Someone:
             """Somebody new, or a further device of the account of `like`. With a `clock`, the app keeps messages."""
             account = like.account if like else ""
             device = tmp_path / f"{who}.db"
             made = Someone(
-                device, route, encryption, padded, number, account, transparency, fall_back, clock, reporting
+                device, route, encryption, padded, number, account, transparency, fall_back, clock, reporting, opt_in
             )
             stack.enter_context(made.self)
             return made

@@ -11,7 +11,7 @@ import pytest
 from lab.model import Encryption, Exposure, Mode, Observer, SecretName
 from lab.scenario import parse, translation_markdown, vocabulary_markdown
 from lab.scenario.languages import LANGUAGES
-from lab.scenario.lesson import Certificate, Duration, Meddling
+from lab.scenario.lesson import Certificate, Duration, Feature, Meddling
 from lab.scenario.phrases import ENGLISH, WORDS, Part, StepKind
 from lab.scenario.skeleton import skeleton
 from lab.scenario.vocabulary import match_step, split_list
@@ -78,7 +78,17 @@ def test_of_several_phrases_that_fit_the_most_particular_one_is_meant(step, kind
 def test_every_word_has_a_meaning():
     shown = [word for _, meanings in WORDS for word in meanings]
     exposures = [exposure for exposure in Exposure if exposure is not Exposure.INCONCLUSIVE]
-    assert shown == [*Mode, *Encryption, *Certificate, *Meddling, *Duration, *SecretName, *Observer, *exposures]
+    assert shown == [
+        *Mode,
+        *Encryption,
+        *Certificate,
+        *Meddling,
+        *Feature,
+        *Duration,
+        *SecretName,
+        *Observer,
+        *exposures,
+    ]
     assert all(meaning for _, meanings in WORDS for meaning in meanings.values())
 
 

@@ -51,6 +51,10 @@ def test_what_cannot_be_is_refused_where_it_stands(refused: Refused, step: str, 
     assert any(found.startswith(problem) for found in refused(lesson(step, texting=texting)))
 
 
+def test_size_and_time_are_not_asked_for(refused: Refused) -> None:
+    assert refused(lesson(AS_TEXT, texting=True, secrets="body, size"))[0].startswith("7: the observers practise")
+
+
 @pytest.fixture
 def held(stage: Stage, tmp_path: Path) -> Callable[[str], Capture]:
     def held(text: str) -> Capture:

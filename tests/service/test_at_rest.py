@@ -132,7 +132,7 @@ class TestStorage:
             "blobs",
             "text_messages",
         }
-        of_conversations = {"conversations", "members", "lifetimes", "messages", "envelopes", "receipts"}
+        of_conversations = {"conversations", "members", "opt_ins", "lifetimes", "messages", "envelopes", "receipts"}
         of_accounts |= {"profiles", "reports"}
         of_log = {"log_key", "log_entries", "log_nodes"}
         assert set(tables) - {"sqlite_sequence"} == of_accounts | of_conversations | of_log
