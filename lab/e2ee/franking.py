@@ -15,8 +15,9 @@ both. It all depends on what was stamped, and on nobody being able to show two c
 A stamp is HMAC-SHA256 under a key that only the service has. What was deniable before stays so towards all others: they
 could have made everything up, and cannot check the stamp.
 
-Left out: who may report what and when (the stamp has no time), and that a recipient must refuse a message whose
-commitment does not fit (`check`), because it could not report it later.
+Left out: who may report what and when (the stamp has no time). A recipient has to refuse a message whose commitment
+does not fit (`check`), because it could not report it later: `lab.messenger.commitments` does. There the service keeps
+each commitment with its message, and needs no stamp.
 """
 
 from __future__ import annotations

@@ -417,8 +417,10 @@ class Participant:
             self._encrypted.log.settle()
         return self._show(waiting, confirm=confirm)
 
-    def report(self, message: str) -> str:
+    def report(self, message: str, *, instead: str | None = None) -> str:
         """Show the operator a message that was received, as it was shown last; returns the report's id.
+
+        `instead`: another text, as an app does that lies.
 
         With `one_key_per_file` (a bad example), the key to its file is the one that came with the first message which
         had this very sealed file. E2EEError: no such message was shown of late.
@@ -426,8 +428,9 @@ class Participant:
         if message not in self._shown:
             raise E2EEError(f"{self.person.who} has no such message to report")
         reported = self._shown[message]
-        report = self._operations.report(commitments.report(message, reported.fields, self._reported_file(reported)))
-        text = reported.fields.get("text", "")
+        fields = dict(reported.fields) if instead is None else {**reported.fields, "text": instead}
+        report = self._operations.report(commitments.report(message, fields, self._reported_file(reported)))
+        text = fields.get("text", "")
         self._say(Deed.REPORTED, time.time(), message=message, peer=reported.sender, text=text)
         return report
 

@@ -50,6 +50,7 @@ from lab.scenario.lesson import (
     RemoveMember,
     ReplaceDevice,
     ReportFace,
+    ReportLie,
     ReportText,
     Review,
     Scenario,
@@ -220,6 +221,8 @@ class _Direction:
         """For each recipient, the message that is under way, or that was last."""
         self._reportable: dict[tuple[Who, Who], str] = {}
         """For sender and recipient, the message that is to be reported."""
+        self._texts: dict[tuple[Who, Who], str] = {}
+        """The same for the last message with a text."""
         self._second_face = ""
         """The message that opened a sealed file to the second of its two faces."""
         self._faces: list[bytes] = []
@@ -229,8 +232,10 @@ class _Direction:
         message = self._cast.messages[step.line]
         sent = self._player(message.sender).send(self._place(message), self._accounts(message), message.content)
         self._read(message)
-        if not isinstance(action, SendFile) and action.secret is SecretName.REPORTED:
-            self._reportable |= {(message.sender, one): sent for one in message.recipients}
+        if not isinstance(action, SendFile):
+            texts = {(message.sender, one): sent for one in message.recipients}
+            self._texts |= texts
+            self._reportable |= texts if action.secret is SecretName.REPORTED else {}
 
     def start_group(self, _: Step, action: StartGroup) -> None:
         accounts = [self._cast.people[who].account for who in action.members]
@@ -512,6 +517,13 @@ class _Direction:
         if finding != ("was sent" if action.checked else "recipient says so"):
             raise _OtherwiseError(f"the operator has found this about the report of {action.participant}: {finding}")
 
+    def report_lie(self, _: Step, action: ReportLie) -> None:
+        message = self._texts[action.other, action.participant]
+        report = self._player(action.participant).report(message, instead=tagged(action.text))
+        finding, _file = self._operator.review(report)
+        if finding != ("recipient says so" if action.believed else "was not sent"):
+            raise _OtherwiseError(f"the operator has found this about the lie of {action.participant}: {finding}")
+
     def send_two_faces(self, step: Step, action: SendTwoFaces) -> None:
         first, second = (text.encode() for text in self._cast.faces[step.line])
         made = salamander(flower(first), insult(second), os.urandom)
@@ -636,6 +648,7 @@ _ACTS: Mapping[type, Callable[[_Direction, Step, Any], None]] = {
     GoForward: _Direction.go_forward,
     SetProfile: _Direction.set_profile,
     ReportText: _Direction.report_text,
+    ReportLie: _Direction.report_lie,
     SendTwoFaces: _Direction.send_two_faces,
     ReportFace: _Direction.report_face,
 }

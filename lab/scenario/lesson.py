@@ -480,6 +480,16 @@ class ReportText:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportLie:
+    """A participant reports a text that the other one never sent: whether the operator has to believe that."""
+
+    participant: Participant
+    other: Participant
+    text: str
+    believed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SendTwoFaces:
     """One participant sends one sealed file twice, with two keys: to a picture with the text `first`, and to another
     one with the text `second`."""
@@ -551,6 +561,7 @@ type Action = (
     | GoForward
     | SetProfile
     | ReportText
+    | ReportLie
     | SendTwoFaces
     | ReportFace
     | Expect

@@ -95,6 +95,8 @@ class StepKind(Enum):
     PROFILE = auto()
     REPORT = auto()
     REPORT_CHECKED = auto()
+    LIE_BELIEVED = auto()
+    LIE_NOTICED = auto()
     TWO_FACES = auto()
     FACE_BELIEVED = auto()
     FACE_NOTICED = auto()
@@ -585,6 +587,19 @@ _ENGLISH = (
         "bob reports the text of alice to the operator, who can check it",
         "The same, and the operator knows that it was sent: it has read the message itself, or the apps commit to what "
         "they send.",
+    ),
+    Phrase(
+        StepKind.LIE_BELIEVED,
+        '{participant} reports "{text}" as a text of {other}, and the operator has to believe it',
+        'bob reports "Bring me money" as a text of alice, and the operator has to believe it',
+        "A lie: an app reports something else in place of the last text. In e2ee mode, with apps that do not commit to "
+        "what they send.",
+    ),
+    Phrase(
+        StepKind.LIE_NOTICED,
+        '{participant} reports "{text}" as a text of {other}, and the operator knows that it was not sent',
+        'bob reports "Bring me money" as a text of alice, and the operator knows that it was not sent',
+        "The same, where the operator can check what is reported.",
     ),
     Phrase(
         StepKind.TWO_FACES,

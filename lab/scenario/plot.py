@@ -39,6 +39,7 @@ from lab.scenario.lesson import (
     RemoveMember,
     ReplaceDevice,
     ReportFace,
+    ReportLie,
     ReportText,
     Review,
     SendChanged,
@@ -175,6 +176,8 @@ class _Plot:
         """In place of whose public key the operator hands out its own, and since which line."""
         self._reportable: dict[tuple[Participant, Participant], int] = {}
         """For sender and recipient: the line of the last text that is to be reported."""
+        self._texts: set[tuple[Participant, Participant]] = set()
+        """Who has sent a text to whom."""
         self._faces: tuple[Participant, int] | None = None
         """Who got a file with two faces, and in which line."""
         self._unreported: set[int] = set()
@@ -280,6 +283,8 @@ class _Plot:
                 self._about(action.participant)
             case ReportText():
                 self._report_text(action)
+            case ReportLie():
+                self._report_lie(action)
             case SendTwoFaces():
                 self._send_two_faces(action)
             case ReportFace():
@@ -414,6 +419,7 @@ class _Plot:
             self._acting.setdefault(one, self._line)
 
     def _part(self, secret: SecretName, sender: Participant, recipients: Iterable[Participant]) -> None:
+        self._texts |= {(sender, one) for one in recipients}
         if secret is SecretName.REPORTED:
             self._reportable |= {(sender, one): self._line for one in recipients if one is not sender}
             self._unreported.add(self._line)
@@ -631,11 +637,19 @@ class _Plot:
             self._refuse(f"{action.other} has sent {action.participant} no text that is to be reported")
             return
         self._unreported.discard(line)
+        self._check_checked(action.participant, checked=action.checked)
+
+    def _report_lie(self, action: ReportLie) -> None:
+        if (action.other, action.participant) not in self._texts:
+            self._refuse(f"{action.other} has sent {action.participant} no text that this could be said of")
+        self._check_checked(action.participant, checked=not action.believed)
+
+    def _check_checked(self, reporter: Participant, *, checked: bool) -> None:
         checkable = self._serve.mode is not Mode.E2EE or Habit.COMMITTED in self._habits
         # What goes without encryption in spite of the mode, the operator has read.
-        if action.checked is not checkable and not self._denied:
+        if checked is not checkable and not self._denied:
             can = "can" if checkable else "cannot"
-            self._refuse(f"the operator {can} check what {action.participant} reports here")
+            self._refuse(f"the operator {can} check what {reporter} reports here")
 
     def _send_two_faces(self, action: SendTwoFaces) -> None:
         self._send(action.sender, [action.recipient])

@@ -41,7 +41,7 @@ TO_BOB = Delivery("mallory", "bob")
 
 @pytest.fixture(scope="module")
 def made() -> Salamander:
-    return salamander(flower(), insult(), os.urandom)
+    return salamander(flower(b"with love"), insult(b"no love"), os.urandom)
 
 
 def gcm(blob: bytes, key: FileKey) -> bytes:
@@ -59,6 +59,8 @@ def test_both_keys_open_the_same_bytes_with_the_same_tag_to_different_files(made
     one, other = gcm(made.blob, made.bmp), gcm(made.blob, made.jpeg)
     assert made.bmp.key != made.jpeg.key
     assert one != other
+    remarks = (b"with love", b"no love")
+    assert [[remark in file for remark in remarks] for file in (one, other)] == [[True, False], [False, True]]
     assert [open_file(made.blob, key) for key in (made.bmp, made.jpeg)] == [one, other]
     assert made.bmp.blob_digest == made.jpeg.blob_digest == hashlib.sha256(made.blob).digest()
     assert made.bmp.plaintext_digest != made.jpeg.plaintext_digest

@@ -83,6 +83,14 @@ class TestText:
         assert found["finding"] == ("was sent" if encryption is None else "recipient says so")
         assert found["text"] == HI.text
 
+    @pytest.mark.parametrize(("commits", "finding"), [(True, "was not sent"), (False, "recipient says so")])
+    def test_of_what_was_never_sent_it_knows_that_only_with_a_commitment(
+        self, enrol: Enrol, service_database: Path, *, commits: bool, finding: str
+    ) -> None:
+        alice, bob = enrol("Alice", "Bob", commits=commits)
+        found = kept(service_database, bob.self.report(sent(alice, bob, HI), instead="Hand it over"))
+        assert (found["finding"], found["text"]) == (finding, "Hand it over")
+
     def test_in_a_group_each_member_can_report(self, enrol: Enrol, service_database: Path) -> None:
         alice, bob, carol = enrol("Alice", "Bob", "Carol", commits=True)
         group = alice.self.start_conversation([bob.account, carol.account], "Hiking")

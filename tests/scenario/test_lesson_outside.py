@@ -12,6 +12,7 @@ from lab.scenario.lesson import (
     Habit,
     Participant,
     ReportFace,
+    ReportLie,
     ReportText,
     Review,
     SendText,
@@ -29,6 +30,8 @@ PROFILE = 'alice sets the profile "At the lake"'
 MEAN = 'alice sends bob the reported text "You loser"'
 BELIEVED = "bob reports the text of alice to the operator, who can only believe it"
 CHECKED = "bob reports the text of alice to the operator, who can check it"
+LIE = 'bob reports "Hand it over" as a text of alice, and the operator'
+LIE_BELIEVED, LIE_NOTICED = f"{LIE} has to believe it", f"{LIE} knows that it was not sent"
 FACES = 'alice sends bob a sealed file with two faces, which say "One" and "Two"'
 FACE = "bob reports the second face, and the operator sees"
 FACE_BELIEVED, FACE_NOTICED, FACE_SHOWN = (
@@ -82,12 +85,15 @@ def test_what_comes_of_two_faces_is_read(stage: list[str], story: str, review: R
 
 @pytest.mark.parametrize(("mode", "stage"), [("tls mode", []), ("plaintext mode", []), ("e2ee mode", [COMMIT])])
 def test_what_the_operator_has_or_can_check_need_not_be_believed(mode: str, stage: list[str]) -> None:
-    read(mode, stage, [HELLO, MEAN, CHECKED])
+    read(mode, stage, [HELLO, MEAN, CHECKED, LIE_NOTICED])
+    assert refused(mode, stage, [HELLO, LIE_BELIEVED]) == "the operator can check what bob reports here"
     assert refused(mode, stage, [HELLO, MEAN, BELIEVED]) == "the operator can check what bob reports here"
 
 
 def test_what_it_cannot_check_it_has_to_believe() -> None:
-    read("e2ee mode", [], [HELLO, MEAN, BELIEVED])
+    scenario = read("e2ee mode", [], [HELLO, MEAN, BELIEVED, LIE_BELIEVED])
+    assert scenario.steps[-2].action == ReportLie(BOB, ALICE, "Hand it over", believed=True)
+    assert refused("e2ee mode", [], [HELLO, LIE_NOTICED]) == "the operator cannot check what bob reports here"
     assert refused("e2ee mode", [], [HELLO, MEAN, CHECKED]) == "the operator cannot check what bob reports here"
 
 
@@ -109,6 +115,12 @@ def test_in_a_group_one_member_reports_for_all() -> None:
         ("tls mode", [], [HELLO, MEAN], "nobody reports this; its recipient does, before the claims"),
         ("e2ee mode", [], [HELLO, FACES], "nobody reports this; its recipient does, before the claims"),
         ("tls mode", [], [HELLO, CHECKED], "alice has sent bob no text that is to be reported"),
+        (
+            "tls mode",
+            [],
+            ['bob sends alice "Hi"', LIE_NOTICED],
+            "alice has sent bob no text that this could be said of",
+        ),
         ("e2ee mode", [], [HELLO, FACE_SHOWN], "nobody has sent bob a file with two faces"),
         ("e2ee mode", [], [HELLO, FACES, FACES, FACE_SHOWN], "there is a file with two faces in line 8 already"),
         (
@@ -125,7 +137,7 @@ def test_in_a_group_one_member_reports_for_all() -> None:
         ),
         ("tls mode", [], [PROFILE.replace("alice", "carol"), HELLO], "carol neither sends nor gets a message"),
     ],
-    ids=["text", "face", "no-text", "no-face", "twice", "too-long", "no-keys", "nobody"],
+    ids=["text", "face", "no-text", "nothing-to-lie-about", "no-face", "twice", "too-long", "no-keys", "nobody"],
 )
 def test_what_cannot_happen(mode: str, stage: list[str], story: list[str], problem: str) -> None:
     assert refused(mode, stage, story).startswith(problem)

@@ -24,7 +24,7 @@ from lab.scenario.lesson import Habit, Scenario
 from lab.stage.stage import Stage
 
 from .test_lesson_attackers import HELLO, lesson
-from .test_lesson_outside import BELIEVED, FACE_BELIEVED, FACE_SHOWN, FACES, MEAN, ONE_KEY, PROFILE
+from .test_lesson_outside import BELIEVED, FACE_BELIEVED, FACE_SHOWN, FACES, LIE_BELIEVED, MEAN, ONE_KEY, PROFILE
 
 LESSON = load(resources.folder("scenarios") / "outside-the-envelope.feature.md")
 
@@ -56,7 +56,7 @@ def test_an_app_that_reports_more_than_it_was_asked_to_is_found_out(
 ) -> None:
     """It puts all that it has shown into the report."""
 
-    def report(self: Participant, message: str) -> str:
+    def report(self: Participant, message: str, **_: object) -> str:
         texts = [one.fields["text"] for one in self._shown.values()]
         return self._operations.report({"message": message, "text": "\n".join(texts)})
 
@@ -111,7 +111,7 @@ def test_what_nobody_saw_did_not_travel(older: Capture, name: SecretName, deed: 
 def test_they_are_planted_as_apps_send_them(older: Capture, name: SecretName, asked: str, field: str) -> None:
     (secret,) = [one for one in older.secrets if one.name is name]
     line, _, body = planting.request(secret)
-    (real,) = [one for one in Record(older, SERVER).exchanges if one.line.startswith(asked)]
+    real = next(one for one in Record(older, SERVER).exchanges if one.line.startswith(asked))
     assert real.line.encode() == line
     sent, mine = json.loads(real.request), json.loads(body)
     assert mine.keys() == sent.keys()
@@ -142,6 +142,7 @@ def held(stage: Stage, path: Path, given: list[str], story: list[str], habits: C
     ("given", "story", "habit", "what"),
     [
         ([], [MEAN, BELIEVED], Habit.COMMITTED, "the operator has found this about the report of bob: was sent"),
+        ([], [LIE_BELIEVED], Habit.COMMITTED, "the operator has found this about the lie of bob: was not sent"),
         (
             [],
             [FACES, FACE_SHOWN],
@@ -155,7 +156,7 @@ def held(stage: Stage, path: Path, given: list[str], story: list[str], habits: C
             "the operator has seen the first face of the file, and has found: was not sent",
         ),
     ],
-    ids=["text", "shown", "believed"],
+    ids=["text", "lie", "shown", "believed"],
 )
 def test_what_comes_of_a_report_is_what_the_story_says(
     stage: Stage, tmp_path: Path, given: list[str], story: list[str], habit: Habit, what: str
