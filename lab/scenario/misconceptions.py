@@ -219,6 +219,16 @@ MISCONCEPTIONS: Mapping[str, Misconception] = MappingProxyType(
                 "Sie ist vom Bildschirm weg; wer sie vorher aufgezeichnet oder gespeichert hat, hat sie noch.",
             ),
         ),
+        "dots-hide-the-password": Misconception(
+            en=Wording(
+                "A password that shows as dots cannot be read by others.",
+                "The dots are on the screen; what is sent is the password, and only encryption hides it on the way.",
+            ),
+            de=Wording(
+                "Ein Passwort, das als Punkte erscheint, können andere nicht lesen.",
+                "Die Punkte gibt es nur auf dem Bildschirm; gesendet wird das Passwort selbst.",
+            ),
+        ),
         "encrypted-means-authentic": Misconception(
             en=Wording(
                 "If a message is encrypted, it is from the person whose name it bears.",
@@ -241,6 +251,16 @@ MISCONCEPTIONS: Mapping[str, Misconception] = MappingProxyType(
                 "Wer eine Nachricht befördert, kann sie immer wegwerfen; alles andere muss die App am Ziel bemerken.",
             ),
             studies=(BAI_2020,),
+        ),
+        "encrypted-messages-all-look-alike": Misconception(
+            en=Wording(
+                "From outside, one encrypted message looks like any other one.",
+                "Their lengths show how long the texts are, unless the app fills them up.",
+            ),
+            de=Wording(
+                "Von außen sieht eine verschlüsselte Nachricht aus wie die andere.",
+                "An der Länge sieht man, wie lang der Text ist, außer die App füllt ihn auf.",
+            ),
         ),
         "end-to-end-encryption-hides-everything": Misconception(
             en=Wording(
@@ -350,6 +370,16 @@ MISCONCEPTIONS: Mapping[str, Misconception] = MappingProxyType(
                 "Sie geht zum Dienst, und der bewahrt sie auf, bis das andere Telefon sie abholt.",
             ),
             studies=(GERBER_2018,),
+        ),
+        "reading-along-needs-breaking-in": Misconception(
+            en=Wording(
+                "To read along in a network, one has to break into something.",
+                "What is not encrypted can be written down by everybody whom it passes.",
+            ),
+            de=Wording(
+                "Um in einem Netz mitzulesen, muss man irgendwo einbrechen.",
+                "Was nicht verschlüsselt ist, kann jeder mitschreiben, bei dem es vorbeikommt.",
+            ),
         ),
         "rsa-is-all-that-a-messenger-needs": Misconception(
             en=Wording(
