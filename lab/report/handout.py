@@ -82,6 +82,6 @@ def _story(scenario: Scenario) -> list[Step]:
 
 
 def _command(lesson: Lesson) -> str:
-    """What to type to hold the lesson."""
+    """What to type to show the lesson."""
     language = "" if lesson.language == ORIGINAL else f" --language {lesson.language}"
-    return f"lab run {lesson.name}{language}"
+    return f"lab guide {lesson.name}{language}"

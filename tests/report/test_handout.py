@@ -109,7 +109,7 @@ def test_the_teacher_gets_all_of_it(lesson: Lesson, sheets: tuple[Element, Eleme
         for study in one.studies:
             assert study.reference in teacher.text
             assert study.found(lesson.language) in teacher.text
-    assert f"lab run {lesson.name}" in teacher.text
+    assert f"lab guide {lesson.name}" in teacher.text
     if lesson.minutes:
         assert (
             f"{lesson.minutes.demo} minutes" in teacher.text.lower() or f"{lesson.minutes.demo} Minuten" in teacher.text
