@@ -47,6 +47,36 @@ _STEPS = (
         "die Apps prüfen ein öffentliches Logbuch der Schlüssel",
         "die Apps prüfen ein öffentliches Logbuch der Schlüssel",
     ),
+    Phrase(
+        StepKind.KEEP,
+        "die Apps bewahren Nachrichten auf",
+        "die Apps bewahren Nachrichten auf",
+    ),
+    Phrase(
+        StepKind.OPT_IN,
+        "die Apps verschlüsseln nur die Chats, in denen es jemand eingeschaltet hat",
+        "die Apps verschlüsseln nur die Chats, in denen es jemand eingeschaltet hat",
+    ),
+    Phrase(
+        StepKind.TEXT,
+        "die Apps schicken eine SMS an alle, die kein Internet haben",
+        "die Apps schicken eine SMS an alle, die kein Internet haben",
+    ),
+    Phrase(
+        StepKind.OVERWRITE,
+        "der Betreiber überschreibt, was er löscht",
+        "der Betreiber überschreibt, was er löscht",
+    ),
+    Phrase(
+        StepKind.COMMIT,
+        "die Apps legen sich auf das fest, was sie senden",
+        "die Apps legen sich auf das fest, was sie senden",
+    ),
+    Phrase(
+        StepKind.ONE_KEY,
+        "die Apps behalten einen Schlüssel je verschlüsselter Datei",
+        "die Apps behalten einen Schlüssel je verschlüsselter Datei",
+    ),
     Phrase(StepKind.PLANT, "gesucht wird nach {secrets}", "gesucht wird nach body, sender und time"),
     Phrase(
         StepKind.SEND_TEXT,
@@ -223,6 +253,103 @@ _STEPS = (
         "weitergibt",
         'alice an bob "Wir treffen uns um fünf" schickt, während bob offline ist, und der Betreiber es liest und '
         "weitergibt",
+    ),
+    Phrase(
+        StepKind.SEND_OFFLINE,
+        '{participant} an {other} "{text}" schickt, während {other} kein Internet hat, und es als SMS hinausgeht',
+        'alice an bob "Wir treffen uns um fünf" schickt, während bob kein Internet hat, und es als SMS hinausgeht',
+    ),
+    Phrase(
+        StepKind.SEND_OFFLINE_WAITS,
+        '{participant} an {other} "{text}" schickt, während {other} kein Internet hat, und es wartet',
+        'alice an bob "Wir treffen uns um fünf" schickt, während bob kein Internet hat, und es wartet',
+    ),
+    Phrase(
+        StepKind.OPEN_DETAILS,
+        "{participant} die Angaben zum Chat mit {other} öffnet",
+        "alice die Angaben zum Chat mit bob öffnet",
+    ),
+    Phrase(
+        StepKind.CHOOSE_ENCRYPTED,
+        "{participant} einen verschlüsselten Chat mit {other} wählt",
+        "alice einen verschlüsselten Chat mit bob wählt",
+    ),
+    Phrase(
+        StepKind.CONFIRM_ENCRYPTED,
+        "{participant} den verschlüsselten Chat mit {other} bestätigt",
+        "alice den verschlüsselten Chat mit bob bestätigt",
+    ),
+    Phrase(
+        StepKind.ACCEPT_ENCRYPTED,
+        "{participant} den verschlüsselten Chat mit {other} annimmt",
+        "bob den verschlüsselten Chat mit alice annimmt",
+    ),
+    Phrase(
+        StepKind.MISS_FEATURE,
+        "{participant} und {other} in ihrem verschlüsselten Chat {feature} versuchen und es nicht geht",
+        "alice und bob in ihrem verschlüsselten Chat files versuchen und es nicht geht",
+    ),
+    Phrase(
+        StepKind.TIMER,
+        "{participant} die Nachrichten mit {other} nach {duration} verschwinden lässt",
+        "alice die Nachrichten mit bob nach 1 h verschwinden lässt",
+    ),
+    Phrase(
+        StepKind.VANISH,
+        "{participant} mit {other} den Modus für verschwindende Nachrichten einschaltet",
+        "alice mit bob den Modus für verschwindende Nachrichten einschaltet",
+    ),
+    Phrase(
+        StepKind.GO_FORWARD,
+        "die Uhren um {duration} vorgehen",
+        "die Uhren um 24 h vorgehen",
+    ),
+    Phrase(
+        StepKind.PROFILE,
+        '{participant} in das Profil "{text}" schreibt',
+        'alice in das Profil "Bis Sonntag am See" schreibt',
+    ),
+    Phrase(
+        StepKind.REPORT,
+        "{participant} den Text von {other} dem Betreiber meldet, der es nur glauben kann",
+        "bob den Text von alice dem Betreiber meldet, der es nur glauben kann",
+    ),
+    Phrase(
+        StepKind.REPORT_CHECKED,
+        "{participant} den Text von {other} dem Betreiber meldet, der es prüfen kann",
+        "bob den Text von alice dem Betreiber meldet, der es prüfen kann",
+    ),
+    Phrase(
+        StepKind.LIE_BELIEVED,
+        '{participant} "{text}" als Text von {other} meldet und der Betreiber es glauben muss',
+        'bob "Bring mir Geld mit" als Text von alice meldet und der Betreiber es glauben muss',
+    ),
+    Phrase(
+        StepKind.LIE_NOTICED,
+        '{participant} "{text}" als Text von {other} meldet und der Betreiber weiß, dass es nicht gesendet wurde',
+        'bob "Bring mir Geld mit" als Text von alice meldet und der Betreiber weiß, dass es nicht gesendet wurde',
+    ),
+    Phrase(
+        StepKind.TWO_FACES,
+        '{participant} an {other} eine verschlüsselte Datei mit zwei Gesichtern schickt, die "{first}" und "{second}" '
+        "sagen",
+        'alice an bob eine verschlüsselte Datei mit zwei Gesichtern schickt, die "Eine Blume für dich" und "Du '
+        'Versager" sagen',
+    ),
+    Phrase(
+        StepKind.FACE_BELIEVED,
+        "{participant} das zweite Gesicht meldet und der Betreiber das erste sieht und es glaubt",
+        "bob das zweite Gesicht meldet und der Betreiber das erste sieht und es glaubt",
+    ),
+    Phrase(
+        StepKind.FACE_NOTICED,
+        "{participant} das zweite Gesicht meldet und der Betreiber das erste sieht und weiß, dass es nicht stimmt",
+        "bob das zweite Gesicht meldet und der Betreiber das erste sieht und weiß, dass es nicht stimmt",
+    ),
+    Phrase(
+        StepKind.FACE_SHOWN,
+        "{participant} das zweite Gesicht meldet und der Betreiber es sieht",
+        "bob das zweite Gesicht meldet und der Betreiber es sieht",
     ),
     Phrase(StepKind.EXPECT, "können die Beobachter lesen", "können die Beobachter lesen"),
 )

@@ -247,8 +247,9 @@ _ENGLISH = (
         StepKind.OVERWRITE,
         "the operator overwrites what it deletes",
         "the operator overwrites what it deletes",
-        "In the database (`secure_delete`), and in the log of its latest changes. Without this step, SQLite does as it "
-        "does by itself: it marks the place as free, and the bytes stay.",
+        "In the database (`secure_delete`), and in the list of its latest changes (the write-ahead log). Without this "
+        "step, SQLite does as it does by itself: what was deleted stays in its files until something else is written "
+        "there.",
     ),
     Phrase(
         StepKind.COMMIT,
