@@ -138,6 +138,8 @@ GERMAN = LessonWords(
             SecretName.EARLIER: "Der Text einer Nachricht, die gesendet wurde, bevor jemand ein Gerät kopiert hat.",
             SecretName.LATER: "Der Text einer Nachricht, die gesendet wurde, nachdem jemand ein Gerät kopiert hat.",
             SecretName.HEALED: "Der Text einer Nachricht danach, als beide Seiten ihre Schlüssel ersetzt hatten.",
+            SecretName.REPORTED: "Was jemand dem Betreiber meldet: ein Text oder der Text in einem Bild.",
+            SecretName.PROFILE: "Was jemand im eigenen Profil über sich sagt.",
             SecretName.GROUP: "Der Name einer Gruppe.",
             SecretName.ATTACHMENT: "Was in einer gesendeten Datei steht.",
             SecretName.SENDER: "Der Kontoname der Person, die schreibt.",

@@ -40,7 +40,7 @@ def test_each_step_has_the_same_fields_in_each_language():
             assert (phrase.kind, _fields(phrase.template)) == (english.kind, _fields(english.template))
 
 
-WRITTEN = {"text", "title", "name", "old", "new"}
+WRITTEN = {"text", "title", "name", "old", "new", "first", "second"}
 """Fields with what people write, in their language."""
 
 
