@@ -104,10 +104,18 @@ class Lent:
             process.kill()
 
 
+_IMPORTED = (
+    *("lab.service.server", "lab.matrix"),
+    *("mitmproxy.tools.main", "mitmproxy.tools.dump", "lab.stage.http_tap", "lab.stage.operator_tap"),
+)
+
+
 @pytest.fixture(scope="session")
 def _starter(_own_environment: None) -> Iterator[Starter]:
-    """What taps and service import is imported once: it takes longer than all that most stages are needed for."""
+    """What taps, service and judge need is imported once: it takes longer than all that most stages are needed for."""
     with closing(open_starter()) as starter:
+        for module in _IMPORTED:
+            starter.prepare(module)
         yield starter
 
 
@@ -130,9 +138,7 @@ def lend(_starter: Starter) -> Callable[[pytest.MonkeyPatch], None]:
 
 @pytest.fixture(scope="session")
 def mitmproxies(_starter: Starter) -> Starter:
-    """Starts programs of mitmproxy from a process that has imported them, and most of what addons need."""
-    for module in ("mitmproxy.tools.main", "mitmproxy.tools.dump", "lab.stage.http_tap", "lab.stage.operator_tap"):
-        _starter.prepare(module)
+    """Starts programs of mitmproxy from a process that has imported them, for any number of tests."""
     return Lent(_starter)
 
 

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 INSTALLING = {"make demo", "pip install ."}
-"""Run by .ci/run, in environments of their own."""
+"""Run by .ci/run."""
 
 
 RUNS_UNTIL_CTRL_C = "lab up "

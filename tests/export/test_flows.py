@@ -20,8 +20,13 @@ from lab.model import Capture, Direction, Event, LabError, Mode, Note, Observer,
 from lab.record import Record
 
 
-def flows(recording: Capture) -> list[Flow]:
-    return list(FlowReader(io.BytesIO(to_flows(recording))).stream())  # type: ignore[no-untyped-call]
+def flows(file: bytes) -> list[Flow]:
+    return list(FlowReader(io.BytesIO(file)).stream())  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture(scope="module")
+def files(captures: Mapping[Mode, Capture]) -> Mapping[Mode, bytes]:
+    return {mode: to_flows(recording) for mode, recording in captures.items()}
 
 
 def body(recording: Capture) -> bytes:
@@ -29,8 +34,10 @@ def body(recording: Capture) -> bytes:
 
 
 @pytest.mark.parametrize("mode", Mode)
-def test_both_views_are_there_and_say_whose_they_are(captures: Mapping[Mode, Capture], mode: Mode) -> None:
-    found = flows(captures[mode])
+def test_both_views_are_there_and_say_whose_they_are(
+    files: Mapping[Mode, bytes], captures: Mapping[Mode, Capture], mode: Mode
+) -> None:
+    found = flows(files[mode])
     assert [flow.timestamp_created for flow in found] == sorted(flow.timestamp_created for flow in found)
     https = [flow for flow in found if isinstance(flow, HTTPFlow)]
     tcps = [flow for flow in found if isinstance(flow, TCPFlow)]
@@ -51,8 +58,8 @@ def test_both_views_are_there_and_say_whose_they_are(captures: Mapping[Mode, Cap
 
 
 @pytest.mark.parametrize("mode", Mode)
-def test_flows_with_something_to_read_are_marked(captures: Mapping[Mode, Capture], mode: Mode) -> None:
-    found = flows(captures[mode])
+def test_flows_with_something_to_read_are_marked(files: Mapping[Mode, bytes], mode: Mode) -> None:
+    found = flows(files[mode])
     with_body = {type(flow) for flow in found if "body readable in" in flow.comment}
     assert with_body == {Mode.PLAINTEXT: {HTTPFlow, TCPFlow}, Mode.TLS: {HTTPFlow}, Mode.E2EE: set()}[mode]
     assert all(flow.marked for flow in found if "body readable in" in flow.comment)
@@ -64,13 +71,13 @@ def test_flows_with_something_to_read_are_marked(captures: Mapping[Mode, Capture
     assert not all(flow.marked for flow in found)
 
 
-def test_the_same_recording_gives_the_same_file(captures: Mapping[Mode, Capture]) -> None:
-    assert to_flows(captures[Mode.TLS]) == to_flows(captures[Mode.TLS])
+def test_the_same_recording_gives_the_same_file(files: Mapping[Mode, bytes], captures: Mapping[Mode, Capture]) -> None:
+    assert to_flows(captures[Mode.TLS]) == files[Mode.TLS]
 
 
-def test_mitmdump_reads_them(captures: Mapping[Mode, Capture], tmp_path: Path) -> None:
+def test_mitmdump_reads_them(files: Mapping[Mode, bytes], captures: Mapping[Mode, Capture], tmp_path: Path) -> None:
     file = tmp_path / "run.flows"
-    file.write_bytes(to_flows(captures[Mode.TLS]))
+    file.write_bytes(files[Mode.TLS])
     program = "from mitmproxy.tools.main import mitmdump; mitmdump()"
     done = subprocess.run(
         [sys.executable, "-c", program, "--set", f"confdir={tmp_path}", "--flow-detail", "4", "-nr", str(file)],
@@ -95,7 +102,7 @@ def test_what_is_missing_or_broke_is_an_error_on_the_flow(captures: Mapping[Mode
     closed = {(Observer.NETWORK, Event.CLOSED)}
     notes = tuple(note for note in recording.notes if (note.observer, note.event) not in closed)
     broken = Note(Observer.NETWORK, Event.BROKEN, recording.story.started + 60, "1", "the cable was cut")
-    found = flows(replace(recording, observations=asked, notes=(*notes, broken)))
+    found = flows(to_flows(replace(recording, observations=asked, notes=(*notes, broken))))
     errors = {str(flow.error) for flow in found if isinstance(flow, HTTPFlow)}
     assert errors == {"no answer was recorded"}
     assert [str(flow.error) for flow in found if isinstance(flow, TCPFlow) and flow.error] == ["the cable was cut"]

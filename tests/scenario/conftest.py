@@ -36,6 +36,12 @@ The service uses HTTPS.
 TLS ends at the service.
 """
 
+
+@pytest.fixture(autouse=True)
+def _lent(lend: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    lend(monkeypatch)
+
+
 type Refused = Callable[..., list[str]]
 
 
