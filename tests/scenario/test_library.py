@@ -114,5 +114,20 @@ def test_the_lessons_that_ship_are_in_an_order_in_which_each_can_be_understood()
             assert one.course is None or (earlier is not None and earlier < one.course), (one.name, name)
 
 
+def test_the_course_has_thirteen_lessons_and_fits_into_two_school_hours():
+    course = [lesson for lesson in library.shipped() if lesson.course is not None]
+    assert [lesson.course for lesson in course] == list(range(1, 14))
+    assert sum(lesson.minutes.demo for lesson in course) <= 90
+
+
+def test_each_lesson_that_ships_is_there_in_german():
+    assert [lesson.language for lesson in library.shipped("de")] == ["de"] * len(library.shipped())
+
+
+def test_each_scenario_that_ships_explains_a_wrong_prediction():
+    for lesson in library.shipped():
+        assert all(scenario.explanations for scenario in lesson.scenarios), lesson.name
+
+
 def test_the_german_tour_ships():
     assert load(library.find("tour", "de").path).title == "Wer kann deine Nachrichten lesen?"
