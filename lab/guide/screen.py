@@ -17,7 +17,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from types import FrameType
 from typing import Self
 
 from rich import box
@@ -345,7 +344,9 @@ class Keyboard:
         self._stack.enter_context(suppress(termios.error))  # the terminal may be gone by then
         self._stack.callback(termios.tcsetattr, terminal, termios.TCSADRAIN, before)
         tty.setcbreak(terminal)
-        self._stack.callback(signal.signal, signal.SIGWINCH, signal.signal(signal.SIGWINCH, self._resized))
+        # By the descriptor, not by the handler alone: that runs in this thread, and a signal may come to another one.
+        self._stack.callback(signal.set_wakeup_fd, signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False))
+        self._stack.callback(signal.signal, signal.SIGWINCH, signal.signal(signal.SIGWINCH, lambda *_: None))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -369,6 +370,3 @@ class Keyboard:
         except OSError:  # somebody has closed the window
             data = b""
         return keys(self._decoder.decode(data)) if data else (END_OF_INPUT,)
-
-    def _resized(self, _: int, __: FrameType | None) -> None:
-        self.wake()

@@ -57,12 +57,12 @@ def test_a_scripted_run_in_plain_text(lesson: Path, work: Path, tmp_path: Path) 
         env={**os.environ, "TMPDIR": str(work)},
     )
     assert (done.returncode, done.stderr) == (0, "")
-    said = done.stdout
+    said = " ".join(done.stdout.split())  # where a line ends depends on how long a random name is
     assert "\x1b" not in said
     parts = [
         "Once it is locked",
         "Next: alice sends bob",
-        'while this was done: alice sends bob "Meet me at 5pm"\nnetwork: ',
+        'while this was done: alice sends bob "Meet me at 5pm" network: ',
         "it saw: 17 03 03",
         "body: network hidden, server exposed (!= hidden), database exposed",
         "-- Evidence: body@network --",
