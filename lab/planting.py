@@ -22,6 +22,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import NamedTuple
 
 from lab import device_copy
@@ -146,46 +147,49 @@ _WAYS = (
 
 
 def in_streams[S: Wanted](secrets: Sequence[S], record: Record, ways: Sequence[Way[S]]) -> Iterator[Copy]:
-    """Copies of a recorded stream that go on with messages, under TLS inside records: one for each way."""
-    for way in ways:
-        carried = [one for one in record.observations if one.direction is way.direction]
+    """Copies of a recorded stream that go on with messages, under TLS inside records: one for each direction."""
+    for direction, there in _by_direction(ways):
+        carried = [one for one in record.observations if one.direction is direction]
         if not carried:
             continue
         stream = [one for one in carried if one.connection == carried[-1].connection]
         together = b"".join(one.data for one in stream)
         encrypted, at = bool(tls.records(together)), len(together)
         plants: list[Plant] = []
-        for how in ("whole", "split"):
-            for secret in secrets:
-                message = b"%s\r\n%s\r\n%s" % way.carry(secret)
-                pieces = _cut(message, way.form(secret)) if how == "split" else [message]
-                sent = [_record(piece) if encrypted else piece for piece in pieces]
-                stream += (replace(stream[-1], data=data) for data in sent)
-                end = at + sum(map(len, sent))
-                plants.append(Plant(secret, f"{how}, {way.how}", start=at, end=end))
-                at = end
+        for how, way, secret in product(("whole", "split"), there, secrets):
+            message = b"%s\r\n%s\r\n%s" % way.carry(secret)
+            pieces = _cut(message, way.form(secret)) if how == "split" else [message]
+            sent = [_record(piece) if encrypted else piece for piece in pieces]
+            stream += (replace(stream[-1], data=data) for data in sent)
+            end = at + sum(map(len, sent))
+            plants.append(Plant(secret, f"{how}, {way.how}", start=at, end=end))
+            at = end
         yield Copy(tuple(stream), tuple(plants))
 
 
 def in_messages[S: Wanted](secrets: Sequence[S], record: Record, ways: Sequence[Way[S]]) -> Iterator[Copy]:
-    """Messages as a front end records them: one copy for each way."""
-    for way in ways:
-        carried = [one for one in record.observations if one.direction is way.direction]
+    """Messages as a front end records them: one copy for each direction."""
+    for direction, there in _by_direction(ways):
+        carried = [one for one in record.observations if one.direction is direction]
         if not carried:
             continue
         exchange = max(one.exchange for one in record.observations)
         added: list[Observation] = []
         plants: list[Plant] = []
-        for how in ("whole", "split"):
-            for secret in secrets:
-                line, header, body = way.carry(secret)
-                # A front end never sees a first line or a header in two pieces.
-                pieces = _cut(body, way.form(secret)) if how == "split" else [body]
-                parts = [(way.first_line, line), ("http.header", header), *(("http.body", piece) for piece in pieces)]
-                exchange += 1
-                added += (replace(carried[-1], exchange=exchange, place=name, data=data) for name, data in parts)
-                plants.append(Plant(secret, f"{how}, {way.how}", exchange))
+        for how, way, secret in product(("whole", "split"), there, secrets):
+            line, header, body = way.carry(secret)
+            # A front end never sees a first line or a header in two pieces.
+            pieces = _cut(body, way.form(secret)) if how == "split" else [body]
+            parts = [(way.first_line, line), ("http.header", header), *(("http.body", piece) for piece in pieces)]
+            exchange += 1
+            added += (replace(carried[-1], exchange=exchange, place=name, data=data) for name, data in parts)
+            plants.append(Plant(secret, f"{how}, {way.how}", exchange))
         yield Copy(tuple(added), tuple(plants))
+
+
+def _by_direction[S: Wanted](ways: Sequence[Way[S]]) -> Iterator[tuple[Direction, list[Way[S]]]]:
+    for direction in dict.fromkeys(way.direction for way in ways):
+        yield direction, [way for way in ways if way.direction is direction]
 
 
 def _for_the_copy(secrets: Sequence[Secret], record: Record) -> Iterator[Copy]:
