@@ -149,6 +149,8 @@ class Window:
         self._capture: Capture | None = None
         self._matrix: LeakMatrix | None = None
         self._at_rest: list[Seen] = []
+        self.surprises: list[tuple[Cell, Exposure]] = []
+        """The verdicts that were not as asserted, each with what was expected."""
 
     # What a client needs
 
@@ -229,43 +231,40 @@ class Window:
         """
         __tracebackhide__ = True
         matrix, file = self.matrix, self._audit.table(path)
-        for cell in matrix.cells:
-            if cell.exposure is Exposure.INCONCLUSIVE:
-                raise UndecidedError(self._undecided(cell))
         heading = self._audit.name + (f" ({self._number})" if self._number > 1 else "")
         try:
             text = file.read_text("utf-8") if file.exists() else ""
         except (OSError, UnicodeDecodeError) as error:
             raise LabError(f"{file}: the table cannot be read: {error}") from None
+        expected = read_table(text, str(file), heading)
+        for cell in matrix.cells:
+            if cell.exposure is Exposure.INCONCLUSIVE:
+                self.surprises.append((cell, (expected or {}).get((cell.secret, cell.observer), Exposure.HIDDEN)))
+                raise UndecidedError(self._undecided(cell))
         if self._audit.update:
             file.write_text(write_table(text, matrix, heading), "utf-8")
             return
-        expected = read_table(text, str(file), heading)
         if expected is None:
             raise LeakError(
                 f"{file} has no table below a heading “{heading}”: write it with --leaklab-update, then read it.\n"
                 + "\n".join(markdown(matrix))
             )
         if lines := differences(expected, matrix):
-            evidence = "\n".join(self.explain(cell, before) for cell, before in self._new(expected))
+            odd = [
+                (cell, before)
+                for cell in matrix.cells
+                if (before := expected.get((cell.secret, cell.observer))) not in (None, cell.exposure)
+            ]
+            self.surprises += odd
+            evidence = "\n".join(
+                self.explain(cell, before) for cell, before in odd if cell.exposure is Exposure.EXPOSED
+            )
             raise LeakError(
                 f"{file}, “{heading}”: the table is not what was measured\n"
                 + "\n".join(f"  {line}" for line in lines)
                 + (f"\n{evidence}" if evidence else "")
                 + "\nIf this is how it should be: pytest --leaklab-update writes the table."
             )
-
-    def _new(self, expected: Mapping[tuple[str, str], Exposure]) -> list[tuple[Cell, Exposure]]:
-        """What is read now and was not before."""
-        before = {
-            (cell.secret, cell.observer): expected.get((cell.secret, cell.observer)) for cell in self.matrix.cells
-        }
-        return [
-            (cell, was)
-            for cell in self.matrix.cells
-            if cell.exposure is Exposure.EXPOSED
-            and (was := before[cell.secret, cell.observer]) not in (None, cell.exposure)
-        ]
 
     # What came out
 
@@ -297,10 +296,12 @@ class Window:
         """LeakError, UndecidedError: what is measured is not as expected."""
         __tracebackhide__ = True
         cell = self.matrix.cell(self._audit.named(secret).name, observer)
+        if cell.exposure is expected:
+            return
+        self.surprises.append((cell, expected))
         if cell.exposure is Exposure.INCONCLUSIVE:
             raise UndecidedError(self._undecided(cell))
-        if cell.exposure is not expected:
-            raise LeakError(self.explain(cell, expected))
+        raise LeakError(self.explain(cell, expected))
 
     def _undecided(self, cell: Cell) -> str:
         return f"nothing can be said about {cell.secret} at {cell.observer}: {cell.reason}\n  capture:   {self.capture}"
