@@ -23,7 +23,7 @@ from lab.planting import Copy
 from lab.record import Record
 
 _NO_ANSWER = "no request came with an answer: does the client use the lab's address, and is the service up?"
-CONFIRM = "call confirm(secret) in the block, once the recipient has got it"
+CONFIRM = "call confirm(secret) in the block once the recipient has it (lab audit: --confirm-output, --confirm-file)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,17 +50,20 @@ def read_table(text: str, name: str, heading: str | None = None) -> Expected | N
     return found
 
 
-def write_table(text: str, matrix: LeakMatrix, heading: str) -> str:
-    """`text` with the table below `heading` replaced by that of `matrix`; heading and table are added if missing."""
+def write_table(text: str, matrix: LeakMatrix, heading: str | None = None) -> str:
+    """`text` with the table below `heading` replaced by that of `matrix`, or the first of all without one.
+
+    Heading and table are added at the end if they are missing.
+    """
     lines = text.splitlines()
     table = list(markdown(matrix))
     start, end = _table(lines, heading)
     if start < end:
         lines[start:end] = table
     else:
-        at = _section(lines, heading)
+        at = None if heading is None else _section(lines, heading)
         if at is None:
-            lines += [*([""] if lines else []), f"## {heading}", "", *table]
+            lines += [*([""] if lines else []), *([f"## {heading}", ""] if heading is not None else []), *table]
         else:
             lines[at:at] = ["", *table]
     return "\n".join(lines) + "\n"
@@ -80,14 +83,14 @@ def markdown(matrix: LeakMatrix) -> Iterator[str]:
 
 
 def differences(expected: Expected, matrix: LeakMatrix) -> list[str]:
-    """What the measurement says otherwise, one line each, new leaks first."""
+    """What the measurement says otherwise, one line each, new leaks first. What is inconclusive says nothing."""
     measured = {(cell.secret, cell.observer): cell.exposure for cell in matrix.cells}
     new, gone, other = [], [], []
     for (secret, observer), exposure in measured.items():
         before = expected.get((secret, observer))
         if before is None:
             other.append(f"+ {secret} at {observer}: {exposure}, and the table has no such cell")
-        elif before is not exposure:
+        elif exposure not in (before, Exposure.INCONCLUSIVE):
             line = f"{secret} at {observer}: the table says {before}, measured: {exposure}"
             if _rank(exposure) > _rank(before):
                 new.append(f"- NEW LEAK: {line}")

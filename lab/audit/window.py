@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Self
 
 from lab import capture as captures
+from lab import detect
 from lab.audit import planting, words
 from lab.audit.canary import Canary, Draw, canary
 from lab.audit.environment import environment
@@ -39,6 +40,7 @@ from lab.model import (
     LabError,
     LeakMatrix,
     Mode,
+    Observation,
     Observer,
     Story,
 )
@@ -149,6 +151,7 @@ class Window:
         self._capture: Capture | None = None
         self._matrix: LeakMatrix | None = None
         self._at_rest: list[Seen] = []
+        self._looked: dict[Observer, tuple[int, list[Observation]]] = {}
         self.surprises: list[tuple[Cell, Exposure]] = []
         """The verdicts that were not as asserted, each with what was expected."""
 
@@ -317,6 +320,21 @@ class Window:
         seen += self._at_rest
         return judge(capture, [one.wanted for one in self._audit.secrets.values()], moments, seen)
 
+    def found_so_far(self) -> list[tuple[str, str, str]]:
+        """While the block is open: (secret, observer, what was found) for all that can be read until now."""
+        assert self._pair is not None  # noqa: S101 - asked for in the block only
+        found: list[tuple[str, str, str]] = []
+        for observer, data in self._pair.so_far(self._route).items():
+            known, seen = self._looked.get(observer, (0, []))
+            items = [captures.decode(line) for line in data[known:].decode().splitlines()]
+            fresh = [one for one in items if isinstance(one, Observation)]
+            self._looked[observer] = len(data), [*seen, *fresh]
+            if fresh:
+                secrets = [one.wanted for one in self._audit.secrets.values()]
+                findings = detect.find(secrets, [*seen, *fresh], detect.RECORD).findings
+                found += ((one.secret, observer, one.sentence) for one in findings if not one.decoy)
+        return found
+
     # The block
 
     def __enter__(self) -> Self:
@@ -344,8 +362,7 @@ class Window:
             return
         self.capture.parent.mkdir(parents=True, exist_ok=True)
         mode = Mode.TLS if self._route.ends_tls or (self._route.target and self._route.target.tls) else Mode.PLAINTEXT
-        title = f"{self._audit.name}: {self._route.target.scheme if self._route.target else 'proxy'}"
-        story = Story(self._audit.name, title, mode, self._route.observers, self._started)
+        story = Story(self._audit.name, "Who could read what", mode, self._route.observers, self._started)
         try:
             with captures.Writer(self.capture, story) as writer:
                 pair.close(self._route, writer)
