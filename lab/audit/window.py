@@ -209,7 +209,7 @@ class Window:
         if self._capture is not None:
             raise LabError("watch(path) belongs before the traffic: the block has ended")
         watched = watch(Path(path).absolute(), name)
-        if watched.name in (*Observer, *self._watched):
+        if watched.name in (Observer.NETWORK, Observer.SERVER, *self._watched):
             raise LabError(f"there is an observer {watched.name!r} already: watch(path, name) takes another name")
         self._watched[watched.name] = watched
         return View(self, watched.name)
