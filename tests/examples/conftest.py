@@ -7,9 +7,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import pytest
+from flask import Flask
+from werkzeug.serving import make_server
 
 from lab.audit.taps import Taps, open_taps
 from lab.audit.window import Audit
@@ -63,3 +67,17 @@ def service(stage: Stage, tmp_path: Path) -> Iterator[str]:
     port = stage.service.ask({"open": {**files, "secure_delete": True}})["port"]
     yield f"http://{LOOPBACK}:{port}"
     stage.service.ask({"close": port})
+
+
+@contextmanager
+def serving(app: Flask) -> Iterator[str]:
+    """The URL of a Flask application."""
+    server = make_server(LOOPBACK, 0, app, threaded=True)
+    thread = Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://{LOOPBACK}:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

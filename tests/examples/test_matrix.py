@@ -102,6 +102,8 @@ async def join(name):
     assert hasattr(answer, "access_token"), answer
     client.load_store()
     await client.sync(0)
+    if client.should_upload_keys:
+        await client.keys_upload()
     return client
 
 async def main():
@@ -117,6 +119,8 @@ async def main():
     await bob.join(room.room_id)
     for client in (bob, alice):
         await client.sync(0, full_state=True)
+        if client.should_query_keys:
+            await client.keys_query()
     content = {"msgtype": "m.text", "body": BODY}
     sent = await alice.room_send(room.room_id, "m.room.message", content, ignore_unverified_devices=True)
     assert hasattr(sent, "event_id"), sent
@@ -125,7 +129,7 @@ async def main():
     for client in (alice, bob):
         await client.close()
 
-asyncio.run(main())
+asyncio.run(asyncio.wait_for(main(), 60))
 """
 
 
