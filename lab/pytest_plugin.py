@@ -112,11 +112,13 @@ class ClientCheck:
 def leaklab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Audit]:
     """Observers before a service of yours: leaklab.secret(NAME), leaklab.observe(URL), then lab.network.hides(secret).
 
-    The taps are started by the first test that observes something, once in each worker.
+    The taps are started for the first test that uses it, once in each worker.
     """
+    taps = request.config.stash.setdefault(_TAPS, _SharedTaps())
+    taps.get()  # it goes on starting while this process imports the rest
+
     from lab.audit.window import Audit
 
-    taps = request.config.stash.setdefault(_TAPS, _SharedTaps())
     name = request.node.nodeid.rpartition("/")[2]
     audit = Audit(taps.get, tmp_path / "leaklab", name, request.path.parent)
     audit.update = request.config.getoption("leaklab_update")
@@ -243,7 +245,7 @@ class _SharedStage:
 
 
 class _SharedTaps:
-    """The taps of a pytest session, started when a test first observes something."""
+    """The taps of a pytest session, started for the first test that uses them."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
