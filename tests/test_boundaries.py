@@ -69,7 +69,7 @@ PURE = (
     *("lab.attack.posted", "lab.attack.salamander", "lab.attack.substitution"),
     *("lab.mail", "lab.device_copy", "lab.safety", "lab.e2ee", "lab.clients.case"),
     *("lab.audit.environment", "lab.audit.judging", "lab.audit.planting", "lab.audit.table", "lab.audit.target"),
-    *("lab.audit.reports", "lab.audit.words"),
+    *("lab.audit.reports", "lab.audit.sizes", "lab.audit.words"),
 )
 UNCERTAIN = (
     *("os", "io", "pathlib", "shutil", "tempfile", "signal", "locale", "platform", "getpass", "logging"),

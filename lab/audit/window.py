@@ -28,6 +28,7 @@ from lab.audit import planting, words
 from lab.audit.canary import Canary, Draw, canary
 from lab.audit.environment import environment
 from lab.audit.judging import Confirmed, Seen, judge, network_view, server_view
+from lab.audit.sizes import Sent, infer_size
 from lab.audit.stored import Watched, watch
 from lab.audit.table import differences, markdown, read_table, write_table
 from lab.audit.taps import Pair, Route, Taps
@@ -306,6 +307,33 @@ class Window:
             raise UndecidedError(self._undecided(cell))
         raise LeakError(self.explain(cell, expected))
 
+    def check_size(self, observer: str, secret: str) -> None:
+        """UndecidedError: its size does not come out, or a control is missing."""
+        __tracebackhide__ = True
+        name = self._audit.named(secret).name
+        if observer not in (Observer.NETWORK, Observer.SERVER):
+            raise LabError("sizes are worked out from what passes: ask lab.network or lab.server")
+        _ = self.matrix.cell(name, observer)
+        assert self._capture is not None  # noqa: S101 - there is no matrix without one
+        sent = {
+            one: Sent(one, len(self._audit.named(one).encode()), moment)
+            for one, moment in sorted(self._confirmed.items(), key=lambda pair: pair[1])
+        }
+        general = [one for one in self.matrix.controls if one.name == "recorded" and one.observer == observer]
+        general += [one for one in self.matrix.controls if one.name == "travelled" and one.secret == name]
+        failed = next((one for one in general if not one.passed), None)
+        control, answer = (
+            (failed, None) if failed else infer_size(Record(self._capture, Observer(observer)), sent, name)
+        )
+        about = f"the size of {name} cannot be worked out at {observer}"
+        if answer is None:
+            raise UndecidedError(f"{about}: control {control.name!r} failed: {control.detail}")
+        if not answer.holds:
+            raise UndecidedError(
+                f"{about}: estimated {answer.estimate:.0f} where {answer.truth:.0f} is true (bytes; without any record "
+                f"one would say {answer.guess}). That proves nothing: a better method may do it."
+            )
+
     def _undecided(self, cell: Cell) -> str:
         return f"nothing can be said about {cell.secret} at {cell.observer}: {cell.reason}\n  capture:   {self.capture}"
 
@@ -414,6 +442,18 @@ class View:
         """It was read. LeakError: it is hidden. UndecidedError: it was not found, and a control is missing."""
         __tracebackhide__ = True
         self._check(Exposure.EXPOSED, secrets)
+
+    def infers(self, *secrets: str) -> None:
+        """How long it is comes out without reading it, from three other texts or more of different lengths.
+
+        In the block each text is sent and confirmed before the next one. UndecidedError: the size does not come out,
+        which proves nothing, or a control is missing.
+        """
+        __tracebackhide__ = True
+        if not secrets:
+            raise LabError("name at least one secret")
+        for secret in secrets:
+            self._window.check_size(self.name, secret)
 
     def _check(self, expected: Exposure, secrets: tuple[str, ...]) -> None:
         __tracebackhide__ = True
