@@ -110,15 +110,16 @@ def _program(asked: Asked, lab: Window, audit: Audit, errors: Console) -> tuple[
         raise LabError(f"{command[0]}: cannot be started: {error.strerror or error}") from None
     said = io.BytesIO()
     tee = threading.Thread(target=_tee, args=(process, said), daemon=True)
-    tee.start()
     interrupted = False
     try:
+        tee.start()
         process.wait()
     except KeyboardInterrupt:  # the regular way to end a program that goes on; it got the same signal from the terminal
         interrupted = True
         _end(process)
     except BaseException:
         process.kill()
+        process.wait()
         raise
     tee.join(END_SECONDS)
     status = 0 if interrupted else process.returncode

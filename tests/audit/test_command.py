@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import requests
 from rich.console import Console
 
 from lab.audit.command import Asked, run
@@ -21,11 +22,10 @@ from lab.model import LabError
 from tests.audit.services import chat
 
 SEND = """
-import os, sys
-import requests
+import os, sys, urllib.request
 text = os.environ["LAB_SECRET_BODY"]
-address = os.environ["LAB_URL"] + "/messages"
-requests.post(address, json={"text": text if "leak" in sys.argv else "x" * len(text)}).raise_for_status()
+message = text if "leak" in sys.argv else "x" * len(text)
+urllib.request.urlopen(os.environ["LAB_URL"] + "/messages", message.encode()).close()
 for name in sys.argv[1:]:
     if "." in name:
         with open(name, "a") as file:
@@ -198,8 +198,7 @@ def test_without_a_program_it_tells_what_happens_until_ctrl_c(tmp_path: Path) ->
         for line in process.stdout:
             said.append(line)
             if line.startswith("Let your client connect to"):
-                send = "import requests, sys; requests.post(sys.argv[1], json={'text': 'a text number 8151'})"
-                subprocess.run([sys.executable, "-c", send, line.split()[-1]], check=True)
+                requests.post(line.split()[-1], json={"text": "a text number 8151"}, timeout=60).raise_for_status()
             if line.startswith("server: body readable in http.body"):
                 process.send_signal(signal.SIGINT)
                 break
@@ -210,21 +209,17 @@ def test_without_a_program_it_tells_what_happens_until_ctrl_c(tmp_path: Path) ->
     assert "body   exposed        exposed" in rest
 
 
+GOES_ON = """
+import os, signal, sys, threading
+print("bob got", os.environ["LAB_SECRET_BODY"], flush=True)
+for process in (os.getppid(), os.getpid()):  # as a terminal does
+    os.kill(process, signal.SIGINT)
+threading.Event().wait()
+"""
+
+
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a signal")
-def test_ctrl_c_ends_a_program_that_goes_on(tmp_path: Path) -> None:
-    goes_on = "import threading; print('here', flush=True); threading.Event().wait()"
-    with chat() as url:
-        process = subprocess.Popen(
-            [*STAY, "--service", url, "--", sys.executable, "-c", goes_on],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            process_group=0,
-        )
-        assert process.stdout is not None
-        assert process.stdout.readline() == "here\n"
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        out, err = process.communicate(timeout=60)
-    assert process.returncode == 3, err
-    assert "inconclusive" in out
-    assert "the program failed" not in err
+def test_ctrl_c_ends_a_program_that_goes_on(audit: Audit) -> None:
+    result = audit(program=[sys.executable, "-c", GOES_ON])
+    assert (result.status, row(result)) == (3, ["inconclusive", "inconclusive"])
+    assert "the program failed" not in result.err
