@@ -64,7 +64,10 @@ def run(asked: Asked, out: Console, errors: Console) -> int:
         audit = Audit(cache(lambda: stack.enter_context(open_taps())), folder, "lab audit")
         secrets = [_planted(audit, text) for text in asked.secret]
         status, output = 0, ""
-        with audit.observe(asked.service, tls=asked.tls, service_ca=asked.service_ca) as lab:
+        observation = audit.observe(asked.service, tls=asked.tls, service_ca=asked.service_ca)
+        if observation.capture.exists():
+            raise LabError(f"{observation.capture} is there already: move it away, or give another folder")
+        with observation as lab:
             for path in asked.watch:
                 lab.watch(path, str(path))
             if asked.program:

@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lab.model import Cell, Exposure, LeakMatrix
-
-SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+from lab.scan.as_sarif import SCHEMA
 
 LEAK, GONE, UNDECIDED = "leak", "no-longer-readable", "undecided"
 _RULES = {
@@ -111,7 +110,7 @@ def to_sarif(tests: Sequence[Audited], version: str) -> str:
         "columnKind": "unicodeCodePoints",
         "results": [result for one in tests for result in _results(one)],
     }
-    document = {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
+    document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 
 

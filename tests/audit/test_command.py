@@ -158,6 +158,8 @@ def test_recordings_are_kept_on_request(audit: Audit, tmp_path: Path) -> None:
     (kept,) = (tmp_path / "recordings").iterdir()
     assert kept.name == "lab-audit-1.capture.jsonl"
     assert f"Recorded in {kept}" in result.out
+    with pytest.raises(LabError, match="is there already: move it away, or give another folder"):
+        audit(captures=tmp_path / "recordings")
 
 
 @pytest.mark.parametrize(
