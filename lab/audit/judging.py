@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lab import controls, detect
-from lab.detect import Wanted
+from lab.detect import Wanted, tls
+from lab.inference import FINISHED
 from lab.matrix import evidence_of, verdict
 from lab.model import (
     Capture,
@@ -106,6 +107,8 @@ def network_view(capture: Capture, copies: Callable[[Sequence[Wanted]], Iterable
     problems = [*_tap(capture, record)]
     if not _both_ways((one.connection, one.direction) for one in record.observations):
         problems.append("no connection carried bytes in both directions: does the client use the lab's address?")
+    elif all(_only_a_handshake(stream.data) for stream in record.streams if stream.direction is Direction.TO_SERVICE):
+        problems.append("no connection got beyond the beginning of TLS: does the client trust the certificate?")
     problems += controls.ended(capture, record)
     whole = "bytes in both directions, and a clean end of the record"
     return Seen(Observer.NETWORK, record.observations, tuple(problems), whole, copies)
@@ -122,6 +125,19 @@ def server_view(capture: Capture, copies: Callable[[Sequence[Wanted]], Iterable[
     problems += controls.ended(capture, record)
     whole = "requests with their answers, and a clean end of the record"
     return Seen(Observer.SERVER, record.observations, tuple(problems), whole, copies)
+
+
+def both(network: Seen, server: Seen) -> tuple[Seen, Seen]:
+    """What passes the network tap goes on to the server tap: where nothing was read there, nothing has passed."""
+    unread = tuple(f"at the server, {problem}" for problem in server.problems[:1])
+    return replace(network, problems=(*network.problems, *unread)), server
+
+
+def _only_a_handshake(stream: bytes) -> bool:
+    """Whether a client under TLS said nothing after the message that ends the handshake (RFC 8446, section 4.4.4)."""
+    records = tls.records(stream)
+    said = [one.end - one.start - tls.HEADER_LENGTH for one in records if one.content_type == tls.APPLICATION_DATA]
+    return bool(records) and len(said) < 2 and max(said, default=0) <= FINISHED
 
 
 def _tap(capture: Capture, record: Record) -> Iterable[str]:

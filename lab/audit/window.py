@@ -27,7 +27,7 @@ from lab import detect
 from lab.audit import planting, words
 from lab.audit.canary import Canary, Draw, canary
 from lab.audit.environment import environment
-from lab.audit.judging import Confirmed, Seen, judge, network_view, server_view
+from lab.audit.judging import Confirmed, Seen, both, judge, network_view, server_view
 from lab.audit.sizes import Sent, infer_size
 from lab.audit.stored import Watched, watch
 from lab.audit.table import differences, markdown, read_table, write_table
@@ -344,7 +344,8 @@ class Window:
         seen = [network_view(capture, lambda secrets: planting.on_the_wire(secrets, network, http=http))]
         if self._route.read:
             server = Record(capture, Observer.SERVER)
-            seen.append(server_view(capture, lambda secrets: planting.in_requests(secrets, server)))
+            read = server_view(capture, lambda secrets: planting.in_requests(secrets, server))
+            seen = [*both(seen[0], read)]
         seen += self._at_rest
         return judge(capture, [one.wanted for one in self._audit.secrets.values()], moments, seen)
 

@@ -334,6 +334,24 @@ def test_a_client_that_does_not_trust_the_lab_is_told_what_to_do(audit: Audit, s
         lab.confirm(body)
     assert "the client refused TLS" in undecided(lab, body, Observer.SERVER)
     assert "give it the lab's authority" in undecided(lab, body, Observer.SERVER)
+    assert "no connection got beyond the beginning of TLS" in undecided(lab, body)
+
+
+def test_nor_is_anything_hidden_from_the_network_when_a_handshake_fails(
+    audit: Audit, tls_service: tuple[str, str], client: Client
+) -> None:
+    body = audit.secret("body")
+    with audit.observe(tls_service[0], end_tls=False) as lab:
+        with pytest.raises(requests.exceptions.SSLError):
+            client.post(lab.url, json=body)
+        lab.confirm(body)
+    assert "no connection got beyond the beginning of TLS" in undecided(lab, body)
+    with audit.observe() as lab:
+        client.proxies = {"https": lab.proxy}
+        with pytest.raises(requests.exceptions.SSLError):
+            client.post(tls_service[0], json=body)
+        lab.confirm(body)
+    assert "at the server, the client refused TLS" in undecided(lab, body)
 
 
 @pytest.mark.parametrize("number", [0, 1])
