@@ -114,6 +114,7 @@ def test_paths_are_watched(audit: Audit, tmp_path: Path, logs: list[str], verdic
     log = tmp_path / "app.log"
     result = audit(str(log), *logs, watch=[log])
     assert (result.status, row(result)) == (0, ["hidden", "hidden", verdict])
+    assert ("file app.log" in result.out) is bool(logs)
 
 
 def test_it_is_compared_with_a_table(audit: Audit, tmp_path: Path) -> None:
