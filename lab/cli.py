@@ -3,6 +3,7 @@
 Exit status: 0 all claims hold; 1 a claim fails; 3 something is inconclusive; 2 wrong use or bad input; 130 Ctrl-C.
 For `lab scan`: 1 something was found; 3 something could not be searched.
 For `lab clients`: 1 the client was fooled; 3 something has no verdict.
+For `lab audit`: 4 the program that was observed failed.
 `lab up` runs until Ctrl-C, so that is its regular end: 0.
 """
 
@@ -81,7 +82,8 @@ def _parser() -> argparse.ArgumentParser:
         description="See who can read your messages: plaintext, TLS and end-to-end encryption, on real traffic.",
         epilog="Exit status: 0 all claims hold, 1 a claim fails, 3 something is inconclusive, 2 wrong use or bad "
         "input, 130 interrupted. lab scan: 1 something was found, 3 something could not be searched, 0 neither. "
-        "lab clients: 1 the client was fooled, 3 something has no verdict, 0 neither.",
+        "lab clients: 1 the client was fooled, 3 something has no verdict, 0 neither. "
+        "lab audit: 4 the program that was observed failed.",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -158,6 +160,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_clients_options(clients)
     clients.set_defaults(command=_clients)
+
+    audit = commands.add_parser(
+        "audit", help="see who can read what a program of yours sends", description=_audit.__doc__
+    )
+    _add_audit_options(audit)
+    audit.set_defaults(command=_audit)
 
     explain = commands.add_parser(
         "explain",
@@ -269,6 +277,47 @@ def _add_clients_options(clients: argparse.ArgumentParser) -> None:
     clients.add_argument(
         "--timeout", metavar="S", type=float, default=10.0, help="seconds that a client has for one case (default: 10)"
     )
+
+
+def _add_audit_options(audit: argparse.ArgumentParser) -> None:
+    audit.add_argument(
+        "program",
+        nargs="*",
+        metavar="COMMAND",
+        help="after --: the program to observe. {url}, {ca}, {proxy} and {NAME} of a secret stand for the values; they "
+        "are also in LAB_URL, LAB_CA, LAB_PROXY and LAB_SECRET_NAME (default: stay open until Ctrl-C)",
+    )
+    audit.add_argument(
+        "--service", metavar="URL", help="the service under test (default: a proxy to wherever the program goes)"
+    )
+    audit.add_argument("--tls", action="store_true", help="put TLS before a service that has none")
+    audit.add_argument(
+        "--service-ca", metavar="FILE", type=Path, help="check the certificate of the service by this authority"
+    )
+    audit.add_argument(
+        "--secret",
+        action="append",
+        default=[],
+        metavar="NAME[=VALUE]",
+        help="what to look for; without a value one is drawn (repeatable)",
+    )
+    audit.add_argument(
+        "--watch",
+        action="append",
+        default=[],
+        metavar="PATH",
+        type=Path,
+        help="a file, folder or SQLite database to look into afterwards (repeatable)",
+    )
+    confirmed = audit.add_mutually_exclusive_group()
+    confirmed.add_argument(
+        "--confirm-output", metavar="TEXT", help="the recipient got the secrets if the program says this ({NAME} works)"
+    )
+    confirmed.add_argument("--confirm-file", metavar="PATH", type=Path, help="the recipient got what is in this file")
+    audit.add_argument("--expect", metavar="FILE", type=Path, help="compare with the first table of a Markdown file")
+    audit.add_argument("--update", action="store_true", help="write that table instead")
+    audit.add_argument("--captures", metavar="DIR", type=Path, help="keep the recording in this folder")
+    audit.add_argument("--evidence", action="store_true", help=_EVIDENCE)
 
 
 class _Version(argparse.Action):
@@ -436,6 +485,20 @@ def _clients(options: argparse.Namespace) -> int:
 
     asked = Asked(**{field.name: getattr(options, field.name) for field in fields(Asked)})
     return run(asked, _console(stderr=STANDARD_OUTPUT in asked.outputs), _console(stderr=True), _write)
+
+
+def _audit(options: argparse.Namespace) -> int:
+    """Put observers before a service of your own, run a program against it, and say who could read what.
+
+    Exit status: 4 the program failed; with --expect 1 something differs from the table, 3 something is inconclusive;
+    without it 3 something is inconclusive; else 0.
+    """
+    from dataclasses import fields
+
+    from lab.audit.command import Asked, run
+
+    asked = Asked(**{field.name: getattr(options, field.name) for field in fields(Asked)})
+    return run(asked, _console(), _console(stderr=True))
 
 
 def _explain(options: argparse.Namespace) -> int:

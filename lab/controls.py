@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from lab import detect, planting
 from lab.calibration import OBSERVERS_OWN
-from lab.detect import http1, sqlite, tls
+from lab.detect import Wanted, http1, sqlite, tls
 from lab.inference import MESSAGE_REQUEST, payloads
 from lab.mail import ENVELOPE, FILE
 from lab.model import (
@@ -114,10 +114,15 @@ def recorded(capture: Capture, record: Record) -> Control:
 
 def detects(record: Record, secrets: Sequence[Secret]) -> tuple[Control, ...]:
     """Control 3, one for each of `secrets`."""
-    tried: dict[Secret, list[str]] = {secret: [] for secret in secrets}
-    failed: dict[Secret, str] = {}
+    return found_in_copies(record.observer, secrets, planting.copies(secrets, record))
+
+
+def found_in_copies(observer: str, secrets: Sequence[Wanted], copies: Iterable[planting.Copy]) -> tuple[Control, ...]:
+    """Control 3 for any copies of a record. sqlite.SqliteError while they are made fails it."""
+    tried: dict[Wanted, list[str]] = {secret: [] for secret in secrets}
+    failed: dict[Wanted, str] = {}
     try:
-        for copy in planting.copies(secrets, record):
+        for copy in copies:
             search = detect.find(secrets, copy.observations, _EVERY_HIT)
             places = list(_places(search))
             for plant in copy.plants:
@@ -130,7 +135,7 @@ def detects(record: Record, secrets: Sequence[Secret]) -> tuple[Control, ...]:
     for secret in secrets:
         reason = failed.get(secret) or ("" if tried[secret] else "the record holds nothing that it could be planted in")
         detail = reason or f"found in a copy of the record: {'; '.join(tried[secret])}"
-        made.append(Control("detects", record.observer, secret.name, not reason, detail))
+        made.append(Control("detects", observer, secret.name, not reason, detail))
     return tuple(made)
 
 
@@ -144,7 +149,7 @@ more): whoever finds a value with these finds it with those.
 class _Place(NamedTuple):
     """Where a secret was found whole: in the bytes [start, end) of a stream or file, of which these are `data`."""
 
-    secret: SecretName
+    secret: str
     exchange: int
     start: int
     end: int
@@ -163,29 +168,29 @@ def _places(search: detect.Search) -> Iterator[_Place]:
             source, before = search.sources[one.source], begins[one.source]
             data = b"".join(source.data[start:end] for start, end in one.spans)
             start, end = before + one.spans[0][0], before + one.spans[-1][1]
-            yield _Place(SecretName(one.secret), source.exchange, start, end, data)
+            yield _Place(one.secret, source.exchange, start, end, data)
 
 
 def _is_of(plant: planting.Plant, place: _Place) -> bool:
     """Whether what stands at `place` is what was planted, and not the same secret elsewhere in the copy."""
     return (
-        place.secret is plant.secret.name
+        place.secret == plant.secret.name
         and plant.exchange in (None, place.exchange)
         and plant.start <= place.start < place.end <= plant.end
         and (not plant.written or place.data == plant.secret.value)
     )
 
 
-def decoys(observer: Observer, name: SecretName, secrets: Sequence[Secret], hits: Sequence[Finding]) -> Control:
+def decoys(observer: str, name: str, secrets: Sequence[Wanted], hits: Sequence[Finding]) -> Control:
     """Control 4, for all values planted under `name`; `hits` are what was found of them and their decoys."""
-    drawn = [len(secret.decoys) for secret in secrets if secret.name is name]
+    drawn = [len(secret.decoys) for secret in secrets if secret.name == name]
     if not all(drawn):
         return Control("decoys", observer, name, passed=False, detail="no decoys were drawn")
     found = sum(hit.decoy for hit in hits)
     return Control("decoys", observer, name, found == 0, f"{sum(drawn)} decoys, {found} hits")
 
 
-def searched(observer: Observer, gave_up: Sequence[detect.GaveUp]) -> Control:
+def searched(observer: str, gave_up: Sequence[detect.GaveUp]) -> Control:
     """That the search itself was not cut short: a search that gave up can say nothing about what is not there."""
     if gave_up:
         first = gave_up[0]
@@ -213,7 +218,7 @@ def _network_recorded(capture: Capture, record: Record) -> Iterator[str]:
         yield from _exchanges_recorded(capture, record)
     else:
         yield from _too_few_bytes(capture, record, opened)
-    yield from _ended(capture, record)
+    yield from ended(capture, record)
 
 
 def _unbroken(stream: bytes) -> bool:
@@ -242,7 +247,7 @@ def _too_few_bytes(capture: Capture, record: Record, opened: Mapping[str, str]) 
 
 def _server_recorded(capture: Capture, record: Record) -> Iterator[str]:
     yield from _exchanges_recorded(capture, record)
-    yield from _ended(capture, record)
+    yield from ended(capture, record)
 
 
 def _interceptor_recorded(capture: Capture, record: Record) -> Iterator[str]:
@@ -258,7 +263,7 @@ def _interceptor_recorded(capture: Capture, record: Record) -> Iterator[str]:
     if refused != turned_back:
         yield f"the participants have turned back {turned_back} times, and the record says so {refused} times"
     yield from (f"something was said in it: {one.line}" for one in record.exchanges)
-    yield from _ended(capture, record)
+    yield from ended(capture, record)
 
 
 def _relayed(capture: Capture, record: Record) -> Iterator[str]:
@@ -279,7 +284,7 @@ def _relayed(capture: Capture, record: Record) -> Iterator[str]:
     for deed, direction in ((Deed.SENT, Direction.TO_SERVICE), (Deed.READ, Direction.TO_CLIENT)):
         if carried[direction] < sum(one.size for one in capture.statements if one.deed is deed):
             yield f"fewer bytes are in the record than the participants have {deed}"
-    yield from _ended(capture, record)
+    yield from ended(capture, record)
 
 
 _DELIVERIES = ("GET /v1/events", "GET /v1/text-messages")
@@ -366,7 +371,8 @@ _RECORDED = {
 """For each observer: what its record lacks, and the words for a record that lacks nothing."""
 
 
-def _ended(capture: Capture, record: Record) -> Iterator[str]:
+def ended(capture: Capture, record: Record) -> Iterator[str]:
+    """What speaks against it that a tap's record goes up to a clean end and holds all that came before."""
     closed = {note.connection for note in record.notes(Event.CLOSED)}
     ends = list(record.notes(Event.SEGMENT))
     for note in record.notes(Event.BROKEN):

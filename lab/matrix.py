@@ -68,9 +68,8 @@ def judge(capture: Capture) -> LeakMatrix:
                 special = [control for control in detected if control.secret is name]
                 special.append(controls.decoys(observer, name, capture.secrets, hits))
                 checks = [*general, arrival[name], *special]
-                planted = sorted((hit for hit in hits if not hit.decoy), key=lambda hit: hit.partial is not None)
-                evidence = tuple(_evidence(hit, search) for hit in planted[:EVIDENCE_SHOWN])
-                cells[name, observer] = _read(name, observer, evidence, checks, claimed)
+                evidence = evidence_of(hits, search)
+                cells[name, observer] = Cell(name, observer, *verdict(evidence, checks), evidence, claimed)
             made += special
     unseen = [claim for claim in capture.claims if (claim.secret, claim.observer) not in cells]
     return LeakMatrix(
@@ -93,24 +92,22 @@ def _nothing_recorded(claim: Claim) -> Cell:
     return Cell(claim.secret, claim.observer, Exposure.INCONCLUSIVE, reason, (), claim.exposure)
 
 
-def _read(
-    name: SecretName,
-    observer: Observer,
-    evidence: tuple[Evidence, ...],
-    checks: Sequence[Control],
-    claimed: Exposure | None,
-) -> Cell:
+def evidence_of(hits: Sequence[Finding], search: detect.Search) -> tuple[Evidence, ...]:
+    """What reports show of the hits on one secret: those on the whole value first, and none on a decoy."""
+    planted = sorted((hit for hit in hits if not hit.decoy), key=lambda hit: hit.partial is not None)
+    return tuple(_evidence(hit, search) for hit in planted[:EVIDENCE_SHOWN])
+
+
+def verdict(evidence: Sequence[Evidence], checks: Sequence[Control]) -> tuple[Exposure, str]:
+    """What can be said about a secret that is read or not, and why."""
     if evidence:
         # A hit needs no record of the whole exchange, but it means nothing where decoys hit too.
         doubt = next((check for check in checks if check.name == "decoys" and not check.passed), None)
-        if doubt is None:
-            return Cell(name, observer, Exposure.EXPOSED, _readable(evidence), evidence, claimed)
-        return Cell(name, observer, Exposure.INCONCLUSIVE, _because(doubt), evidence, claimed)
+        return (Exposure.EXPOSED, _readable(evidence)) if doubt is None else (Exposure.INCONCLUSIVE, _because(doubt))
     failed = next((check for check in checks if not check.passed), None)
     if failed is not None:
-        return Cell(name, observer, Exposure.INCONCLUSIVE, _because(failed), (), claimed)
-    reason = f"not found, and all {len(checks)} controls passed"
-    return Cell(name, observer, Exposure.HIDDEN, reason, (), claimed)
+        return Exposure.INCONCLUSIVE, _because(failed)
+    return Exposure.HIDDEN, f"not found, and all {len(checks)} controls passed"
 
 
 def _derived(
@@ -163,6 +160,7 @@ def _evidence(finding: Finding, search: detect.Search) -> Evidence:
         window_start=start,
         window=source.data[start : min(last, first + WINDOW_MATCH) + WINDOW_AFTER],
         partial=finding.partial,
+        exchange=source.exchange,
     )
 
 

@@ -170,6 +170,8 @@ class Evidence:
     window: bytes = b""
     partial: int | None = None
     """As in Finding: so many bytes of the value, None for all of it."""
+    exchange: int = 0
+    """As in Observation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +201,13 @@ class Inference:
 class Control:
     """One check that must pass before `hidden` may be said.
 
-    `observer` None: it concerns all observers; `secret` None: it concerns all secrets.
+    `observer` None: it concerns all observers; `secret` None: it concerns all secrets. In an audit of software that is
+    not the lab's own, secrets have names of the user's choice, and paths that are watched are observers too.
     """
 
     name: str
-    observer: Observer | None
-    secret: SecretName | None
+    observer: str | None
+    secret: str | None
     passed: bool
     detail: str
 
@@ -221,10 +224,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The verdict on one secret at one observer, with what earned it."""
+    """The verdict on one secret at one observer, with what earned it. Names are as in `Control`."""
 
-    secret: SecretName
-    observer: Observer
+    secret: str
+    observer: str
     exposure: Exposure
     reason: str
     evidence: tuple[Evidence, ...] = ()
@@ -246,24 +249,24 @@ class LeakMatrix:
     cells: tuple[Cell, ...]
     inferences: tuple[Inference, ...] = ()
     controls: tuple[Control, ...] = ()
-    secrets: Mapping[SecretName, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
     """What was planted, as text for the screen."""
     broken_off: str = ""
     """Why the story did not go as told, in one sentence; empty if it did. What can be read is exposed all the same."""
 
-    def cell(self, secret: SecretName, observer: Observer) -> Cell:
+    def cell(self, secret: str, observer: str) -> Cell:
         """The cell of one secret at one observer; KeyError where there is none."""
         for cell in self.cells:
-            if cell.secret is secret and cell.observer is observer:
+            if cell.secret == secret and cell.observer == observer:
                 return cell
         raise KeyError(f"{secret} at {observer}")
 
     @property
-    def rows(self) -> tuple[SecretName, ...]:
+    def rows(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(cell.secret for cell in self.cells))
 
     @property
-    def columns(self) -> tuple[Observer, ...]:
+    def columns(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(cell.observer for cell in self.cells))
 
 

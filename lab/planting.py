@@ -22,9 +22,11 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
+from typing import NamedTuple
 
 from lab import device_copy
-from lab.detect import sqlite, tls
+from lab.detect import Wanted, sqlite, tls
 from lab.model import TEXTS, Direction, Observation, Observer, Secret, SecretName
 from lab.record import Record
 
@@ -41,7 +43,7 @@ class Plant:
     encoding of the same secret.
     """
 
-    secret: Secret
+    secret: Wanted
     how: str
     exchange: int | None = None
     start: int = 0
@@ -57,6 +59,20 @@ class Copy:
     plants: tuple[Plant, ...]
 
 
+class Way[S: Wanted](NamedTuple):
+    """One way in which an application carries a secret: `how` says it in words.
+
+    `carry` gives first line, header block and body of a message with it; `form` is what it looks like there.
+    """
+
+    how: str
+    direction: Direction
+    first_line: str
+    """The place of first lines in this direction."""
+    carry: Callable[[S], tuple[bytes, bytes, bytes]]
+    form: Callable[[S], bytes]
+
+
 def copies(secrets: Sequence[Secret], record: Record) -> Iterator[Copy]:
     """The copies of `record` in which a search must find `secrets`. None where the record holds nothing to copy.
 
@@ -65,9 +81,9 @@ def copies(secrets: Sequence[Secret], record: Record) -> Iterator[Copy]:
     if record.observer is Observer.DEVICE:
         yield from _for_the_copy(secrets, record)
     elif record.observer is Observer.NETWORK or (record.observer is Observer.INTERCEPTOR and record.relayed):
-        yield from _in_streams(secrets, record)
+        yield from in_streams(secrets, record, _WAYS)
     elif record.observer in (Observer.INTERCEPTOR, Observer.SERVER):
-        yield from _in_messages(secrets, record)
+        yield from in_messages(secrets, record, _WAYS)
     else:
         yield from _at_rest(secrets, record)
 
@@ -123,14 +139,22 @@ def _json(fields: dict[str, object]) -> bytes:
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def _form(secret: Secret) -> bytes:
+    """How the application writes it."""
+    if secret.name is SecretName.ATTACHMENT:
+        return base64.b64encode(secret.value)
+    return json.dumps(_text(secret.value), ensure_ascii=False)[1:-1].encode()
+
+
 _WAYS = (
-    (Direction.TO_SERVICE, "http.request_line", request),
-    (Direction.TO_CLIENT, "http.status_line", answer),
+    Way(str(Direction.TO_SERVICE), Direction.TO_SERVICE, "http.request_line", request, _form),
+    Way(str(Direction.TO_CLIENT), Direction.TO_CLIENT, "http.status_line", answer, _form),
 )
 
 
-def _in_streams(secrets: Sequence[Secret], record: Record) -> Iterator[Copy]:
-    for direction, _, carry in _WAYS:
+def in_streams[S: Wanted](secrets: Sequence[S], record: Record, ways: Sequence[Way[S]]) -> Iterator[Copy]:
+    """Copies of a recorded stream that go on with messages, under TLS inside records: one for each direction."""
+    for direction, there in _by_direction(ways):
         carried = [one for one in record.observations if one.direction is direction]
         if not carried:
             continue
@@ -138,37 +162,40 @@ def _in_streams(secrets: Sequence[Secret], record: Record) -> Iterator[Copy]:
         together = b"".join(one.data for one in stream)
         encrypted, at = bool(tls.records(together)), len(together)
         plants: list[Plant] = []
-        for how in ("whole", "split"):
-            for secret in secrets:
-                message = b"%s\r\n%s\r\n%s" % carry(secret)
-                pieces = _cut(message, secret) if how == "split" else [message]
-                sent = [_record(piece) if encrypted else piece for piece in pieces]
-                stream += (replace(stream[-1], data=data) for data in sent)
-                end = at + sum(map(len, sent))
-                plants.append(Plant(secret, f"{how}, {direction}", start=at, end=end))
-                at = end
+        for how, way, secret in product(("whole", "split"), there, secrets):
+            message = b"%s\r\n%s\r\n%s" % way.carry(secret)
+            pieces = _cut(message, way.form(secret)) if how == "split" else [message]
+            sent = [_record(piece) if encrypted else piece for piece in pieces]
+            stream += (replace(stream[-1], data=data) for data in sent)
+            end = at + sum(map(len, sent))
+            plants.append(Plant(secret, f"{how}, {way.how}", start=at, end=end))
+            at = end
         yield Copy(tuple(stream), tuple(plants))
 
 
-def _in_messages(secrets: Sequence[Secret], record: Record) -> Iterator[Copy]:
-    for direction, first_line, carry in _WAYS:
+def in_messages[S: Wanted](secrets: Sequence[S], record: Record, ways: Sequence[Way[S]]) -> Iterator[Copy]:
+    """Messages as a front end records them: one copy for each direction."""
+    for direction, there in _by_direction(ways):
         carried = [one for one in record.observations if one.direction is direction]
         if not carried:
             continue
         exchange = max(one.exchange for one in record.observations)
         added: list[Observation] = []
         plants: list[Plant] = []
-        for how in ("whole", "split"):
-            for secret in secrets:
-                line, header, body = carry(secret)
-                # The host name travels in a header, which a front end never sees in two pieces.
-                in_body = how == "split" and (secret.name is not SecretName.SERVICE or carry is answer)
-                pieces = _cut(body, secret) if in_body else [body]
-                parts = [(first_line, line), ("http.header", header), *(("http.body", piece) for piece in pieces)]
-                exchange += 1
-                added += (replace(carried[-1], exchange=exchange, place=name, data=data) for name, data in parts)
-                plants.append(Plant(secret, f"{how}, {direction}", exchange))
+        for how, way, secret in product(("whole", "split"), there, secrets):
+            line, header, body = way.carry(secret)
+            # A front end never sees a first line or a header in two pieces.
+            pieces = _cut(body, way.form(secret)) if how == "split" else [body]
+            parts = [(way.first_line, line), ("http.header", header), *(("http.body", piece) for piece in pieces)]
+            exchange += 1
+            added += (replace(carried[-1], exchange=exchange, place=name, data=data) for name, data in parts)
+            plants.append(Plant(secret, f"{how}, {way.how}", exchange))
         yield Copy(tuple(added), tuple(plants))
+
+
+def _by_direction[S: Wanted](ways: Sequence[Way[S]]) -> Iterator[tuple[Direction, list[Way[S]]]]:
+    for direction in dict.fromkeys(way.direction for way in ways):
+        yield direction, [way for way in ways if way.direction is direction]
 
 
 def _for_the_copy(secrets: Sequence[Secret], record: Record) -> Iterator[Copy]:
@@ -227,7 +254,7 @@ def _without_rows(image: bytes) -> bytes:
         # What was deleted stays in pages that are free, until all is written anew.
         database.execute("VACUUM")
 
-    return _changed(image, clear)
+    return changed(image, clear)
 
 
 def _with_rows(image: bytes, rows: Sequence[tuple[Secret, bytes]]) -> bytes:
@@ -238,10 +265,11 @@ def _with_rows(image: bytes, rows: Sequence[tuple[Secret, bytes]]) -> bytes:
             _insert(database, secret, value)
         database.commit()
 
-    return _changed(image, fill)
+    return changed(image, fill)
 
 
-def _changed(image: bytes, change: Callable[[sqlite3.Connection], None]) -> bytes:
+def changed(image: bytes, change: Callable[[sqlite3.Connection], None]) -> bytes:
+    """`image` once `change` has been made to the database in it. sqlite.SqliteError."""
     database = sqlite3.connect(":memory:")
     try:
         database.deserialize(image)
@@ -305,14 +333,12 @@ def _over_the_end(secret: Secret, filler: bytes, stored: bytes, size: int) -> by
     return filler[:start] + secret.value + filler[start + len(secret.value) :]
 
 
-def _cut(message: bytes, secret: Secret) -> list[bytes]:
-    """`message` in two pieces, cut in the middle of where it carries the secret."""
-    if secret.name is SecretName.ATTACHMENT:
-        carried = base64.b64encode(secret.value)
-    else:
-        carried = json.dumps(_text(secret.value), ensure_ascii=False)[1:-1].encode()
-    middle = message.index(carried) + len(carried) // 2
-    return [message[:middle], message[middle:]]
+def _cut(message: bytes, form: bytes) -> list[bytes]:
+    """`message` in two pieces, cut in the middle of where it carries this; in one where it does not."""
+    at = message.find(form)
+    if at < 0:
+        return [message]
+    return [message[: at + len(form) // 2], message[at + len(form) // 2 :]]
 
 
 def _record(data: bytes) -> bytes:

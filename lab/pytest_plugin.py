@@ -4,20 +4,29 @@ Each scenario is one test: it is held on real taps, judged, and fails with the d
 inconclusive cell fails too, for then nothing was shown. All lessons of a session share one stage. A translation
 beside its original is one test: that both tell, claim and explain the same.
 
-The fixture `lab_clients` shows a TLS client of yours servers that are wrong in one way each. Without option and fixture
-nothing happens and nothing of the lab is imported.
+The fixture `lab_clients` shows a TLS client of yours servers that are wrong in one way each.
+
+The fixture `leaklab` puts observers before a service of yours, and asserts who could read what: see README.md, "Test
+your own app". `--leaklab-update` writes the tables that `lab.matches` compares with, `--leaklab-sarif` a report for
+code hosts; verdicts are properties in JUnit reports, and a table in the step summary of GitHub.
+
+Without option and fixture nothing happens and nothing of the lab is imported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from lab.audit.taps import Taps
+    from lab.audit.window import Audit, Window
     from lab.clients.case import Case, Report
     from lab.clients.running import Target
     from lab.model import LeakMatrix
@@ -25,10 +34,26 @@ if TYPE_CHECKING:
     from lab.stage.stage import Stage
 
 _STAGE = pytest.StashKey["_SharedStage"]()
+_TAPS = pytest.StashKey["_SharedTaps"]()
+_AUDIT = pytest.StashKey["Audit"]()
+
+SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("lab_lessons", "collect the lab's lessons (*.feature.md) as tests", type="bool", default=False)
+    group = parser.getgroup("leaklab", "who can read what your app sends (fixture leaklab)")
+    group.addoption(
+        "--leaklab-update",
+        action="store_true",
+        help="write the tables that lab.matches(FILE) compares with, instead of comparing; then read what changed",
+    )
+    group.addoption(
+        "--leaklab-sarif",
+        metavar="FILE",
+        type=Path,
+        help="also write what is not as the tests say as SARIF 2.1.0, for code hosts and editors",
+    )
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -37,10 +62,15 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     return None
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Reports(config), "leaklab reports")
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
-    shared = config.stash.get(_STAGE, None)
-    if shared is not None:
-        shared.close()
+    for shared in (config.stash.get(_STAGE, None), config.stash.get(_TAPS, None)):
+        if shared is not None:
+            shared.close()
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +107,59 @@ class ClientCheck:
 
         one = Function(client, takes_proxy) if callable(client) else Command(tuple(client))
         return meet(one, selected(self._cases, only), Means(jobs or processors(), timeout))
+
+
+@pytest.fixture
+def leaklab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Audit]:
+    """Observers before a service of yours: leaklab.secret(NAME), leaklab.observe(URL), then lab.network.hides(secret).
+
+    The taps are started for the first test that uses it, once in each worker.
+    """
+    taps = request.config.stash.setdefault(_TAPS, _SharedTaps())
+    taps.get()  # it goes on starting while this process imports the rest
+
+    from lab.audit.window import Audit
+
+    name = request.node.nodeid.rpartition("/")[2]
+    audit = Audit(taps.get, tmp_path / "leaklab", name, request.path.parent)
+    audit.update = request.config.getoption("leaklab_update")
+    request.node.stash[_AUDIT] = audit
+    yield audit
+    for number, window in enumerate(audit.observations, start=1):
+        if window.ended and audit.secrets:
+            for cell in window.matrix.cells:
+                again = f" ({number})" if number > 1 else ""
+                request.node.user_properties.append(
+                    (f"leaklab{again}: {cell.secret} at {cell.observer}", str(cell.exposure))
+                )
+
+
+@pytest.fixture
+def leaklab_environ(monkeypatch: pytest.MonkeyPatch) -> Callable[[Window], None]:
+    """`leaklab_environ(lab)` puts lab.env into os.environ until the end of the test, for code in the same process."""
+
+    def use(window: Window) -> None:
+        for name, value in window.env.items():
+            monkeypatch.setenv(name, value)
+
+    return use
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    audit = item.stash.get(_AUDIT, None)
+    if audit is not None and report.when == "teardown":
+        from lab.audit.reports import audited
+
+        file, line, _ = item.location
+        # It crosses from a worker of pytest-xdist to the process that writes the reports.
+        report.leaklab = [  # type: ignore[attr-defined]
+            audited(audit.name, Path(file).as_posix(), (line or 0) + 1, one.matrix, one.surprises).plain()
+            for one in audit.observations
+            if one.ended and audit.secrets
+        ]
+    return report
 
 
 class LessonFile(pytest.File):
@@ -188,3 +271,49 @@ class _SharedStage:
 
     def close(self) -> None:
         self._stack.close()
+
+
+class _SharedTaps:
+    """The taps of a pytest session, started for the first test that uses them."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._turn = Lock()
+        self._taps: Taps | None = None
+
+    def get(self) -> Taps:
+        from lab.audit.taps import open_taps
+
+        with self._turn:
+            if self._taps is None:
+                self._taps = self._stack.enter_context(open_taps())
+            return self._taps
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+class _Reports:
+    """Collects what audits came to, where reports are written: not in the workers of pytest-xdist."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._sarif: Path | None = config.getoption("leaklab_sarif")
+        self._found: list[dict[str, Any]] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._found += getattr(report, "leaklab", [])
+
+    def pytest_sessionfinish(self) -> None:
+        summary = os.environ.get(SUMMARY_VARIABLE)
+        if not (self._sarif or (summary and self._found)):
+            return
+        from importlib.metadata import version
+
+        from lab.audit.reports import from_plain, to_markdown, to_sarif
+
+        tests = [from_plain(fields) for fields in self._found]
+        if self._sarif:
+            self._sarif.write_text(to_sarif(tests, version("mitm-lab")), "utf-8")
+        if summary and tests:
+            with Path(summary).open("a", encoding="utf-8") as file:
+                file.write(to_markdown(tests))

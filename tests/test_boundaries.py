@@ -38,6 +38,7 @@ LAYERS = {
     "lab.scan": 2,
     "lab.stage": 2,
     "lab.clients": 2,
+    "lab.audit": 3,
     "lab.service": 2,
     "addons": 2,
     "lab.scenario.casting": 3,
@@ -70,6 +71,8 @@ PURE = (
     *("lab.mail", "lab.device_copy", "lab.safety", "lab.e2ee", "lab.clients.case"),
     *("lab.guide.words", "lab.guide.lesson_path", "lab.guide.zoom", "lab.guide.state", "lab.guide.view"),
     *("lab.guide.answers", "lab.guide.plain"),
+    *("lab.audit.environment", "lab.audit.judging", "lab.audit.planting", "lab.audit.table", "lab.audit.target"),
+    *("lab.audit.reports", "lab.audit.sizes", "lab.audit.words"),
 )
 UNCERTAIN = (
     *("os", "io", "pathlib", "shutil", "tempfile", "signal", "locale", "platform", "getpass", "logging"),

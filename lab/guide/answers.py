@@ -33,6 +33,7 @@ from lab.guide.state import (
     grades,
     named,
     place_named,
+    place_of,
 )
 from lab.guide.words import words_for
 from lab.model import Exposure, LabError
@@ -77,9 +78,9 @@ def _try(plan: Plan, one: Try) -> dict[str, Any]:
         "title": scenario.title,
         "mode": scenario.mode,
         "predictions": {named(place): said for place, said in one.predictions.items()},
-        "measured": {named((cell.secret, cell.observer)): cell.exposure for cell in cells},
+        "measured": {named(place_of(cell)): cell.exposure for cell in cells},
         "grades": {named(place): each for place, each in grades(one).items()},
-        "reasons": {named((cell.secret, cell.observer)): cell.reason for cell in cells},
+        "reasons": {named(place_of(cell)): cell.reason for cell in cells},
         "looked": [named(place) for place in one.looked],
         "because": one.because,
     }

@@ -225,6 +225,11 @@ def wanted(state: State) -> Wanted | None:
     return Wanted(len(state.tries) - 1, last.scenario, last.released)
 
 
+def place_of(cell: Cell) -> Place:
+    """Where it stands. In a lesson, all cells are about secrets and observers of the lab's own."""
+    return SecretName(cell.secret), Observer(cell.observer)
+
+
 def named(place: Place) -> str:
     """As people write it: "body@server"."""
     return f"{place[0]}@{place[1]}"
@@ -261,9 +266,7 @@ def wrong(one: Try) -> tuple[Place, ...]:
     """The wrong predictions of a try, in the order of the table."""
     graded = grades(one)
     cells = one.matrix.cells if one.matrix else ()
-    return tuple(
-        (cell.secret, cell.observer) for cell in cells if graded.get((cell.secret, cell.observer)) is Grade.WRONG
-    )
+    return tuple(place_of(cell) for cell in cells if graded.get(place_of(cell)) is Grade.WRONG)
 
 
 def explanation(scenario: Scenario, place: Place, predicted: Exposure) -> Explanation | None:
@@ -404,7 +407,7 @@ def _table(state: State) -> tuple[Place, ...]:
     if state.page is Page.PREDICT:
         return state.cells
     if state.page is Page.RESULT and state.current.matrix is not None:
-        return tuple((cell.secret, cell.observer) for cell in state.current.matrix.cells)
+        return tuple(place_of(cell) for cell in state.current.matrix.cells)
     return ()
 
 

@@ -22,6 +22,7 @@ from lab.guide.state import (
     grade,
     grades,
     named,
+    place_of,
 )
 from lab.guide.words import words_for
 from lab.guide.zoom import Zoom, sentence
@@ -342,7 +343,7 @@ class _Author:
         matrix = self.one.matrix
 
         def box(cell: Cell) -> Box:
-            place = cell.secret, cell.observer
+            place = place_of(cell)
             chosen = self.state.page is Page.RESULT and place == self.state.at
             said, verdict = self.one.predictions.get(place), graded.get(place)
             if said is None or verdict is None:
@@ -384,7 +385,7 @@ class _Author:
         found: dict[Place, dict[int, Exposure]] = {}
         for number, one in sorted(last.items()):
             for cell in one.matrix.cells if one.matrix else ():
-                found.setdefault((cell.secret, cell.observer), {})[number] = cell.exposure
+                found.setdefault(place_of(cell), {})[number] = cell.exposure
         boxes: dict[tuple[str, str], Box] = {}
         for place, each in found.items():
             if len(set(each.values())) > 1:

@@ -72,7 +72,7 @@ class Zoom:
 
 def zoom(capture: Capture, matrix: LeakMatrix, cell: Cell, words: Words) -> Zoom:
     """The evidence for `cell`, a cell of `matrix`, which was judged by `capture`."""
-    record = Record(with_copies(capture), cell.observer)
+    record = Record(with_copies(capture), Observer(cell.observer))
     layers = tuple(_layers(record, matrix, cell, words)) or (Layer(words.look, words.nothing_there, ()),)
     return Zoom(layers, _end(layers, capture.story.mode, cell, words))
 
@@ -201,7 +201,7 @@ def _around(record: Record, found: Evidence) -> tuple[bytes, bytes]:
     return found.place.encode(), found.window
 
 
-def _carrying(record: Record, secret: SecretName, sent: Statement | None) -> Exchange | None:
+def _carrying(record: Record, secret: str, sent: Statement | None) -> Exchange | None:
     """The request that carried the secret: a file is stored before the message that names it."""
     if secret is SecretName.ATTACHMENT:
         blobs = [one for one in record.exchanges if one.line.startswith("POST /v1/blobs ")]
@@ -212,7 +212,7 @@ def _carrying(record: Record, secret: SecretName, sent: Statement | None) -> Exc
     return next(mine, posts[-1] if posts else None)
 
 
-def _sent(capture: Capture, secret: SecretName) -> Statement | None:
+def _sent(capture: Capture, secret: str) -> Statement | None:
     """Who sent the message with this secret in it, or logged in with it; else whoever did so last."""
     values = [one.value for one in capture.secrets if one.name is secret]
     sent = [one for one in capture.statements if one.deed is Deed.SENT]
@@ -250,7 +250,7 @@ def _envelope(envelope: bytes, words: Words) -> Layer:
     return Layer(words.envelope, words.envelope_note, tuple(lines))
 
 
-def _http(line: bytes, body: bytes, observer: Observer, words: Words) -> Layer:
+def _http(line: bytes, body: bytes, observer: str, words: Words) -> Layer:
     lines = [_text(line.strip())]
     if body:
         lines += _text_lines(_without_envelopes(body))

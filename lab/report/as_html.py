@@ -137,7 +137,7 @@ class Session:
     def cells(self, observer: Observer) -> list[Cell]:
         return [cell for cell in self.matrix.cells if cell.observer == observer]
 
-    def held(self, observer: Observer) -> dict[Exposure, list[SecretName]]:
+    def held(self, observer: Observer) -> dict[Exposure, list[str]]:
         """The secrets in the lesson's order, by verdict."""
         cells = self.cells(observer)
         held = {verdict: [cell.secret for cell in cells if cell.exposure is verdict] for verdict in Exposure}

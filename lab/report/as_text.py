@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lab.model import Cell, Exposure, LeakMatrix, SecretName
+from lab.model import Cell, Direction, Exposure, LeakMatrix, SecretName
 from lab.report.words import CHECKED, amount, summary
 
 _STYLE = {
@@ -113,7 +113,8 @@ def _findings(matrix: LeakMatrix) -> Iterator[Sequence[str]]:
 
 def _where(cell: Cell) -> str:
     one = cell.evidence[0]
-    place = f"{one.place}, connection {one.connection}" if one.connection else one.place
+    what = "file" if one.direction is Direction.AT_REST else "connection"
+    place = f"{one.place}, {what} {one.connection}" if one.connection else one.place
     through = f", decoded: {', '.join(one.decoders)}" if one.decoders else ""
     start, end = one.spans[0]
     part = f", {one.partial} bytes of the value" if one.partial else ""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
-from mitmproxy import connection, ctx, tcp, tls
+from mitmproxy import connection, ctx, tcp
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import server_hooks
 
@@ -35,13 +33,6 @@ class Attacker(HttpTap):
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         own_traffic.refuse_connection(data)
-
-    @recorded
-    def tls_failed_client(self, data: tls.TlsData) -> None:
-        # With an alert that says why (RFC 8446, section 6.2), which OpenSSL puts into words; or by hanging up.
-        alert = re.search(r"\balert ([\w ]+)", data.conn.error or "")
-        reason = alert[1] if alert else "it hung up during the handshake"
-        self.recorder.refused(data.conn.id, f"the client refused TLS for {data.conn.sni or 'no name'}: {reason}")
 
     @recorded
     def client_disconnected(self, client: connection.Client) -> None:

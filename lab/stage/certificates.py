@@ -8,7 +8,9 @@ CA signs leaves itself (no intermediate) and publishes no revocation: a run is o
 from __future__ import annotations
 
 import datetime
+import ipaddress
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -41,10 +43,10 @@ class Authority:
     def pem_with_key(self) -> bytes:
         return _key_pem(self.key) + self.pem
 
-    def issue(self, host: str, *, ago: datetime.timedelta = datetime.timedelta(0)) -> bytes:
-        """A server's key and certificate for the DNS name `host`, as one PEM, as it was issued so long `ago`."""
+    def issue(self, host: str, *others: str, ago: datetime.timedelta = datetime.timedelta(0)) -> bytes:
+        """A server's key and certificate for these DNS names and IP addresses, as issued so long `ago`: one PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
-        return _key_pem(key) + _leaf(host, key, self.certificate.subject, self.key, ago)
+        return _key_pem(key) + _leaf(host, key, self.certificate.subject, self.key, ago, others)
 
 
 class Flaw(StrEnum):
@@ -101,11 +103,12 @@ def _leaf(
     issuer: x509.Name,
     issuer_key: ec.EllipticCurvePrivateKey,
     ago: datetime.timedelta = datetime.timedelta(0),
+    others: Sequence[str] = (),
 ) -> bytes:
-    """A server's certificate for `host` and `key` (PEM)."""
+    """A server's certificate for `host` and `others` and `key` (PEM)."""
     certificate = (
         _builder(_name(host), issuer, key.public_key(), ago)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([_alternative(name) for name in (host, *others)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(digital_signature=True), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -116,6 +119,14 @@ def _leaf(
         .sign(issuer_key, hashes.SHA256())
     )
     return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _alternative(name: str) -> x509.GeneralName:
+    """How a certificate names a host (RFC 5280, section 4.2.1.6)."""
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def _builder(

@@ -5,10 +5,11 @@ Places: `http.request_line`, `http.status_line`, `http.header`, `http.body`, `ht
 
 from __future__ import annotations
 
+import re
 import time
 from weakref import WeakKeyDictionary
 
-from mitmproxy import connection, ctx, hooks, http
+from mitmproxy import connection, ctx, hooks, http, tls
 
 from lab.model import Direction, Observation, Observer
 from lab.stage.tap_side import Tap, recorded
@@ -33,6 +34,13 @@ class HttpTap(Tap):
         host, port = client.peername[:2]
         self._exchanges[client.id] = 0
         self.recorder.opened(client.id, f"{host}:{port}")
+
+    @recorded
+    def tls_failed_client(self, data: tls.TlsData) -> None:
+        # With an alert that says why (RFC 8446, section 6.2), which OpenSSL puts into words; or by hanging up.
+        alert = re.search(r"\balert ([\w ]+)", data.conn.error or "")
+        reason = alert[1] if alert else "it hung up during the handshake"
+        self.recorder.refused(data.conn.id, f"the client refused TLS for {data.conn.sni or 'no name'}: {reason}")
 
     @recorded
     def client_disconnected(self, client: connection.Client) -> None:

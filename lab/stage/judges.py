@@ -68,7 +68,7 @@ class Judges:
 def joined(parts: Sequence[LeakMatrix]) -> LeakMatrix:
     """The matrix of a recording from its parts, of which there is at least one."""
     first = parts[0]
-    places = {observer: place for place, observer in enumerate(Observer)}
+    places: dict[str, int] = {observer: place for place, observer in enumerate(Observer)}
     cells = sorted((cell for part in parts for cell in part.cells), key=lambda cell: places[cell.observer])
     inferences = sorted((one for part in parts for one in part.inferences), key=lambda one: places[one.observer])
     controls = dict.fromkeys(one for part in parts for one in part.controls)  # some are about no observer
@@ -76,7 +76,7 @@ def joined(parts: Sequence[LeakMatrix]) -> LeakMatrix:
         scenario=first.scenario,
         title=first.title,
         mode=first.mode,
-        cells=tuple(cell for row in first.rows for cell in cells if cell.secret is row),
+        cells=tuple(cell for row in first.rows for cell in cells if cell.secret == row),
         inferences=tuple(inferences),
         controls=tuple(sorted(controls, key=lambda one: places[one.observer] if one.observer else -1)),
         secrets=first.secrets,

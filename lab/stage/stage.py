@@ -96,7 +96,7 @@ class Venue:
         return f"{'http' if self.mode is Mode.PLAINTEXT else 'https'}://{self.host}"
 
 
-class _Ground:
+class Ground:
     """What all lanes stand on: the folder of a run, who starts processes in it, and the CA that participants trust."""
 
     def __init__(self, workspace: Workspace, starter: Starter) -> None:
@@ -129,6 +129,21 @@ class _Ground:
         self.watch(self.starter.pid or child.pid)
         return child
 
+    def start_tap(
+        self, name: str, addon: str, *options: str, authority: Authority | None = None, web: bool = False
+    ) -> Child:
+        """A tap with this addon: it ends with the run. `authority` signs what it makes by itself."""
+        directory = self.folder(name.replace(" ", "-"))
+        # Else mitmproxy would spend a tenth of a second on an RSA authority that no participant trusts.
+        signing = authority or make_authority("unused")
+        write_private(directory / "mitmproxy-ca.pem", signing.pem_with_key)
+        return self.start(name, directory, tap_arguments(addon, *options, f"confdir={directory}", web=web))
+
+    def prepare_for_taps(self, *, web: bool = False) -> None:
+        """Have what taps import at hand when the first one starts."""
+        for module in (*_TAPS_NEED, f"mitmproxy.tools.{'web' if web else 'dump'}"):
+            self.starter.prepare(module)
+
     def watch(self, pid: int) -> None:
         with self._turn:
             self._workspace.watch(pid)
@@ -142,7 +157,7 @@ class _Ground:
 class Stage:
     """The running processes: a service, and taps before it, for one session at a time. Get one from `open_stage`."""
 
-    def __init__(self, ground: _Ground, service: Child, *, web: bool) -> None:
+    def __init__(self, ground: Ground, service: Child, *, web: bool) -> None:
         self.directory = ground.directory
         self.web = web
         self.service = service
@@ -200,12 +215,7 @@ class Stage:
 
     def start_tap(self, name: str, addon: str, *options: str, authority: Authority | None = None) -> Child:
         """A further tap with this addon: it ends when the stage does. `authority` signs what it makes by itself."""
-        directory = self._ground.folder(name.replace(" ", "-"))
-        # Else mitmproxy would spend a tenth of a second on an RSA authority that no participant trusts.
-        signing = authority or make_authority("unused")
-        write_private(directory / "mitmproxy-ca.pem", signing.pem_with_key)
-        arguments = self._tap_arguments(addon, *options, f"confdir={directory}", web=self.web)
-        return self._ground.start(name, directory, arguments)
+        return self._ground.start_tap(name, addon, *options, authority=authority, web=self.web)
 
     @contextmanager
     def session(
@@ -315,14 +325,14 @@ class Stage:
         `orders` are for the addon `meddler`. ChildError.
         """
         tap = self._attacker(MEDDLER, on_the_path(MEDDLER))
-        address = _listen(tap, {"mode": [_relay(venue.behind.front_end[1])]})
+        address = listen(tap, {"mode": [relay(venue.behind.front_end[1])]})
         tap.ask({"act": orders})
         return self._aside(venue, address)
 
     def _aside(self, venue: Venue, address: tuple[str, int]) -> tuple[str, int]:
         """A second way through the network tap, to `address`."""
         aside = _free_port()
-        _listen(self.network, {"mode": [_relay(venue.behind.entrance[1]), _relay(address[1], aside)]})
+        listen(self.network, {"mode": [relay(venue.behind.entrance[1]), relay(address[1], aside)]})
         return LOOPBACK, aside
 
     def _collect(self, directory: Path, writer: Writer, command: dict[str, Any], seconds: float) -> None:
@@ -345,11 +355,11 @@ class Stage:
         behind_tls = port
         for addon in attackers.behind:
             tap = self._attacker(addon)
-            behind_tls = _listen(tap, {"mode": [_forward(behind_tls)]})[1]
+            behind_tls = listen(tap, {"mode": [forward(behind_tls)]})[1]
             if addon in RECORD_WHAT_THEY_OPEN:
                 self._record(Observer.SERVER, tap, directory / f"{addon}.jsonl")
         front: dict[str, Any] = {
-            "mode": [_forward(behind_tls)],
+            "mode": [forward(behind_tls)],
             "certs": [],
             "modify_headers": [],
             "lab_tls_only": mode is not Mode.PLAINTEXT,
@@ -362,14 +372,14 @@ class Stage:
             front["certs"] = [f"*={leaf}"]
             # The service must know which scheme its clients used; behind the front end it sees plain HTTP only.
             front["modify_headers"] = ["|~q|X-Forwarded-Proto|https"]
-        front_end = entrance = _listen(self.server, front)
+        front_end = entrance = listen(self.server, front)
         if attackers.on_path == INTERCEPTOR:
             entrance = self._intercept(host, front_end, directory, attackers.flaw)
         elif attackers.on_path:
             tap = self._attacker(attackers.on_path, on_the_path(attackers.on_path))
-            entrance = _listen(tap, {"mode": [_forward(front_end[1])]})
+            entrance = listen(tap, {"mode": [forward(front_end[1])]})
             self._record(Observer.INTERCEPTOR, tap, directory / INTERCEPTORS_RECORDING)
-        address = _listen(self.network, {"mode": [_relay(entrance[1])]})
+        address = listen(self.network, {"mode": [relay(entrance[1])]})
         devices = directory / "devices"
         devices.mkdir(mode=0o700)
         behind = Behind(entrance, front_end, (LOOPBACK, port), directory)
@@ -388,7 +398,7 @@ class Stage:
         )
         leaf = write_private(directory / f"{INTERCEPTOR}-{flaw or 'trusted'}.pem", pem)
         mode = f"reverse:https://{LOOPBACK}:{front_end[1]}@{LOOPBACK}:0"
-        return _listen(tap, {"mode": [mode], "certs": [f"*={leaf}"]})
+        return listen(tap, {"mode": [mode], "certs": [f"*={leaf}"]})
 
     def _record(self, observer: Observer, tap: Child, recording: Path) -> None:
         tap.ask({"begin": str(recording)})
@@ -404,18 +414,6 @@ class Stage:
             self._ground.watch(self._attackers[name].pid)
         return self._attackers[name]
 
-    @staticmethod
-    def _tap_arguments(addon: str, *more: str, web: bool = False) -> list[str]:
-        options = ["server=false", "lab_control=true", "termlog_verbosity=error", f"tcp_timeout={_PATIENCE}", *more]
-        if web:
-            # Without a password of ours it draws one for each start, and puts it into the address that it gives.
-            options += ["web_open_browser=false", f"web_host={LOOPBACK}", f"web_port={_free_port()}"]
-        else:
-            options += ["flow_detail=0"]
-        settings = [part for option in options for part in ("--set", option)]
-        tool = "mitmweb" if web else "mitmdump"
-        return ["-c", _TAP.format(tool), "-s", str(resources.folder("addons") / f"{addon}.py"), *settings]
-
 
 @contextmanager
 def open_stage(starter: Starter | None = None, *, web: bool = False) -> Iterator[Stage]:
@@ -429,25 +427,38 @@ def open_stage(starter: Starter | None = None, *, web: bool = False) -> Iterator
         workspace = stack.enter_context(open_workspace())
         starter = starter or open_starter()
         stack.callback(starter.close)
-        ground = _Ground(workspace, starter)
+        ground = Ground(workspace, starter)
         stack.callback(ground.end)
         service = ground.start("service", ground.folder("service"), ["-c", _SERVICE])
-        for module in (*_TAPS_NEED, f"mitmproxy.tools.{'web' if web else 'dump'}"):
-            starter.prepare(module)
+        ground.prepare_for_taps(web=web)
         yield Stage(ground, service, web=web)
 
 
-def _listen(tap: Child, options: dict[str, Any]) -> tuple[str, int]:
+def tap_arguments(addon: str, *more: str, web: bool = False) -> list[str]:
+    """What an interpreter is called with to be a tap with this addon, which takes commands."""
+    options = ["server=false", "lab_control=true", "termlog_verbosity=error", f"tcp_timeout={_PATIENCE}", *more]
+    if web:
+        # Without a password of ours it draws one for each start, and puts it into the address that it gives.
+        options += ["web_open_browser=false", f"web_host={LOOPBACK}", f"web_port={_free_port()}"]
+    else:
+        options += ["flow_detail=0"]
+    settings = [part for option in options for part in ("--set", option)]
+    tool = "mitmweb" if web else "mitmdump"
+    return ["-c", _TAP.format(tool), "-s", str(resources.folder("addons") / f"{addon}.py"), *settings]
+
+
+def listen(tap: Child, options: dict[str, Any]) -> tuple[str, int]:
+    """Set these options, the mode among them; where the tap listens then. ChildError."""
     host, port = tap.ask({"listen": options})["addresses"][0]
     return str(host), int(port)
 
 
-def _forward(port: int) -> str:
+def forward(port: int) -> str:
     """The mode of a tap that reads HTTP and passes it on to this port."""
     return f"reverse:http://{LOOPBACK}:{port}@{LOOPBACK}:0"
 
 
-def _relay(port: int, at: int = 0) -> str:
+def relay(port: int, at: int = 0) -> str:
     """The mode of a tap that relays bytes to this port."""
     return f"reverse:tcp://{LOOPBACK}:{port}@{LOOPBACK}:{at}"
 

@@ -10,6 +10,9 @@ runs; each command read from standard input is answered by one line, {"ok": …}
     {"begin": "FILE"}                                                      start a recording in FILE
     {"checkpoint": {}}              note that all is recorded up to here, answer how many bytes the recording has
     {"end": SECONDS}                wait (at most so long) until all connections have ended, then close the recording
+    {"settle": {"quiet": S, "seconds": S}}   as "end", but connections may stay open, once nothing came for S seconds;
+                                             answer how many do
+    {"cut": {}}                              end all connections that are open
     {"secrets": ["NAME=VALUE", …]}                                         mark flows in which one of these is readable
     {"page": {}}                                                           answer the address of mitmweb's page
     {"act": {…}}                                          for the addon of an attacker: what it is to do from now on
@@ -27,6 +30,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -35,6 +39,9 @@ from mitmproxy.addonmanager import Loader
 
 from lab import capture, private
 from lab.model import Direction, Event, LabError, Note, Observation, Observer, Secret, SecretName
+
+CUT_SECONDS = 5.0
+"""A guard: a connection that was cut ends at once."""
 
 
 class Recorder:
@@ -73,11 +80,32 @@ class Recorder:
         TimeoutError if a connection stays open; the recording is closed all the same, without the note.
         """
         try:
-            async with asyncio.timeout(seconds):
-                await self._all_ended.wait()
+            await self.all_ended(seconds)
             self._note(Event.SEGMENT, detail=str(self._seen))
         finally:
             self.close()
+
+    async def settle(self, quiet: float, seconds: float) -> int:
+        """Close the recording once every connection has ended, or nothing more has come for `quiet` seconds.
+
+        Waits `seconds` at most. The answer is how many connections are still open; the record is complete up to here.
+        """
+        latest = time.monotonic() + seconds
+        while self._open and time.monotonic() < latest:
+            seen = self._seen
+            with suppress(TimeoutError):
+                async with asyncio.timeout(quiet):
+                    await self._all_ended.wait()
+            if seen == self._seen:
+                break
+        self._note(Event.CHECKPOINT if self._open else Event.SEGMENT, detail=str(self._seen))
+        self.close()
+        return len(self._open)
+
+    async def all_ended(self, seconds: float) -> None:
+        """Wait until no connection is open. TimeoutError."""
+        async with asyncio.timeout(seconds):
+            await self._all_ended.wait()
 
     def close(self) -> None:
         if self._file is not None:
@@ -261,12 +289,26 @@ class Control:
             case {"end": float(seconds) | int(seconds)}:
                 await self._recorder.end(seconds)
                 return {}
+            case {"settle": {"quiet": float(quiet) | int(quiet), "seconds": float(seconds) | int(seconds)}}:
+                return {"open": await self._recorder.settle(quiet, seconds)}
+            case {"cut": {}}:
+                _cut()
+                await self._recorder.all_ended(CUT_SECONDS)
+                return {}
         raise LabError(f"a tap knows no command {command}")
 
     @staticmethod
     def _say(answer: dict[str, Any]) -> None:
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
+
+
+def _cut() -> None:
+    """End all connections, as mitmproxy does with one that has been silent for too long."""
+    for handler in ctx.master.addons.get("proxyserver").connections.values():  # type: ignore[no-untyped-call]
+        transport = handler.transports.get(handler.client)
+        if transport is not None and transport.handler is not None:
+            transport.handler.cancel("cut")
 
 
 async def _listen(options: dict[str, Any]) -> dict[str, Any]:

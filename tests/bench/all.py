@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from tests.bench import (
+    audit,
     corpus,
     detect,
     groups,
@@ -27,7 +28,7 @@ def main() -> int:
         return 2
     # Ctrl-C ends them all.
     every = (
-        *(startup, run, lesson, taps, memory, ratchet, sessions, groups),
+        *(startup, run, lesson, audit, taps, memory, ratchet, sessions, groups),
         *(transparency, near_match, detect, scan, corpus),
     )
     return next((status for one in every if (status := one.main())), 0)

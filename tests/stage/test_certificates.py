@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import stat
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,17 @@ def test_the_pem_is_the_authority_without_its_key(authority: Authority) -> None:
 def test_key_and_certificate_of_the_service_belong_together(authority: Authority) -> None:
     issued = authority.issue(HOST)
     assert load_pem_private_key(issued, None).public_key() == x509.load_pem_x509_certificate(issued).public_key()
+
+
+def test_one_certificate_can_be_for_several_names_and_addresses(authority: Authority) -> None:
+    leaf = x509.load_pem_x509_certificate(authority.issue(HOST, "127.0.0.1", "::1", "localhost"))
+    policy = PolicyBuilder().store(Store([authority.certificate]))
+    for subject in (x509.DNSName(HOST), x509.DNSName("localhost")):
+        assert policy.build_server_verifier(subject).verify(leaf, [])
+    for address in ("127.0.0.1", "::1"):
+        assert policy.build_server_verifier(x509.IPAddress(ip_address(address))).verify(leaf, [])
+    with pytest.raises(VerificationError):
+        policy.build_server_verifier(x509.IPAddress(ip_address("127.0.0.2"))).verify(leaf, [])
 
 
 @pytest.mark.parametrize("host", ["chat2.lab.test", "lab.test", "other.chat.lab.test"])

@@ -35,7 +35,7 @@ from lab.scenario.vocabulary import ON_STAGE
 from lab.stage.attackers import MEDDLER, Attackers
 from lab.stage.certificates import make_authority
 from lab.stage.process import Child, ChildError
-from lab.stage.stage import Stage, Venue, open_stage
+from lab.stage.stage import Stage, Venue, open_stage, tap_arguments
 from lab.stage.starting import Starter
 
 HOST = "chat.lab.test"
@@ -308,7 +308,7 @@ def test_nothing_is_left_of_a_stage_and_nothing_was_put_into_the_home(
     assert not directory.exists()
     assert list(home.rglob("*")) == []
     # A tap that is not told where its files belong would put them there.
-    with closing(Child("tap", Stage._tap_arguments("network_observer"), tmp_path)) as tap:
+    with closing(Child("tap", tap_arguments("network_observer"), tmp_path)) as tap:
         tap.ready()
         tap.ask({"listen": {"mode": ["reverse:tcp://127.0.0.1:9@127.0.0.1:0"]}})
     assert list(home.rglob("*.pem")) != []
