@@ -113,9 +113,7 @@ def estimate(capture: Capture, record: Record) -> Estimates:
         scale, steps = _Scale(rounds), _Steps(observer, rounds)
         sizes = [_size(observer, scale, steps, event, one) for event, one in zip(seen, story, strict=True)]
         inferences += sizes
-        # One message that does not look like the others has to be estimated, and the estimates have their own control.
-        blurred = bool(sizes) and all(one.alike for one in sizes)
-        controls.append(steps.check() if blurred else scale.check(observer))
+        controls.append(steps.check(sizes) if steps.seen else scale.check(observer))
     return Estimates(tuple(inferences), tuple(controls))
 
 
@@ -311,18 +309,26 @@ class _Steps:
         known = tuple(step for step in steps if step is not None)
         self._steps = known if len(known) == len(steps) else ()
 
+    @property
+    def seen(self) -> bool:
+        """Whether there are such sizes in each round. The scale, which holds for texts as they are, then holds not."""
+        return bool(self._steps)
+
     def alike(self, event: Event, one: Statement) -> tuple[int, int] | None:
         """From which to which size the observer's own texts look exactly like this message; None: no two of them."""
         length = self._length(event, one)
         return next(((step.least, step.greatest) for step in self._steps if step.length == length), None)
 
-    def check(self) -> Control:
-        """The control for messages that look alike. They do only where this holds; elsewhere, the scale's decides."""
+    def check(self, sizes: Sequence[Inference]) -> Control:
+        """The control where steps are seen: each message of the story, of these `sizes`, has to be on one."""
         rounds = (
             f"{one.least} and {one.greatest} bytes look the same, and {one.longer} look longer" for one in self._steps
         )
         detail = f"of the observer's own messages, those of {'; after an answer, '.join(rounds)}"
-        return Control("estimate", self._observer, SecretName.SIZE, bool(self._steps), detail)
+        passed = bool(sizes) and all(one.alike is not None for one in sizes)
+        if not passed:
+            detail += "; but not each message of the story looks like these two"
+        return Control("estimate", self._observer, SecretName.SIZE, passed, detail)
 
     def _step(self, texts: Sequence[tuple[Event, Statement]]) -> _Step | None:
         sizes: dict[int, list[int]] = {}
