@@ -84,6 +84,7 @@ def judge(capture: Capture) -> LeakMatrix:
         inferences=tuple(inferences),
         controls=tuple(made),
         secrets={name: _shown(capture.secrets, name) for name in names if name not in INFERRED_ONLY},
+        broken_off=next((one.what for one in capture.missing if one.observer is None), ""),
     )
 
 

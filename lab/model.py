@@ -258,6 +258,8 @@ class LeakMatrix:
     controls: tuple[Control, ...] = ()
     secrets: Mapping[SecretName, str] = field(default_factory=dict)
     """What was planted, as text for the screen."""
+    broken_off: str = ""
+    """Why the story did not go as told, in one sentence; empty if it did. What can be read is exposed all the same."""
 
     def cell(self, secret: SecretName, observer: Observer) -> Cell:
         """The cell of one secret at one observer; KeyError where there is none."""
@@ -276,13 +278,13 @@ class LeakMatrix:
 
 
 def exit_status(matrices: Iterable[LeakMatrix]) -> int:
-    """1 if any claim fails; else 3 if anything is inconclusive or a matrix is empty; else 0."""
+    """1 if any claim fails; else 3 if anything is inconclusive, a story broke off or a matrix is empty; else 0."""
     matrices = tuple(matrices)
     cells = [cell for matrix in matrices for cell in matrix.cells]
     if any(cell.failed for cell in cells):
         return 1
     open_cells = any(cell.exposure is Exposure.INCONCLUSIVE for cell in cells)
-    return 3 if open_cells or not all(matrix.cells for matrix in matrices) else 0
+    return 3 if open_cells or any(matrix.broken_off or not matrix.cells for matrix in matrices) else 0
 
 
 class Event(StrEnum):

@@ -26,6 +26,7 @@ def _session(matrix: LeakMatrix) -> dict[str, Any]:
         "scenario": matrix.scenario,
         "title": matrix.title,
         "mode": matrix.mode,
+        "broken_off": matrix.broken_off or None,
         "cells": [_cell(cell) for cell in matrix.cells],
         "inferences": [_inference(one) for one in matrix.inferences],
         "controls": [_control(one) for one in matrix.controls],

@@ -130,7 +130,9 @@ def _inferences(matrix: LeakMatrix) -> Iterator[Sequence[str]]:
 
 
 def _open(matrix: LeakMatrix) -> Iterator[Sequence[str]]:
-    """The undecided cells, those with the same reason together."""
+    """The story, if it broke off, and the undecided cells, those with the same reason together."""
+    if matrix.broken_off:
+        yield (matrix.broken_off,)
     reasons: dict[str, list[Cell]] = {}
     for cell in matrix.cells:
         if cell.exposure is Exposure.INCONCLUSIVE:

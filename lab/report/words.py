@@ -30,6 +30,9 @@ def summary(matrices: Sequence[LeakMatrix]) -> str:
         words.append(f"{failed} failed")
     if unclear:
         words.append(f"{unclear} could not be decided")
+    broken = sum(bool(matrix.broken_off) for matrix in matrices)
+    if broken:
+        words.append(f"{broken} of {len(matrices)} stories broke off, so nothing is shown by it")
     return "; ".join(words) + "."
 
 

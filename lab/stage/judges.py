@@ -80,6 +80,7 @@ def joined(parts: Sequence[LeakMatrix]) -> LeakMatrix:
         inferences=tuple(inferences),
         controls=tuple(sorted(controls, key=lambda one: places[one.observer] if one.observer else -1)),
         secrets=first.secrets,
+        broken_off=first.broken_off,
     )
 
 

@@ -23,6 +23,7 @@ from lab.model import (
     Statement,
     exit_status,
 )
+from lab.report.words import summary
 
 from .recordings import TOUR, about, cells
 from .sabotage import nothing_recorded
@@ -132,6 +133,20 @@ def test_what_was_not_measured_refutes_no_claim_and_confirms_none(
     (cell,) = matrix.cells
     assert (cell.exposure, cell.claimed, cell.failed) == (INCONCLUSIVE, claim, False)
     assert exit_status([matrix]) == 3
+
+
+@pytest.mark.parametrize("claim", [EXPOSED, None])
+def test_a_story_that_broke_off_confirms_nothing_though_what_can_be_read_is_exposed(
+    captures: Mapping[Mode, Capture], claim: Exposure | None
+) -> None:
+    broken = Missing("the conversation broke off: the service answered 500")
+    recording = claiming(captures[Mode.TLS], claim)
+    matrix = judge(replace(recording, missing=(*recording.missing, broken)))
+    assert [cell.exposure for cell in matrix.cells] == [EXPOSED]
+    assert matrix.broken_off == broken.what
+    assert exit_status([matrix]) == 3
+    assert "1 of 2 stories broke off" in summary([matrix, HELD])
+    assert "broke off" not in summary([HELD, OPEN])
 
 
 def with_cells(*verdicts: tuple[Exposure, Exposure | None]) -> LeakMatrix:

@@ -22,8 +22,8 @@ TEXTING = "the apps send a text message to whoever has no internet"
 AS_TEXT, WAITS = f"{OFFLINE} goes as a text message", f"{OFFLINE} waits"
 
 
-def lesson(*story: str, texting: bool, mode: str = "e2ee", secrets: str = "body") -> str:
-    given = f"* Given a message service in {mode} mode\n" + (f"* And {TEXTING}\n" if texting else "")
+def lesson(*story: str, texting: bool, secrets: str = "body") -> str:
+    given = "* Given a message service in e2ee mode\n" + (f"* And {TEXTING}\n" if texting else "")
     rows = "\n".join(f"  | {one.strip()} | hidden | hidden | hidden |" for one in secrets.split(","))
     return (
         f"# Feature: F\n\n## Scenario: S\n\n{given}* And the secrets {secrets}\n"
@@ -67,9 +67,8 @@ def held(stage: Stage, tmp_path: Path) -> Callable[[str], Capture]:
     return held
 
 
-@pytest.mark.parametrize("mode", ["e2ee", "tls"])
-def test_a_text_message_is_read_on_the_way_whatever_the_app_encrypts(held: Callable[[str], Capture], mode: str) -> None:
-    recording = held(lesson(AS_TEXT, 'bob sends alice "Ho"', texting=True, mode=mode, secrets="body, password"))
+def test_a_text_message_is_read_on_the_way_whatever_the_app_encrypts(held: Callable[[str], Capture]) -> None:
+    recording = held(lesson(AS_TEXT, 'bob sends alice "Ho"', texting=True, secrets="body, password"))
     matrix = judge(recording)
     for observer in (Observer.NETWORK, Observer.SERVER, Observer.DATABASE):
         assert matrix.cell(SecretName.BODY, observer).exposure is Exposure.EXPOSED
