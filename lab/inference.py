@@ -11,6 +11,11 @@ is the textbook one of traffic analysis (RFC 7624, section 3.1; Coull and Dyer 2
 The observer may use the service like anybody else. Before the story it sends messages of its own with known sizes
 (`OBSERVERS_OWN` in the transcript), which turn "bytes on the wire" into "bytes of content": a straight line through
 two of them, for texts and for files, and a third one that must come out right (the control of the estimate).
+
+That an estimate misses does not hide a size, for a better method may hit. What hides it is that messages of clearly
+different sizes look exactly the same, as padding makes them: whatever is worked out from a length is then the same for
+all of them, and wrong for most (`_Steps`). This is about lengths and nothing else. A header that tells the size, or a
+length that is written into the record, is not read by these methods.
 """
 
 from __future__ import annotations
@@ -104,9 +109,11 @@ def estimate(capture: Capture, record: Record) -> Estimates:
         detail = f"the times of {len(own)} messages of the observer's own come out within {worst:.3f} seconds"
         controls.append(Control("estimate", observer, SecretName.TIME, worst <= TIME_TOLERANCE, detail))
     if SecretName.SIZE in asked:
-        scale = _Scale(list(zip(own_events, own, strict=True)))
-        inferences += [_size(observer, scale, event, one) for event, one in zip(seen, story, strict=True)]
-        controls.append(scale.check(observer))
+        rounds = _rounds(list(zip(own_events, own, strict=True)))
+        scale, steps = _Scale(rounds), _Steps(observer, rounds)
+        sizes = [_size(observer, scale, steps, event, one) for event, one in zip(seen, story, strict=True)]
+        inferences += sizes
+        controls.append(steps.check(sizes) if steps.seen else scale.check(observer))
     return Estimates(tuple(inferences), tuple(controls))
 
 
@@ -241,7 +248,7 @@ class _Round:
         of_files = bool(self.files) and length >= min(self.files)[0]
         (x1, y1), (x2, y2) = (self.files if of_files else self.texts)[:2]
         if x1 == x2:
-            return (y1 + y2) / 2  # padded alike: the length says nothing, and the control below will say so
+            return (y1 + y2) / 2  # all alike: the length says nothing, and the control below will say so
         return max(0.0, float(round(y1 + (length - x1) * (y2 - y1) / (x2 - x1))))
 
 
@@ -253,10 +260,8 @@ class _Scale:
     length, unless it is a very long one.
     """
 
-    def __init__(self, own: Sequence[tuple[Event, Statement]]) -> None:
-        first = own[0][1].account
-        answer = next((number for number, (_, one) in enumerate(own) if one.account != first), len(own))
-        self._rounds = [_Round(part) for part in (own[:answer], own[answer + 1 :]) if part]
+    def __init__(self, rounds: Iterable[Sequence[tuple[Event, Statement]]]) -> None:
+        self._rounds = [_Round(part) for part in rounds]
 
     def size(self, length: int) -> float:
         unanswered = self._rounds[0]
@@ -270,6 +275,84 @@ class _Scale:
         words = ", ".join(f"{answer:.0f} for {truth} bytes" for answer, truth in tries)
         detail = f"messages of the observer's own, kept aside for this check, come out as {words}"
         return Control("estimate", observer, SecretName.SIZE, passed, detail)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Messages of `least` and of `greatest` bytes of content count as `length` bytes, one of `longer` as more."""
+
+    length: int
+    least: int
+    greatest: int
+    longer: int
+
+
+class _Steps:
+    """Which sizes look exactly the same to an observer, as they do if texts are filled up to a multiple of a length.
+
+    When is a size hidden from whoever counts bytes? When the same count comes from sizes so far apart that no answer
+    is within the tolerance of all of them: then no method, however good, gets a size from this count and is right about
+    the observer's own messages. And the guess that anybody makes without the record has to be among these sizes: else
+    the nearest of them would be a better answer than the guess, whatever the truth, and the record would have told
+    something. What is left to the observer is that the size is one of these, and the verdict says so.
+
+    The observer's own messages show this in each of their rounds: two texts of very different sizes have the same
+    length to the byte, and a third one is longer, so that a difference is noticed where there is one. A message of the
+    story is like them if it has this same length, to the byte, apart from the recipient's name: that stands beside the
+    message in a request, as long as it is. The observer need not know it; here it is given, so that nothing but the
+    size is left to explain a difference of a single byte.
+    """
+
+    def __init__(self, observer: Observer, rounds: Iterable[Sequence[tuple[Event, Statement]]]) -> None:
+        self._observer = observer
+        steps = [self._step([(event, one) for event, one in part if not one.file]) for part in rounds]
+        known = tuple(step for step in steps if step is not None)
+        self._steps = known if len(known) == len(steps) else ()
+
+    @property
+    def seen(self) -> bool:
+        """Whether there are such sizes in each round. The scale, which holds for texts as they are, then holds not."""
+        return bool(self._steps)
+
+    def alike(self, event: Event, one: Statement) -> tuple[int, int] | None:
+        """From which to which size the observer's own texts look exactly like this message; None: no two of them."""
+        length = self._length(event, one)
+        return next(((step.least, step.greatest) for step in self._steps if step.length == length), None)
+
+    def check(self, sizes: Sequence[Inference]) -> Control:
+        """The control where steps are seen: each message of the story, of these `sizes`, has to be on one."""
+        rounds = (
+            f"{one.least} and {one.greatest} bytes look the same, and {one.longer} look longer" for one in self._steps
+        )
+        detail = f"of the observer's own messages, those of {'; after an answer, '.join(rounds)}"
+        passed = bool(sizes) and all(one.alike is not None for one in sizes)
+        if not passed:
+            detail += "; but not each message of the story looks like these two"
+        return Control("estimate", self._observer, SecretName.SIZE, passed, detail)
+
+    def _step(self, texts: Sequence[tuple[Event, Statement]]) -> _Step | None:
+        sizes: dict[int, list[int]] = {}
+        for event, one in texts:
+            sizes.setdefault(self._length(event, one), []).append(one.size)
+        for length, alike in sizes.items():
+            least, greatest = min(alike), max(alike)
+            longer = min((one.size for event, one in texts if self._length(event, one) > length), default=0)
+            apart = greatest - least > 2 * _size_tolerance(greatest)
+            if apart and least <= TYPICAL_SIZE <= greatest < longer:
+                return _Step(length, least, greatest, longer)
+        return None
+
+    def _length(self, event: Event, one: Statement) -> int:
+        # What is stored with a message names nobody in the bytes that are counted.
+        beside = 0 if self._observer is Observer.DATABASE else len(one.peer.encode())
+        return event.length - beside
+
+
+def _rounds(own: Sequence[tuple[Event, Statement]]) -> list[Sequence[tuple[Event, Statement]]]:
+    """The observer's own messages before an answer, and those after it, if there was one."""
+    first = own[0][1].account
+    answer = next((number for number, (_, one) in enumerate(own) if one.account != first), len(own))
+    return [part for part in (own[:answer], own[answer + 1 :]) if part]
 
 
 def _sent(capture: Capture) -> list[Statement]:
@@ -289,17 +372,19 @@ def _time(observer: Observer, event: Event, truth: Statement) -> Inference:
     )
 
 
-def _size(observer: Observer, scale: _Scale, event: Event, truth: Statement) -> Inference:
+def _size(observer: Observer, scale: _Scale, steps: _Steps, event: Event, truth: Statement) -> Inference:
     guess_error = abs(TYPICAL_SIZE - truth.size)
+    alike = steps.alike(event, truth)
     return Inference(
         observer,
         SecretName.SIZE,
-        scale.size(event.length),
+        sum(alike) / 2 if alike else scale.size(event.length),
         truth.size,
         _size_tolerance(truth.size),
         guess_error,
         "bytes",
         f"a typical text message, {TYPICAL_SIZE} bytes",
+        alike,
     )
 
 

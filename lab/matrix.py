@@ -117,16 +117,29 @@ def _derived(
     checks: Sequence[Control],
     claimed: Exposure | None,
 ) -> Cell:
-    """Sizes and times. An estimate that misses proves nothing (a better one may hit), so it is never `hidden`."""
+    """Sizes and times. An estimate that misses proves nothing (a better one may hit): that alone is never `hidden`.
+
+    What hides a size is that messages of very different sizes look exactly the same to this observer, and each message
+    of the story looks like them (lab/inference.py).
+    """
     failed = next((check for check in checks if not check.passed), None)
     if failed is not None:
         return Cell(name, observer, Exposure.INCONCLUSIVE, _because(failed), (), claimed)
-    missed = next((one for one in answers if not one.holds), None)
-    if missed is None and answers:
+    if answers and all(one.holds for one in answers):
         reason = f"every estimate is within its tolerance and beats the guess ({answers[0].guess})"
         return Cell(name, observer, Exposure.INFERRED, reason, (), claimed)
+    alike = answers[0].alike if answers else None
+    if alike is not None and all(one.cannot_tell for one in answers):
+        reason = (
+            f"messages of {alike[0]} and of {alike[1]} bytes look exactly the same from here, so does each message of "
+            f"the story, and all {len(checks)} controls passed"
+        )
+        return Cell(name, observer, Exposure.HIDDEN, reason, (), claimed)
+    missed = min(answers, key=lambda one: one.holds or one.cannot_tell, default=None)
     reason = "there was nothing to estimate"
-    if missed is not None:
+    if missed is not None and missed.alike is not None:
+        reason = f"looks like {missed.alike[0]} to {missed.alike[1]} where {missed.truth:.0f} is true ({missed.unit})"
+    elif missed is not None:
         reason = f"estimated {missed.estimate:.0f} where {missed.truth:.0f} is true ({missed.unit})"
         if abs(missed.estimate - missed.truth) <= missed.tolerance:
             reason += f"; the guess without a record ({missed.guess}) comes as close"

@@ -180,6 +180,10 @@ class Inference:
 
     `guess_error` is the error of the best answer without the record (the guess is named in `guess`); the inference
     holds when the estimate is within `tolerance` of the truth and its error is smaller than the guess's.
+
+    `alike` is there when this observer could not have told: from the least to the greatest size of messages of its own
+    that look exactly like this one, and are too far apart for any one answer to be within the tolerance of all. Then
+    the estimate, the middle of them, comes near the truth by luck at most, and the inference never holds.
     """
 
     observer: Observer
@@ -190,11 +194,17 @@ class Inference:
     guess_error: float
     unit: str
     guess: str
+    alike: tuple[int, int] | None = None
 
     @property
     def holds(self) -> bool:
         error = abs(self.estimate - self.truth)
-        return error <= self.tolerance and error < self.guess_error
+        return self.alike is None and error <= self.tolerance and error < self.guess_error
+
+    @property
+    def cannot_tell(self) -> bool:
+        """Whether the truth is among the sizes that look the same to this observer."""
+        return self.alike is not None and self.alike[0] <= self.truth <= self.alike[1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,7 @@ class Words:
     stop_tls: str
     stop_sealed: str
     stop_device: str
+    stop_alike: str
     stop_other: str
     nothing_there: str
     # The picture of the path
@@ -216,6 +217,7 @@ ENGLISH = Words(
     stop_tls="The rest is encrypted with keys that only the app and whoever ends TLS have; {observer} has none.",
     stop_sealed="The ciphertext can be opened with keys that are on the phones alone; {observer} has none.",
     stop_device="None of the keys on the copied phone opens the ciphertext.",
+    stop_alike="Messages of all these sizes look exactly the same.",
     stop_other="{reason}.",
     nothing_there="The record holds nothing that could be shown for this.",
     participants="participants",
@@ -324,6 +326,7 @@ GERMAN = Words(
     stop_tls="Der Rest ist verschlüsselt, mit Schlüsseln der App und dessen, der TLS beendet; {observer} hat keine.",
     stop_sealed="Den Geheimtext öffnen nur Schlüssel, die allein auf den Telefonen sind; {observer} hat keine.",
     stop_device="Keiner der Schlüssel auf dem kopierten Telefon öffnet den Geheimtext.",
+    stop_alike="Nachrichten von all diesen Längen sehen genau gleich aus.",
     stop_other="{reason}.",
     nothing_there="Die Aufzeichnung enthält nichts, was sich hierzu zeigen ließe.",
     participants="Beteiligte",

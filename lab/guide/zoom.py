@@ -37,7 +37,7 @@ from lab.model import (
 )
 from lab.record import Exchange, Record
 from lab.report.page import visible
-from lab.report.words import amount
+from lab.report.words import amount, answer
 
 _ROW = 16
 _ROWS = 6
@@ -90,9 +90,7 @@ def _layers(record: Record, matrix: LeakMatrix, cell: Cell, words: Words) -> Ite
         yield from _in_http(record, cell, found, words)
     if cell.secret in INFERRED_ONLY:
         answers = [one for one in matrix.inferences if (one.secret, one.observer) == (cell.secret, cell.observer)]
-        lines = [
-            words.estimate.format(estimate=amount(one, one.estimate), truth=amount(one, one.truth)) for one in answers
-        ]
+        lines = [words.estimate.format(estimate=answer(one), truth=amount(one, one.truth)) for one in answers]
         yield Layer(words.worked_out, words.worked_out_note, tuple(lines))
     elif found is not None:
         note = words.value_decoded.format(decoders=", ".join(found.decoders)) if found.decoders else words.value_plain
@@ -107,7 +105,9 @@ def _end(layers: tuple[Layer, ...], mode: Mode, cell: Cell, words: Words) -> str
     reason = words.stop_other.format(reason=sentence(cell.reason))
     if cell.exposure is Exposure.HIDDEN:
         titles = {layer.title for layer in layers}
-        if words.tls_record in titles:
+        if cell.secret in INFERRED_ONLY:
+            reason = words.stop_alike
+        elif words.tls_record in titles:
             reason = words.stop_tls.format(observer=cell.observer)
         elif cell.observer is Observer.DEVICE and words.envelope in titles:
             reason = words.stop_device

@@ -22,7 +22,7 @@ from lab.model import (
     SecretName,
 )
 from lab.report.page import STYLE, render
-from lab.report.words import CHECKED, amount, summary
+from lab.report.words import CHECKED, amount, answer, summary
 
 ROW = 16
 """Bytes in a row of a dump, in two halves, which stand below each other on narrow screens."""
@@ -30,7 +30,8 @@ ROW = 16
 VERDICTS = {
     Exposure.EXPOSED: "The observer’s own record holds it. The report shows where, byte by byte.",
     Exposure.INFERRED: "It was not read but worked out: the estimate is close to the truth, and closer than a guess.",
-    Exposure.HIDDEN: "It was not found in this record, and every check of the search passed. "
+    Exposure.HIDDEN: "It was not found in this record, and every check of the search passed; "
+    "or, for a size, messages of very different sizes look the same in it. "
     "Somebody with another method, or with the keys, may still read it.",
     Exposure.INCONCLUSIVE: "Nothing can be said, because a check failed. The report gives the reason.",
 }
@@ -113,6 +114,7 @@ def to_html(matrices: Sequence[LeakMatrix]) -> str:
         BESIDE=BESIDE,
         CHECKED=CHECKED,
         amount=amount,
+        answer=answer,
         direction=DIRECTIONS.__getitem__,
         dump=dump,
         goes_on=goes_on,

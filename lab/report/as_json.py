@@ -63,6 +63,7 @@ def _inference(one: Inference) -> dict[str, Any]:
         "estimate": one.estimate,
         "truth": one.truth,
         "tolerance": one.tolerance,
+        "alike": None if one.alike is None else list(one.alike),
     }
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lab.model import Cell, Direction, Exposure, LeakMatrix, SecretName
-from lab.report.words import CHECKED, amount, summary
+from lab.report.words import CHECKED, amount, answer, summary
 
 _STYLE = {
     Exposure.EXPOSED: "bold red",
@@ -99,8 +99,8 @@ def _examples(matrix: LeakMatrix) -> Iterator[Sequence[str]]:
             yield observer, f"{_where(exposed)}: {exposed.secret}\n{_quote(exposed)}"
         sizes = [one for one in matrix.inferences if one.observer is observer and one.secret is SecretName.SIZE]
         if sizes:
-            pairs = ", ".join(f"{one.estimate:.0f} (true: {one.truth:.0f})" for one in sizes)
-            yield observer, f"message sizes worked out, in bytes: {pairs}"
+            pairs = ", ".join(f"{answer(one)} (true: {one.truth:.0f})" for one in sizes)
+            yield observer, f"message sizes worked out: {pairs}"
 
 
 def _findings(matrix: LeakMatrix) -> Iterator[Sequence[str]]:
@@ -127,7 +127,7 @@ def _quote(cell: Cell) -> str:
 
 def _inferences(matrix: LeakMatrix) -> Iterator[Sequence[str]]:
     for one in matrix.inferences:
-        yield one.observer, one.secret, f"estimated {amount(one, one.estimate)}, true {amount(one, one.truth)}"
+        yield one.observer, one.secret, f"estimated {answer(one)}, true {amount(one, one.truth)}"
 
 
 def _open(matrix: LeakMatrix) -> Iterator[Sequence[str]]:

@@ -13,7 +13,7 @@ CHECKED = {
     "searched": "the whole record was searched",
     "detects": "planted in a copy of the same record, it is found: whole and split, in each direction",
     "decoys": "values drawn alike but never planted are not found",
-    "estimate": "the observer's method gets its own messages right",
+    "estimate": "the observer's method gets its own messages right, or shows which sizes look the same",
 }
 """What each control makes sure of, when it passes."""
 
@@ -34,6 +34,14 @@ def summary(matrices: Sequence[LeakMatrix]) -> str:
     if broken:
         words.append(f"{broken} of {len(matrices)} stories broke off, so nothing is shown by it")
     return "; ".join(words) + "."
+
+
+def answer(inference: Inference) -> str:
+    """What the observer worked out, in its unit: one value, or from where to where all look the same."""
+    if inference.alike is not None:
+        least, greatest = inference.alike
+        return f"{least}–{greatest} {inference.unit}"
+    return amount(inference, inference.estimate)
 
 
 def amount(inference: Inference, value: float) -> str:

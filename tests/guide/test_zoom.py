@@ -36,10 +36,15 @@ OBSERVERS = (Observer.NETWORK, Observer.SERVER, Observer.DATABASE)
 
 
 def opened(
-    capture: Capture, observer: Observer, exposure: Exposure, *evidence: Evidence, secret: SecretName = SecretName.BODY
+    capture: Capture,
+    observer: Observer,
+    exposure: Exposure,
+    *evidence: Evidence,
+    secret: SecretName = SecretName.BODY,
+    alike: tuple[int, int] | None = None,
 ) -> Zoom:
     cell = Cell(secret, observer, exposure, "not found, and all 5 controls passed", evidence)
-    inferences = (Inference(observer, SecretName.SIZE, 33.0, 31.0, 8.0, 40.0, "bytes", "a guess"),)
+    inferences = (Inference(observer, SecretName.SIZE, 33.0, 31.0, 8.0, 40.0, "bytes", "a guess", alike),)
     return zoom(capture, LeakMatrix("l", "t", capture.story.mode, (cell,), inferences), cell, ENGLISH)
 
 
@@ -174,6 +179,9 @@ def test_what_is_worked_out_stands_beside_the_truth() -> None:
     shown = opened(capture, Observer.NETWORK, Exposure.INFERRED, secret=SecretName.SIZE)
     assert titles(shown) == ["Bytes on the wire", "TLS record", "Worked out"]
     assert shown.layers[2].lines == ("worked out 33 bytes, true 31 bytes",)
+    padded = opened(capture, Observer.NETWORK, Exposure.HIDDEN, secret=SecretName.SIZE, alike=(16, 90))
+    assert padded.layers[2].lines == ("worked out 16–90 bytes, true 31 bytes",)
+    assert padded.end == "Here it stops. Messages of all these sizes look exactly the same."
 
 
 def test_a_record_with_nothing_in_it_says_so() -> None:

@@ -12,7 +12,7 @@ from lab.detect.views import View
 from lab.model import Capture, LeakMatrix, Mode
 from lab.stage.stage import Stage
 
-from .recordings import judged, recorded, shortly_recorded
+from .recordings import judged, padding_recorded, recorded, shortly_recorded
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +25,12 @@ def captures(stage: Stage) -> Mapping[Mode, Capture]:
 def brief(stage: Stage) -> Mapping[Mode, Capture]:
     """The same without the observers' own messages: quicker to judge, and as good for what is read."""
     return shortly_recorded(stage)
+
+
+@pytest.fixture(scope="session")
+def paddings(stage: Stage) -> Mapping[bool, Capture]:
+    """Two recordings: of texts as they are (False), and of the same texts padded (True)."""
+    return padding_recorded(stage)
 
 
 @pytest.fixture(scope="session")

@@ -17,11 +17,12 @@ from lab.matrix import judge
 from lab.model import INFERRED_ONLY, Capture, Cell, Exposure, LeakMatrix, Mode, Observer, Secret, SecretName
 from lab.scenario import load
 from lab.scenario.director import play
-from lab.scenario.lesson import Scenario
+from lab.scenario.lesson import Lesson, Scenario
 from lab.scenario.vocabulary import ON_STAGE
 from lab.stage.stage import Stage
 
 TOUR = load(resources.folder("scenarios") / "tour.feature.md")
+ENVELOPE = load(resources.folder("scenarios") / "what-the-envelope-says.feature.md")
 
 HIDDEN = {
     (scenario.mode, observer): names
@@ -58,10 +59,16 @@ def _without_inferences(scenario: Scenario) -> Scenario:
     )
 
 
-def _played(scenario: Scenario, stage: Stage) -> Capture:
+def _played(scenario: Scenario, stage: Stage, lesson: Lesson = TOUR) -> Capture:
     with TemporaryDirectory(prefix="lab-tests-") as folder:
-        play(TOUR, scenario, stage, Path(folder) / "capture", lambda _: None)
+        play(lesson, scenario, stage, Path(folder) / "capture", lambda _: None)
         return capture.read(Path(folder) / "capture")
+
+
+@functools.cache
+def padding_recorded(stage: Stage) -> Mapping[bool, Capture]:
+    """The same two short messages, as they are (False) and padded (True)."""
+    return {scenario.padded: _played(scenario, stage, ENVELOPE) for scenario in ENVELOPE.scenarios}
 
 
 @functools.cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab import calibration, inference
+from lab.detect import tls
 from lab.matrix import judge
 from lab.model import (
     INFERRED_ONLY,
@@ -31,7 +32,18 @@ from lab.record import Record
 from lab.scenario.vocabulary import ON_STAGE
 
 from .recordings import about, cells
-from .sabotage import DATABASE, NETWORK, SERVER, exchange_lost, nothing_recorded, record, row_missing
+from .sabotage import (
+    DATABASE,
+    NETWORK,
+    SERVER,
+    Break,
+    at_rest,
+    exchange_lost,
+    nothing_recorded,
+    record,
+    row_missing,
+    tell,
+)
 
 EVENTS: Mapping[Observer, Callable[[Record], list[inference.Event]]] = {
     NETWORK: inference.network_events,
@@ -111,8 +123,8 @@ def test_what_keeps_a_connection_open_is_not_taken_for_a_message(captures: Mappi
     assert inference.network_events(Record(noisy, NETWORK)) == expected
 
 
-def an_inference(estimate: float, guess_error: float = 20.0) -> Inference:
-    return Inference(NETWORK, SecretName.SIZE, estimate, 100.0, 16.0, guess_error, "bytes", "a guess")
+def an_inference(estimate: float, guess_error: float = 20.0, alike: tuple[int, int] | None = None) -> Inference:
+    return Inference(NETWORK, SecretName.SIZE, estimate, 100.0, 16.0, guess_error, "bytes", "a guess", alike)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +140,18 @@ def an_inference(estimate: float, guess_error: float = 20.0) -> Inference:
 )
 def test_an_inference_is_near_and_beats_the_guess(estimate: float, guess_error: float, holds: bool) -> None:
     assert an_inference(estimate, guess_error).holds is holds
+
+
+@pytest.mark.parametrize(
+    ("alike", "cannot_tell"), [((100, 180), True), ((20, 100), True), ((20, 99), False), ((101, 180), False)]
+)
+def test_who_cannot_tell_has_inferred_nothing_even_if_the_answer_is_right(
+    alike: tuple[int, int], cannot_tell: bool
+) -> None:
+    assert an_inference(100).holds
+    assert not an_inference(100).cannot_tell
+    assert not an_inference(100, alike=alike).holds
+    assert an_inference(100, alike=alike).cannot_tell is cannot_tell
 
 
 @pytest.mark.parametrize("observer", ON_STAGE)
@@ -201,12 +225,24 @@ def test_a_database_that_cannot_be_read_tells_no_size(captures: Mapping[Mode, Ca
 # From bytes on the wire to bytes of content: made-up records, in which each message takes what a test says
 
 
-def a_record(lengths: list[int], sizes: list[int], files: frozenset[int] = frozenset()) -> Capture:
-    """The operator's record of messages with these lengths, the first ones the observer's own."""
-    own = len(lengths) - 1
+def a_record(
+    lengths: Sequence[int],
+    sizes: Sequence[int],
+    files: frozenset[int] = frozenset(),
+    *,
+    own: int = -1,
+    observer: Observer = SERVER,
+    peers: Sequence[str] = (),
+    answer: int | None = None,
+) -> Capture:
+    """The record of messages with these lengths: the first `own` the observer's own (else all but the last).
+
+    They go to `peers`, if told. One of the observer's own may be an `answer`, by its other account.
+    """
+    own %= len(lengths)
     line = b"POST /v1/conversations/c/messages HTTP/1.1"
     observations = [
-        Observation(SERVER, place, "1", Direction.TO_SERVICE, float(number), data, number)
+        Observation(observer, place, "1", Direction.TO_SERVICE, float(number), data, number)
         for number, length in enumerate(lengths)
         for place, data in (("http.request_line", line), ("http.body", b"." * length))
     ]
@@ -215,12 +251,14 @@ def a_record(lengths: list[int], sizes: list[int], files: frozenset[int] = froze
             calibration.OBSERVERS_OWN if number < own else "alice",
             Deed.SENT,
             float(number),
+            account="there" if number == answer else "here",
+            peer=peers[number] if peers else "",
             size=size,
             file=b"f" if number in files else b"",
         )
         for number, size in enumerate(sizes)
     ]
-    story = Story("made up", "", Mode.TLS, (SERVER,), 0.0)
+    story = Story("made up", "", Mode.TLS, (observer,), 0.0)
     return Capture(story, (), (SecretName.SIZE,), (), tuple(statements), tuple(observations))
 
 
@@ -280,5 +318,190 @@ def test_padded_messages_of_the_real_recording_are_inconclusive(captures: Mappin
     )
     assert cells(part)[SecretName.SIZE].exposure is Exposure.INFERRED
     cell = cells(pad(part, SERVER))[SecretName.SIZE]
+    # The observer's own messages do not differ either: nothing shows that this observer would notice anything.
     assert cell.exposure is Exposure.INCONCLUSIVE
     assert "control 'estimate' failed: messages of the observer's own, kept aside" in cell.reason
+
+
+# When a size is hidden: messages of very different sizes look exactly the same
+
+OWN = calibration.CALIBRATION_TEXTS
+TELLING = [Observer.INTERCEPTOR, SERVER]
+"""Whoever reads requests, in records that are made up of requests."""
+
+
+def padded(size: int, bucket: int = 160, overhead: int = 52) -> int:
+    """As apps of the lab do it: up to the next multiple of `bucket`, with what stands around a text."""
+    return -(-(size + overhead) // bucket) * bucket
+
+
+def alike(capture: Capture) -> tuple[list[tuple[int, int] | None], bool]:
+    """For each message of the story, the sizes that look the same; and whether the control passed."""
+    (observer,) = capture.story.observers
+    estimates = inference.estimate(capture, Record(capture, observer))
+    (control,) = estimates.controls
+    assert not control.passed or not any(one.holds for one in estimates.inferences if one.alike)
+    return [one.alike for one in estimates.inferences], control.passed
+
+
+@pytest.mark.parametrize("observer", TELLING)
+@given(st.integers(1, 108), st.integers(0, 2000))
+def test_a_padded_message_looks_like_others_of_its_step(observer: Observer, size: int, around: int) -> None:
+    sizes = (*OWN, size)
+    lengths = [padded(one) + around for one in sizes]
+    assert alike(a_record(lengths, sizes, observer=observer)) == ([(16, 90)], True)
+
+
+@pytest.mark.parametrize("observer", TELLING)
+@given(st.integers(109, 5000), st.integers(0, 2000))
+def test_a_message_longer_than_a_step_does_not(observer: Observer, size: int, around: int) -> None:
+    sizes = (*OWN, size)
+    lengths = [padded(one) + around for one in sizes]
+    assert alike(a_record(lengths, sizes, observer=observer)) == ([None], False)
+
+
+@given(st.integers(1, 108), st.integers(-200, 200).filter(bool))
+def test_one_byte_more_or_less_is_not_the_same(size: int, off: int) -> None:
+    """A padding that leaks by one byte, or by more."""
+    sizes = (*OWN, size)
+    lengths = [padded(one) + 300 for one in sizes]
+    assert alike(a_record([*lengths[:-1], lengths[-1] + off], sizes)) == ([None], False)
+
+
+@given(
+    st.lists(st.integers(1, 6000), min_size=1, max_size=5), st.integers(1, 4), st.integers(1, 50), st.integers(0, 300)
+)
+def test_nothing_looks_alike_without_padding(story: list[int], factor: int, every: int, jump: int) -> None:
+    """Whatever a length is made of: as long as a longer text takes more bytes, no two sizes look the same."""
+    sizes = (*OWN, *story)
+    shown, _ = alike(a_record([factor * one + jump * (one // every) for one in sizes], sizes, own=3))
+    assert shown == [None] * len(story)
+
+
+@given(st.integers(1, 600), st.integers(0, 600), st.integers(1, 500))
+def test_the_step_has_to_hold_two_own_messages_the_guess_and_not_all(bucket: int, overhead: int, size: int) -> None:
+    sizes = (*OWN, size)
+    lengths = [padded(one, bucket, overhead) for one in sizes]
+    short, long, middle, mine = lengths
+    assert alike(a_record(lengths, sizes))[0] == [(16, 90) if short == middle == mine < long else None]
+
+
+def test_a_step_without_the_guess_hides_nothing() -> None:
+    """Who sees that a message has 90 bytes or more knows more than that messages have 62 of them."""
+    lengths = [padded(one, 300, 230) for one in (*OWN, 100)]
+    assert lengths[1] == lengths[2] == lengths[3] != lengths[0]
+    assert alike(a_record(lengths, (*OWN, 100))) == ([None], False)
+
+
+def test_each_message_of_the_story_has_to_look_like_the_others() -> None:
+    sizes = (*OWN, 20, 200, 80)
+    lengths = [padded(one) for one in sizes]
+    assert alike(a_record(lengths, sizes, own=3)) == ([(16, 90), None, (16, 90)], False)
+    del lengths[4]
+    assert alike(a_record(lengths, (*OWN, 20, 80), own=3)) == ([(16, 90), (16, 90)], True)
+
+
+@pytest.mark.parametrize("observer", TELLING)
+def test_a_name_beside_the_message_is_no_part_of_its_size(observer: Observer) -> None:
+    sizes, peers = (*OWN, 20, 80), ("observer",) * 3 + ("bob", "Zoë")
+    lengths = [padded(one) + len(peer.encode()) for one, peer in zip(sizes, peers, strict=True)]
+    assert alike(a_record(lengths, sizes, own=3, observer=observer, peers=peers)) == ([(16, 90)] * 2, True)
+    assert (
+        alike(a_record([padded(one) for one in sizes], sizes, own=3, observer=observer, peers=peers))[0] == [None] * 2
+    )
+
+
+def test_both_rounds_of_own_messages_have_to_be_padded() -> None:
+    sizes = (*OWN, 9, *OWN, 20, 80)
+    first = [padded(one) + 500 for one in OWN]
+    again = [padded(one) for one in OWN]
+    for answered, expected in ((again, ([(16, 90)] * 2, True)), (OWN, ([None] * 2, False))):
+        for story in ([again[0]] * 2, [first[0], again[0]]):
+            capture = a_record([*first, 100, *answered, *story], sizes, own=7, answer=3)
+            assert alike(capture) == expected
+
+
+def test_a_file_looks_like_no_text() -> None:
+    sizes = (*OWN, *calibration.CALIBRATION_FILES, 20, 3000)
+    lengths = [padded(one) for one in sizes]
+    assert alike(a_record(lengths, sizes, frozenset({3, 4, 5, 7}), own=6)) == ([(16, 90), None], False)
+
+
+# The same in a real recording
+
+ONLY_SIZE = frozenset({SecretName.SIZE})
+
+
+@pytest.mark.parametrize("observer", ON_STAGE)
+def test_padding_hides_the_size_and_nothing_else_does(paddings: Mapping[bool, Capture], observer: Observer) -> None:
+    hidden = cells(about(paddings[True], observer, INFERRED_ONLY))
+    assert hidden[SecretName.SIZE].exposure is Exposure.HIDDEN
+    assert hidden[SecretName.SIZE].reason.startswith("messages of 16 and of 90 bytes look exactly the same from here")
+    assert hidden[SecretName.TIME].exposure is Exposure.INFERRED
+    assert cells(about(paddings[False], observer, ONLY_SIZE))[SecretName.SIZE].exposure is Exposure.INFERRED
+
+
+def a_byte_more_at_rest(recording: Capture, observer: Observer) -> Capture:
+    return at_rest(
+        recording,
+        "UPDATE envelopes SET data = zeroblob(length(data) + 1) "
+        "WHERE message = (SELECT id FROM messages ORDER BY sequence DESC LIMIT 1)",
+    )
+
+
+def a_byte_more_in_a_request(recording: Capture, observer: Observer) -> Capture:
+    line = [one for one in recording.observations if inference.MESSAGE_REQUEST.match(one.data)][-1]
+
+    def change(one: Observation) -> Observation:
+        if (one.connection, one.exchange, one.direction) != (line.connection, line.exchange, line.direction):
+            return one
+        if one.place == "http.header":
+            return replace(one, data=b"Content-Type: application/json\r\n")
+        return replace(one, data=one.data + b" ") if one.place == "http.body" else one
+
+    return record(change)(recording, observer)
+
+
+def a_byte_more_on_the_way(recording: Capture, observer: Observer) -> Capture:
+    moment = inference.network_events(Record(recording, observer))[-1].time
+    first = next(
+        one
+        for one in recording.observations
+        if one.observer is observer and one.time == moment and one.direction is Direction.TO_SERVICE
+    )
+    last = list(tls.records(first.data))[-1]
+    assert last.end == len(first.data)
+    length = last.end - last.start - tls.HEADER_LENGTH + 1
+    longer = first.data[: last.start + 3] + length.to_bytes(2) + first.data[last.start + 5 :] + b"."
+    return record(lambda one: replace(one, data=longer) if one is first else one)(recording, observer)
+
+
+LONGER: Mapping[Observer, Break] = {
+    NETWORK: a_byte_more_on_the_way,
+    SERVER: a_byte_more_in_a_request,
+    DATABASE: a_byte_more_at_rest,
+}
+
+
+@pytest.mark.parametrize("observer", ON_STAGE)
+def test_padding_that_leaks_by_one_byte_hides_nothing(paddings: Mapping[bool, Capture], observer: Observer) -> None:
+    part = about(paddings[True], observer, ONLY_SIZE)
+    longer = LONGER[observer](part, observer)
+    assert events_of(longer, observer)[-1].length == events_of(part, observer)[-1].length + 1
+    cell = cells(longer)[SecretName.SIZE]
+    assert cell.exposure is Exposure.INCONCLUSIVE
+    assert cell.reason.startswith(
+        "control 'estimate' failed: of the observer's own messages, those of 16 and 90 bytes "
+    )
+    assert cell.reason.endswith("and 240 look longer; but not each message of the story looks like these two")
+
+
+@pytest.mark.parametrize("observer", ON_STAGE)
+def test_a_truth_beyond_the_sizes_that_look_the_same_is_inconclusive(
+    paddings: Mapping[bool, Capture], observer: Observer
+) -> None:
+    part = about(paddings[True], observer, ONLY_SIZE)
+    told = tell(lambda one: replace(one, size=91) if (one.deed, one.size) == (Deed.SENT, 80) else one)
+    cell = cells(told(part, observer))[SecretName.SIZE]
+    assert cell.exposure is Exposure.INCONCLUSIVE
+    assert cell.reason == "looks like 16 to 90 where 91 is true (bytes)"

@@ -89,8 +89,8 @@ def odd_lesson() -> list[LeakMatrix]:
         Cell(SecretName.BODY, Observer.SERVER, Exposure.HIDDEN, "not found", (), Exposure.EXPOSED),
         Cell(SecretName.BODY, Observer.DATABASE, Exposure.INCONCLUSIVE, f"it broke: {NASTY}", (), Exposure.HIDDEN),
         *(
-            Cell(SecretName.SIZE, one, Exposure.INFERRED, "every estimate holds", (), Exposure.INFERRED)
-            for one in ON_STAGE
+            Cell(SecretName.SIZE, one, verdict, "because of the lengths", (), verdict)
+            for one, verdict in zip(ON_STAGE, (Exposure.INFERRED, Exposure.INFERRED, Exposure.HIDDEN), strict=True)
         ),
         *(Cell(SecretName.SENDER, one, Exposure.INCONCLUSIVE, "the tap failed", ()) for one in ON_STAGE),
     )
@@ -104,7 +104,8 @@ def odd_lesson() -> list[LeakMatrix]:
         Control("a-new-control", Observer.SERVER, SecretName.BODY, passed=True, detail="new"),
     )
     inferences = tuple(
-        Inference(one, SecretName.SIZE, 30, 33, 16, 29, "bytes", "a typical message, 62 bytes") for one in ON_STAGE
+        Inference(one, SecretName.SIZE, 30, 33, 16, 29, "bytes", "a typical message, 62 bytes", alike)
+        for one, alike in zip(ON_STAGE, (None, None, (16, 90)), strict=True)
     )
     secrets = {SecretName.BODY: "secret", SecretName.SENDER: NASTY}
     matrix = LeakMatrix(NASTY, NASTY, Mode.E2EE, cells, inferences, controls, secrets)
@@ -284,6 +285,11 @@ def test_an_estimate_stands_beside_the_truth(kinds_page: Element, tour_page: Ele
     (answer,) = inside(kinds_page, 1, "size", "server").all(class_="answers")[0].all("li")
     assert answer.words == (
         "Estimate: 30 bytes. Truth: 33 bytes. Off by 3 bytes; at most 16 bytes may be. "
+        "A guess without the record (a typical message, 62 bytes) is off by 29 bytes."
+    )
+    (answer,) = inside(kinds_page, 1, "size", "database").all(class_="answers")[0].all("li")
+    assert answer.words == (
+        "Estimate: 16–90 bytes, which all look the same. Truth: 33 bytes. "
         "A guess without the record (a typical message, 62 bytes) is off by 29 bytes."
     )
     for number in (1, 2, 3):

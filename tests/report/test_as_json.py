@@ -17,6 +17,7 @@ from lab.model import (
     Control,
     Direction,
     Exposure,
+    Inference,
     LeakMatrix,
     Mode,
     Observer,
@@ -62,6 +63,13 @@ def test_every_verdict_and_every_control_has_its_words(schema: dict[str, Any]) -
     validate(json.loads(text), schema)
 
 
+def test_sizes_that_look_the_same_are_told_from_the_least_to_the_greatest(schema: dict[str, Any]) -> None:
+    padded = Inference(Observer.SERVER, SecretName.SIZE, 53, 21, 16, 41, "bytes", "a guess", (16, 90))
+    document = json.loads(to_json([LeakMatrix("", "", Mode.E2EE, (), (padded,))]))
+    validate(document, schema)
+    assert document["sessions"][0]["inferences"][0]["alike"] == [16, 90]
+
+
 def test_it_says_what_the_matrix_says(document: dict[str, Any], matrices: Mapping[Mode, LeakMatrix]) -> None:
     for session, matrix in zip(document["sessions"], matrices.values(), strict=True):
         assert (session["scenario"], session["title"]) == (matrix.scenario, matrix.title)
@@ -70,6 +78,7 @@ def test_it_says_what_the_matrix_says(document: dict[str, Any], matrices: Mappin
             assert (said["exposure"], said["claimed"], said["reason"]) == (cell.exposure, cell.claimed, cell.reason)
             assert [tuple(map(tuple, one["spans"])) for one in said["evidence"]] == [one.spans for one in cell.evidence]
         assert [one["estimate"] for one in session["inferences"]] == [one.estimate for one in matrix.inferences]
+        assert [one["alike"] for one in session["inferences"]] == [None] * len(matrix.inferences)
         assert [one["passed"] for one in session["controls"]] == [one.passed for one in matrix.controls]
 
 
@@ -122,6 +131,7 @@ TAMPERED: dict[str, Tamper] = {
     "a span with one end": lambda it: it["sessions"][0]["cells"][0]["evidence"][0].update(spans=[[1]]),
     "a span before the start": lambda it: it["sessions"][0]["cells"][0]["evidence"][0].update(spans=[[-1, 2]]),
     "an estimate in words": lambda it: it["sessions"][0]["inferences"][0].update(estimate="about ten"),
+    "sizes alike from nowhere": lambda it: it["sessions"][0]["inferences"][0].update(alike=[16]),
     "an estimate of a body": lambda it: it["sessions"][0]["inferences"][0].update(secret="body"),
     "a control of another name": lambda it: it["sessions"][0]["controls"][0].update(name="hope"),
     "a control that passed perhaps": lambda it: it["sessions"][0]["controls"][0].update(passed="perhaps"),

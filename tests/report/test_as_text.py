@@ -11,7 +11,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from lab.model import Control, Exposure, LeakMatrix, Mode, Observer, SecretName
+from lab.model import Control, Exposure, Inference, LeakMatrix, Mode, Observer, SecretName
 from lab.report.as_text import print_matrix, print_summary
 from lab.scenario.vocabulary import ON_STAGE
 
@@ -149,3 +149,11 @@ def test_the_summary_counts_all_sessions(matrices: Mapping[Mode, LeakMatrix]) ->
     told, failed = sum(len(matrix.cells) for matrix in matrices.values()), len(Observer) - 2
     more = len(matrices[Mode.PLAINTEXT].cells)
     assert out.getvalue().strip() == f"{told + more - failed} of {told + more} claims hold; {failed} failed."
+
+
+def test_sizes_that_look_the_same_are_told_from_the_least_to_the_greatest(matrices: Mapping[Mode, LeakMatrix]) -> None:
+    padded = Inference(Observer.SERVER, SecretName.SIZE, 53, 21, 16, 41, "bytes", "a guess", (16, 90))
+    for alike, worked_out in (((16, 90), "16–90 bytes"), (None, "53 bytes")):
+        matrix = replace(matrices[Mode.E2EE], inferences=(replace(padded, alike=alike),))
+        assert f"message sizes worked out: {worked_out} (true: 21)" in text(matrix)
+        assert f"estimated {worked_out}, true 21 bytes" in text(matrix, evidence=True)
