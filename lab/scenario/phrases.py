@@ -737,7 +737,7 @@ WORDS: tuple[tuple[str, Mapping[StrEnum, str]], ...] = (
         {
             Exposure.EXPOSED: "the observer can read it",
             Exposure.INFERRED: "the observer cannot read it, but can work it out (only `size` and `time`)",
-            Exposure.HIDDEN: "the lab looked for it and did not find it",
+            Exposure.HIDDEN: "the lab looked for it and did not find it; a `size` looks like very different ones",
         },
     ),
 )

@@ -386,11 +386,23 @@ def test_the_step_has_to_hold_two_own_messages_the_guess_and_not_all(bucket: int
     assert alike(a_record(lengths, sizes))[0] == [(16, 90) if short == middle == mine < long else None]
 
 
-def test_a_step_without_the_guess_hides_nothing() -> None:
-    """Who sees that a message has 90 bytes or more knows more than that messages have 62 of them."""
-    lengths = [padded(one, 300, 230) for one in (*OWN, 100)]
-    assert lengths[1] == lengths[2] == lengths[3] != lengths[0]
-    assert alike(a_record(lengths, (*OWN, 100))) == ([None], False)
+@pytest.mark.parametrize(("least", "expected"), [(62, (62, 150)), (63, None)])
+def test_a_step_without_the_guess_hides_nothing(least: int, expected: tuple[int, int] | None) -> None:
+    """Who sees that a message has 63 bytes or more knows more than that messages have 62 of them."""
+    sizes = (least, 400, 150, 100)
+    assert alike(a_record([padded(one, 300, 100) for one in sizes], sizes))[0] == [expected]
+
+
+def test_where_nothing_looks_longer_nothing_is_hidden() -> None:
+    sizes = (*OWN, 100)
+    assert alike(a_record([padded(one, 300, 230) for one in sizes], sizes)) == ([None], False)
+
+
+@pytest.mark.parametrize(("sizes", "expected"), [((50, 240, 83), (50, 83)), ((50, 240, 82), None)])
+def test_sizes_within_one_tolerance_are_not_hidden(sizes: tuple[int, ...], expected: tuple[int, int] | None) -> None:
+    """One answer, 66 bytes, is right for all of them, then."""
+    lengths = [padded(one) for one in (*sizes, 60)]
+    assert alike(a_record(lengths, (*sizes, 60)))[0] == [expected]
 
 
 def test_each_message_of_the_story_has_to_look_like_the_others() -> None:
