@@ -21,6 +21,7 @@ from lab.detect import Wanted, http1, sqlite, tls
 from lab.inference import MESSAGE_REQUEST, payloads
 from lab.mail import ENVELOPE, FILE
 from lab.model import (
+    GHOST,
     INFERRED_ONLY,
     TEXTS,
     Capture,
@@ -57,12 +58,17 @@ _OF_MESSAGES = TEXTS | {SecretName.ATTACHMENT, SecretName.SIZE, SecretName.TIME}
 
 
 def _unread(capture: Capture) -> Iterator[tuple[str, str]]:
-    """(message, account) for each recipient that a message of the story did not reach."""
+    """(message, account) for each recipient that a message of the story did not reach.
+
+    Ghosts are no recipients: what is for them never arrives anywhere.
+    """
     read = {(one.message, one.account) for one in _story(capture) if one.deed is Deed.READ}
     for one in _story(capture):
         if one.deed is Deed.SENT:
             yield from (
-                (one.message, account) for account in one.peer.split(", ") if (one.message, account) not in read
+                (one.message, account)
+                for account in one.peer.split(", ")
+                if (one.message, account) not in read and not account.startswith(f"{GHOST}-")
             )
 
 

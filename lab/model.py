@@ -322,6 +322,10 @@ class Note:
     detail: str = ""
 
 
+GHOST = "ghost"
+"""The names of accounts that are nobody but the operator begin with this, and a hyphen; no participant is called so."""
+
+
 class Deed(StrEnum):
     """What a participant can say that it did."""
 

@@ -172,6 +172,11 @@ class Operations:
     def remove_member(self, conversation: str, account: str) -> None:
         self._wire.call("DELETE", f"/v1/conversations/{_quoted(conversation)}/members/{_quoted(account)}")
 
+    def members(self, conversation: str) -> list[str]:
+        """The accounts in a conversation of this account, as the service says; none, if it says nothing of it."""
+        found = _objects(self._wire.call("GET", "/v1/conversations"), "conversations")
+        return [name for one in found if one.get("id") == conversation for name in _names(one)]
+
     def conversations(self) -> list[str]:
         """The ids of this account's conversations."""
         return [_text(one, "id") for one in _objects(self._wire.call("GET", "/v1/conversations"), "conversations")]
@@ -300,12 +305,7 @@ def read_event(name: str, fields: Mapping[str, Any]) -> Arrived | Members | None
             ),
         )
     if name == "members":
-        members = fields.get("members")
-        if not isinstance(members, list):
-            raise _nonsense("members")
-        return Members(
-            _text(fields, "conversation"), frozenset(member for member in members if isinstance(member, str))
-        )
+        return Members(_text(fields, "conversation"), frozenset(_names(fields)))
     return None
 
 
@@ -350,6 +350,14 @@ def _data(fields: Mapping[str, Any], what: str) -> bytes:
         return base64.b64decode(_text(fields, what), validate=True)
     except ValueError:
         raise _nonsense(what) from None
+
+
+def _names(fields: Mapping[str, Any]) -> list[str]:
+    """Those in "members"."""
+    members = fields.get("members")
+    if not isinstance(members, list):
+        raise _nonsense("members")
+    return [member for member in members if isinstance(member, str)]
 
 
 def _objects(fields: Mapping[str, Any], what: str) -> list[dict[str, Any]]:

@@ -323,6 +323,10 @@ class Participant:
         """Ask the service to delete what is posted from now on, once everybody has read it."""
         self._operations.set_lifetime(conversation, 0)
 
+    def others_in(self, conversation: str) -> list[str]:
+        """The other members of a conversation, as the service says. An app that writes to them believes the service."""
+        return [account for account in self._operations.members(conversation) if account != self.person.account]
+
     def send(self, conversation: str, recipients: Sequence[str], content: Content) -> str:
         """Send `content` to `recipients`, which are the other members of `conversation`; returns the message's id.
 

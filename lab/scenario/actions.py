@@ -124,6 +124,7 @@ _ACTIONS: Mapping[StepKind, Callable[..., Action]] = {
     StepKind.OPT_IN: lambda: Behave(Habit.OPT_IN),
     StepKind.TEXT: lambda: Behave(Habit.TEXT),
     StepKind.OVERWRITE: Overwrite,
+    StepKind.BELIEVE: lambda: Behave(Habit.BELIEVE),
     StepKind.COMMIT: lambda: Behave(Habit.COMMITTED),
     StepKind.ONE_KEY: lambda: Behave(Habit.ONE_KEY),
     StepKind.PLANT: lambda secrets: Plant(secrets),

@@ -54,6 +54,11 @@ class Company:
     def __exit__(self, *_: object) -> None:
         self._present.close()
 
+    @property
+    def believes(self) -> bool:
+        """Whether the apps write to whoever the service calls a member of a group."""
+        return Habit.BELIEVE in self._habits
+
     def join(self, people: Iterable[Person]) -> list[Participant]:
         """Bring them in, all at the same time: the service hashes each password, which is slow on purpose."""
         entered = [self._enter(person, 1) for person in people]

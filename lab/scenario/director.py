@@ -19,7 +19,7 @@ from lab.messenger.content import Content, File
 from lab.messenger.log_view import LogForkedError
 from lab.messenger.participant import Participant, Prepared, Profile, SealedFile
 from lab.messenger.wire import CertificateError, WireError
-from lab.model import INFERRED_ONLY, DeviceCopy, Missing, SecretName, Story
+from lab.model import GHOST, INFERRED_ONLY, DeviceCopy, Missing, SecretName, Story
 from lab.scenario.casting import Cast, Message, tag, tagged
 from lab.scenario.company import Company, observers_own
 from lab.scenario.lesson import (
@@ -304,7 +304,7 @@ class _Direction:
                 raise _OtherwiseError(f"the app of {action.recipient} has not noticed that there are two logs")
 
     def add_ghost(self, _: Step, __: AddGhost) -> None:
-        self._opponents.haunt(f"ghost-{tag()}", self._group)
+        self._opponents.haunt(f"{GHOST}-{tag()}", self._group)
 
     def refuse_to_send_to_group(self, step: Step, action: RefuseToSendToGroup) -> None:
         others = [self._cast.people[who].account for who in self._cast.groups[step.line] if who != action.sender]
@@ -597,6 +597,8 @@ class _Direction:
         return self._conversations[everybody]
 
     def _accounts(self, message: Message) -> list[str]:
+        if message.to_group and self._company.believes:
+            return self._player(message.sender).others_in(self._group)
         return [self._cast.people[who].account for who in message.recipients]
 
     def _readers(self, message: Message) -> list[Participant]:

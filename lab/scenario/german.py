@@ -68,6 +68,11 @@ _STEPS = (
         "der Betreiber überschreibt, was er löscht",
     ),
     Phrase(
+        StepKind.BELIEVE,
+        "die Apps schreiben an alle, die laut Dienst in der Gruppe sind",
+        "die Apps schreiben an alle, die laut Dienst in der Gruppe sind",
+    ),
+    Phrase(
         StepKind.COMMIT,
         "die Apps legen sich auf das fest, was sie senden",
         "die Apps legen sich auf das fest, was sie senden",

@@ -55,6 +55,8 @@ class Habit(StrEnum):
     """They encrypt nothing but chats for which both sides have switched it on: a bad example."""
     TEXT = "text"
     """They send a text message (SMS) instead to whoever they do not reach."""
+    BELIEVE = "believe"
+    """They write to whoever the service calls a member of a group: a bad example."""
     COMMITTED = "committed"
     """They commit to what they send, so that the operator can check a report of it."""
     ONE_KEY = "one-key"

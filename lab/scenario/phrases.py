@@ -42,6 +42,7 @@ class StepKind(Enum):
     OPT_IN = auto()
     TEXT = auto()
     OVERWRITE = auto()
+    BELIEVE = auto()
     COMMIT = auto()
     ONE_KEY = auto()
     PLANT = auto()
@@ -250,6 +251,12 @@ _ENGLISH = (
         "In the database (`secure_delete`), and in the list of its latest changes (the write-ahead log). Without this "
         "step, SQLite does as it does by itself: what was deleted stays in its files until something else is written "
         "there.",
+    ),
+    Phrase(
+        StepKind.BELIEVE,
+        "the apps write to whoever the service calls a member of a group",
+        "the apps write to whoever the service calls a member of a group",
+        "A bad example: other apps write to those whom their user knows to be in the group. Only in e2ee mode.",
     ),
     Phrase(
         StepKind.COMMIT,

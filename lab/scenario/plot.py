@@ -96,7 +96,7 @@ _E2EE_ONLY = (
 
 _BREAK_TLS = (Meddling.CHANGES, Meddling.REPEATS, Meddling.TRUNCATES)
 
-_OF_KEYS = (Habit.FALL_BACK, Habit.ASK, Habit.LOGGED, Habit.COMMITTED, Habit.ONE_KEY, Habit.OPT_IN)
+_OF_KEYS = (Habit.FALL_BACK, Habit.ASK, Habit.LOGGED, Habit.BELIEVE, Habit.COMMITTED, Habit.ONE_KEY, Habit.OPT_IN)
 """Habits that are about the keys of participants."""
 
 _EXCLUDE_EACH_OTHER = (
@@ -223,7 +223,7 @@ class _Plot:
                 self._haunted = line
             case RefuseToSendToGroup():
                 self._members(action.sender)
-                if not self._haunted:
+                if not self._haunted or Habit.BELIEVE in self._habits:
                     self._refuse(f"nothing keeps the app of {action.sender} from sending this")
             case SendText():
                 self._part(action.secret, action.sender, action.recipients)
@@ -488,7 +488,7 @@ class _Plot:
 
     def _send_to_group(self, sender: Participant) -> None:
         others = self._members(sender) - {sender}
-        if self._haunted:
+        if self._haunted and Habit.BELIEVE not in self._habits:
             self._refuse(f"there is a ghost in the group since line {self._haunted}: the app of {sender} refuses this")
         if self._group == {sender}:
             self._refuse(f"nobody but {sender} is in the group")

@@ -20,7 +20,7 @@ INTERCEPTOR, DOWNGRADE, MEDDLER, KEY_SUBSTITUTION, GHOST = (
 )
 """Files in addons/."""
 
-RECORD_WHAT_THEY_OPEN = frozenset({KEY_SUBSTITUTION})
+RECORD_WHAT_THEY_OPEN = frozenset({KEY_SUBSTITUTION, GHOST})
 """Those with keys that open something. Others behind the front end get nothing that it does not record itself."""
 
 ATTACKERS_OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType({DOWNGRADE: ("connection_strategy=lazy",)})

@@ -228,3 +228,13 @@ def test_a_message_to_two_has_travelled_once_both_have_read_it(captures: Mapping
     ]
     both = replace(alone, statements=(*alone.statements, *carol))
     assert [controls.travelled(part, SecretName.BODY).passed for part in (whole, alone, both)] == [True, False, True]
+
+
+def test_what_was_sealed_for_a_ghost_as_well_needs_no_ghost_to_read_it(captures: Mapping[Mode, Capture]) -> None:
+    def also_to_a_ghost(one: Statement) -> Statement:
+        return replace(one, peer=f"{one.peer}, ghost-0123456789abcdef") if one.deed is Deed.SENT else one
+
+    whole = captures[Mode.E2EE]
+    haunted = replace(whole, statements=tuple(map(also_to_a_ghost, whole.statements)))
+    unread = replace(haunted, statements=tuple(one for one in haunted.statements if one.deed is not Deed.READ))
+    assert [controls.travelled(part, SecretName.BODY).passed for part in (haunted, unread)] == [True, False]

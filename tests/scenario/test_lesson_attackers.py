@@ -46,6 +46,7 @@ SEARCHED = "the operator stands between alice and bob from now on, with keys tha
 ENDS = "alice and bob compare the first and the last digit of their safety numbers, and see no difference"
 LOGGED = "the apps check a public log of keys"
 GHOST = "the operator adds a ghost to the group"
+BELIEVING = "the apps write to whoever the service calls a member of a group"
 NOT_TO_GROUP = 'the app of bob refuses to send the group "?"'
 DIFFER = "alice and bob compare safety numbers, and they differ"
 CHANGED = 'alice sends bob "at 5pm", the operator changes "5pm" to "6pm", and it is'
@@ -113,6 +114,8 @@ def test_what_attackers_and_apps_do_is_read() -> None:
     ]
     actions = [step.action for step in read("e2ee mode", [], haunted).steps]
     assert actions[-3:-1] == [AddGhost(), RefuseToSendToGroup(BOB, "?")]
+    believed = read("e2ee mode", [BELIEVING], [GROUP, GHOST, TO_GROUP])
+    assert believed.habits == {Habit.BELIEVE}
     searched = read("e2ee mode", [], [SEARCHED, HELLO, ENDS, DIFFER])
     assert [type(step.action) for step in searched.steps][2:5] == [SubstituteNearKeys, SendText, CompareEnds]
     forked = read("e2ee mode", [LOGGED], [FORKED, HELLO, NOTICED])
@@ -179,6 +182,8 @@ def test_what_attackers_and_apps_do_is_read() -> None:
         ("e2ee mode", [LOGGED], [FORKED, HELLO, NOTICED.replace("carol", "bob")], "exactly one of them"),
         ("e2ee mode", [], [HELLO, GHOST], "there is no group yet"),
         ("e2ee mode", [], [GROUP, GHOST, TO_GROUP], "there is a ghost in the group"),
+        ("e2ee mode", [BELIEVING], [GROUP, TO_GROUP, GHOST, NOT_TO_GROUP], "nothing keeps the app of bob"),
+        ("tls mode", [BELIEVING], [HELLO], "participants have no keys"),
         (
             "e2ee mode",
             [],
