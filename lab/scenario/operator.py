@@ -149,14 +149,18 @@ class Operator:
     def review(self, report: str) -> tuple[str, bytes | None]:
         """What the service has established about a report, and the file that is under the key which was handed over.
 
-        Whoever has a copy of the database can open it as well, since the key is there. E2EEError: it does not open.
+        Whoever has a copy of the database can open it as well, since the key is there. OperatorError: there is no such
+        report; E2EEError: the file does not open.
         """
         with self._database() as database:
-            finding, key, blob = database.execute(
+            row = database.execute(
                 "SELECT finding, file, data FROM reports LEFT JOIN blobs ON blobs.id = reports.blob"
                 " WHERE reports.id = ?",
                 (report,),
             ).fetchone()
+        if row is None:
+            raise OperatorError("the operator has got no such report")
+        finding, key, blob = row
         if key is None or blob is None:
             return finding, None
         try:

@@ -15,7 +15,7 @@ from lab.controls import recorded
 from lab.e2ee.protocol import E2EEError
 from lab.mail import ENVELOPE, FILE
 from lab.matrix import judge
-from lab.messenger.content import Content
+from lab.messenger.content import Content, File
 from lab.messenger.participant import Participant
 from lab.model import Capture, Deed, Direction, Encryption, Exposure, Mode, Observation, Observer, SecretName, Story
 from lab.record import Record
@@ -209,3 +209,18 @@ def test_nor_does_it_write_as_anybody_whose_token_it_has_not_recorded(stage: Sta
         account = alice.person.account
         with pytest.raises(OperatorError, match=f"has recorded no token of {account}"):
             operator.write_as(account, bob.person.account, "Hi")
+
+
+def test_it_opens_a_file_that_was_reported_and_no_file_that_was_not(stage: Stage, tmp_path: Path) -> None:
+    plan = Content(file=File("plan.txt", b"Platform 3"))
+    with arrived(stage, tmp_path / "capture", Encryption.PQXDH) as (alice, bob, operator):
+        conversation = alice.start_conversation([bob.person.account])
+        bob.listen()
+        message = alice.send(conversation, [bob.person.account], plan)
+        bob.receive()
+        with pytest.raises(OperatorError, match="no such report"):
+            operator.review("none")
+        assert operator.review(bob.report(message)) == ("recipient says so", b"Platform 3")
+    recording = capture.read(tmp_path / "capture")
+    opened = [(one.observer, one.data) for one in recording.observations if one.place == FILE]
+    assert opened == [(Observer.SERVER, b"Platform 3"), (Observer.DATABASE, b"Platform 3")]
