@@ -72,7 +72,7 @@ class Conversations:
         found = []
         with self._storage.reading() as connection:
             for identifier in identifiers:
-                names = list(connection.scalars(_NAMES, {"conversation": identifier}))
+                names = names_in(connection, identifier)
                 found.append(Members(conversation=identifier, members=names if reader in names else []))
         return found
 
@@ -82,7 +82,7 @@ class Conversations:
         Raises ProblemError (404 if `member` is none; 422 for an unknown or supernumerary newcomer).
         """
         with self._storage.writing() as connection:
-            names = _names(connection, conversation, member)
+            names = members_of(connection, conversation, member)
             title = connection.scalar(_TITLE, {"conversation": conversation})
             if newcomer in names:
                 return Conversation(id=conversation, members=names, title=title)
@@ -96,7 +96,7 @@ class Conversations:
     def remove(self, member: str, conversation: str, leaver: str) -> None:
         """Remove `leaver`, who may be `member`; raises ProblemError (404) if either is none."""
         with self._storage.writing() as connection:
-            names = _names(connection, conversation, member)
+            names = members_of(connection, conversation, member)
             if leaver not in names:
                 raise ProblemError(404, "There is no such member.")
             connection.execute(_REMOVE, {"conversation": conversation, "account": leaver})
@@ -108,9 +108,14 @@ def no_conversation() -> ProblemError:
     return ProblemError(404, "There is no such conversation.")
 
 
-def _names(connection: Connection, conversation: str, member: str) -> list[str]:
-    """The members in alphabetical order; raises ProblemError (404) if `member` is none."""
-    names = list(connection.scalars(_NAMES, {"conversation": conversation}))
+def names_in(connection: Connection, conversation: str) -> list[str]:
+    """The members in alphabetical order; none if there is no such conversation."""
+    return list(connection.scalars(_NAMES, {"conversation": conversation}))
+
+
+def members_of(connection: Connection, conversation: str, member: str) -> list[str]:
+    """The same; raises ProblemError (404) if `member` is none of them."""
+    names = names_in(connection, conversation)
     if member not in names:
         raise no_conversation()
     return names

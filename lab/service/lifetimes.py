@@ -15,12 +15,9 @@ from typing import Any
 from sqlalchemy import Connection, Update, bindparam, delete, func, select, text, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from lab.service.conversations import no_conversation
+from lab.service.conversations import members_of
 from lab.service.storage import Storage, lifetimes, members, messages, receipts
 
-_MEMBER = select(members.c.account).where(
-    members.c.conversation == bindparam("conversation"), members.c.account == bindparam("member")
-)
 _SECONDS = select(lifetimes.c.seconds).where(lifetimes.c.conversation == bindparam("conversation"))
 _SET = upsert(lifetimes)
 _KEEP = _SET.on_conflict_do_update(set_={"seconds": _SET.excluded.seconds})
@@ -65,12 +62,10 @@ class Lifetimes:
 
         Raises ProblemError (404) if `member` is none.
         """
-        about = {"conversation": conversation, "member": member}
         with self._storage.writing() as connection:
-            if connection.scalar(_MEMBER, about) is None:
-                raise no_conversation()
+            members_of(connection, conversation, member)
             if seconds is None:
-                connection.execute(_KEEP_FOR_GOOD, about)
+                connection.execute(_KEEP_FOR_GOOD, {"conversation": conversation})
             else:
                 connection.execute(_KEEP, {"conversation": conversation, "seconds": seconds})
 

@@ -6,16 +6,13 @@ in it that the service can read. Whether what is posted is really sealed it cann
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from lab.service.conversations import no_conversation
+from lab.service.conversations import members_of, names_in
 from lab.service.problems import ProblemError
 from lab.service.schemas import ChatEncryption, NewMessage
-from lab.service.storage import Storage, members, messages, opt_ins
+from lab.service.storage import Storage, messages, opt_ins
 
-_MEMBERS = select(members.c.account).where(members.c.conversation == bindparam("conversation"))
 _STATE = select(opt_ins.c.offered_by, opt_ins.c.accepted).where(opt_ins.c.conversation == bindparam("conversation"))
 _OFFER = insert(opt_ins)
 _ACCEPT = update(opt_ins).where(opt_ins.c.conversation == bindparam("which")).values(accepted=True)
@@ -31,7 +28,7 @@ class OptIns:
     def of(self, member: str, conversation: str) -> ChatEncryption:
         """How it stands; raises ProblemError (404) for others than members."""
         with self._storage.reading() as connection:
-            _members(connection, conversation, member)
+            members_of(connection, conversation, member)
             return _state(connection, conversation)
 
     def agree(self, member: str, conversation: str) -> ChatEncryption:
@@ -41,7 +38,7 @@ class OptIns:
         messages already.
         """
         with self._storage.writing() as connection:
-            names = _members(connection, conversation, member)
+            names = members_of(connection, conversation, member)
             state = _state(connection, conversation)
             if state.offered_by is None:
                 if len(names) != 2 or connection.scalar(_A_MESSAGE, {"conversation": conversation}):
@@ -70,20 +67,9 @@ class OptIns:
         """How it stands; as if nobody had offered anything, if `member` is none."""
         with self._storage.reading() as connection:
             state = _state(connection, conversation)
-            if state.offered_by is not None and member not in _names(connection, conversation):
+            if state.offered_by is not None and member not in names_in(connection, conversation):
                 return ChatEncryption(offered_by=None, accepted=False)
             return state
-
-
-def _names(connection: Connection, conversation: str) -> Collection[str]:
-    return set(connection.scalars(_MEMBERS, {"conversation": conversation}))
-
-
-def _members(connection: Connection, conversation: str, member: str) -> Collection[str]:
-    names = _names(connection, conversation)
-    if member not in names:
-        raise no_conversation()
-    return names
 
 
 def _state(connection: Connection, conversation: str) -> ChatEncryption:
