@@ -110,12 +110,17 @@ def _arrived(statement: Statement, name: SecretName, value: bytes) -> bool:
 def recorded(capture: Capture, record: Record) -> Control:
     """Control 2."""
     observer = record.observer
-    problems = [one.what for one in capture.missing if one.observer in (None, observer)]
-    problems += [f"the tap failed: {note.detail}" for note in record.notes(Event.FAILED)]
+    problems = list(unreliable(capture, record))
     if not problems:
         problems += _RECORDED[observer][0](capture, record)
     detail = problems[0] if problems else _RECORDED[observer][1]
     return Control("recorded", observer, None, not problems, detail)
+
+
+def unreliable(capture: Capture, record: Record) -> Iterator[str]:
+    """Why a record cannot be relied on, whatever is in it: it could not be delivered, or its tap failed."""
+    yield from (one.what for one in capture.missing if one.observer in (None, record.observer))
+    yield from (f"the tap failed: {note.detail}" for note in record.notes(Event.FAILED))
 
 
 def detects(record: Record, secrets: Sequence[Secret]) -> tuple[Control, ...]:

@@ -271,7 +271,7 @@ class _Scale:
     def check(self, observer: Observer) -> Control:
         kinds = [kind for one in self._rounds for kind in (one.texts, one.files) if len(kind) > 2]
         tries = [(self.size(kind[2][0]), kind[2][1]) for kind in kinds]
-        passed = bool(tries) and all(abs(answer - truth) <= _size_tolerance(truth) for answer, truth in tries)
+        passed = bool(tries) and all(abs(answer - truth) <= size_tolerance(truth) for answer, truth in tries)
         words = ", ".join(f"{answer:.0f} for {truth} bytes" for answer, truth in tries)
         detail = f"messages of the observer's own, kept aside for this check, come out as {words}"
         return Control("estimate", observer, SecretName.SIZE, passed, detail)
@@ -337,7 +337,7 @@ class _Steps:
         for length, alike in sizes.items():
             least, greatest = min(alike), max(alike)
             longer = min((one.size for event, one in texts if self._length(event, one) > length), default=0)
-            apart = greatest - least > 2 * _size_tolerance(greatest)
+            apart = greatest - least > 2 * size_tolerance(greatest)
             if apart and least <= TYPICAL_SIZE <= greatest < longer:
                 return _Step(length, least, greatest, longer)
         return None
@@ -380,7 +380,7 @@ def _size(observer: Observer, scale: _Scale, steps: _Steps, event: Event, truth:
         SecretName.SIZE,
         sum(alike) / 2 if alike else scale.size(event.length),
         truth.size,
-        _size_tolerance(truth.size),
+        size_tolerance(truth.size),
         guess_error,
         "bytes",
         f"a typical text message, {TYPICAL_SIZE} bytes",
@@ -388,7 +388,8 @@ def _size(observer: Observer, scale: _Scale, steps: _Steps, event: Event, truth:
     )
 
 
-def _size_tolerance(truth: int) -> float:
+def size_tolerance(truth: int) -> float:
+    """By how many bytes an estimate may be off."""
     least, share = SIZE_TOLERANCE
     return max(float(least), truth * share)
 

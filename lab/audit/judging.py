@@ -104,7 +104,7 @@ def travelled(name: str, confirmed: Confirmed | None) -> Control:
 def network_view(capture: Capture, copies: Callable[[Sequence[Wanted]], Iterable[Copy]]) -> Seen:
     """What somebody on the path got."""
     record = Record(capture, Observer.NETWORK)
-    problems = [*_tap(capture, record)]
+    problems = [*controls.unreliable(capture, record)]
     if not _both_ways((one.connection, one.direction) for one in record.observations):
         problems.append("no connection carried bytes in both directions: does the client use the lab's address?")
     elif all(_only_a_handshake(stream.data) for stream in record.streams if stream.direction is Direction.TO_SERVICE):
@@ -117,7 +117,7 @@ def network_view(capture: Capture, copies: Callable[[Sequence[Wanted]], Iterable
 def server_view(capture: Capture, copies: Callable[[Sequence[Wanted]], Iterable[Copy]]) -> Seen:
     """What the operator's front end got."""
     record = Record(capture, Observer.SERVER)
-    problems = [*_tap(capture, record)]
+    problems = [*controls.unreliable(capture, record)]
     if not _both_ways(((one.connection, one.exchange), one.direction) for one in record.observations):
         refused = next(record.notes(Event.REFUSED), None)
         cure = "; give it the lab's authority (ca, or the variables in env)"
@@ -138,12 +138,6 @@ def _only_a_handshake(stream: bytes) -> bool:
     records = tls.records(stream)
     said = [one.end - one.start - tls.HEADER_LENGTH for one in records if one.content_type == tls.APPLICATION_DATA]
     return bool(records) and len(said) < 2 and max(said, default=0) <= FINISHED
-
-
-def _tap(capture: Capture, record: Record) -> Iterable[str]:
-    """Why the tap itself cannot be relied on."""
-    yield from (one.what for one in capture.missing if one.observer in (None, record.observer))
-    yield from (f"the tap failed: {note.detail}" for note in record.notes(Event.FAILED))
 
 
 def _both_ways(seen: Iterable[tuple[object, Direction]]) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from lab.detect import tls
 from lab.detect.reassembly import STREAM
 from lab.detect.tls import may_begin_record
-from lab.inference import FINISHED, SIZE_TOLERANCE, TYPICAL_SIZE
+from lab.inference import FINISHED, TYPICAL_SIZE, size_tolerance
 from lab.model import Control, Direction, Inference, Observation, SecretName
 from lab.record import Record
 
@@ -55,7 +55,7 @@ def infer_size(record: Record, sent: Mapping[str, Sent], name: str) -> tuple[Con
 
     tries = [(size(length), truth) for truth, length in others[1:-1]]
     words = ", ".join(f"{answer:.0f} for {truth} bytes" for answer, truth in tries)
-    passed = all(abs(answer - truth) <= _tolerance(truth) for answer, truth in tries)
+    passed = all(abs(answer - truth) <= size_tolerance(truth) for answer, truth in tries)
     detail = f"the other texts, kept aside for this check, come out as {words}"
     control = Control("estimate", record.observer, name, passed, detail)
     if not passed:
@@ -66,16 +66,12 @@ def infer_size(record: Record, sent: Mapping[str, Sent], name: str) -> tuple[Con
         SecretName.SIZE,
         size(lengths[name]),
         truth,
-        _tolerance(truth),
+        size_tolerance(truth),
         abs(TYPICAL_SIZE - truth),
         "bytes",
         f"{TYPICAL_SIZE} bytes, as half of all short messages are shorter",
     )
     return control, answer
-
-
-def _tolerance(size: int) -> float:
-    return max(SIZE_TOLERANCE[0], SIZE_TOLERANCE[1] * size)
 
 
 def _lengths(record: Record, sent: list[Sent]) -> dict[str, int]:

@@ -174,12 +174,14 @@ class Operations:
 
     def members(self, conversation: str) -> list[str]:
         """The accounts in a conversation of this account, as the service says; none, if it says nothing of it."""
-        found = _objects(self._wire.call("GET", "/v1/conversations"), "conversations")
-        return [name for one in found if one.get("id") == conversation for name in _names(one)]
+        return [name for one in self._own() if one.get("id") == conversation for name in _names(one)]
 
     def conversations(self) -> list[str]:
         """The ids of this account's conversations."""
-        return [_text(one, "id") for one in _objects(self._wire.call("GET", "/v1/conversations"), "conversations")]
+        return [_text(one, "id") for one in self._own()]
+
+    def _own(self) -> list[dict[str, Any]]:
+        return _objects(self._wire.call("GET", "/v1/conversations"), "conversations")
 
     def agree_to_encrypt(self, conversation: str) -> bool:
         """Offer encryption, or accept what the other member has offered; whether both have agreed now."""
