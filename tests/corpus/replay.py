@@ -16,6 +16,7 @@ import json
 import lzma
 import quopri
 import re
+import sys
 import unicodedata
 import urllib.parse
 import zlib
@@ -70,8 +71,8 @@ def _read(decode: Decode, data: bytes) -> Iterator[bytes]:
             yield next(readings)
         except StopIteration:
             return
-        except (ValueError, EOFError, RuntimeError, LookupError, OSError, zlib.error, lzma.LZMAError, brotli.error,
-                zstandard.ZstdError, cramjam.DecompressionError):  # fmt: skip
+        except (ValueError, ArithmeticError, EOFError, RuntimeError, LookupError, OSError, zlib.error, lzma.LZMAError,
+                brotli.error, zstandard.ZstdError, cramjam.DecompressionError):  # fmt: skip
             return
 
 
@@ -223,7 +224,13 @@ def _html(data: bytes) -> Iterator[bytes]:
     text = data.decode("utf-8", "replace")
     yield html.unescape(text).encode()
     yield html.unescape(html.unescape(text)).encode()
-    yield re.sub(r"&#(\d+);?", lambda found: chr(int(found[1])), text).encode("utf-8", "replace")
+    yield re.sub(r"&#(\d{1,7});?", _character, text).encode("utf-8", "replace")
+
+
+def _character(reference: re.Match[str]) -> str:
+    """What a reference stands for; digits that stand for no character (hex that looks like one) stay."""
+    code = int(reference[1])
+    return chr(code) if code <= sys.maxunicode else reference[0]
 
 
 def _quoted_printable(data: bytes) -> Iterator[bytes]:
