@@ -1,0 +1,1 @@
+"""The pages and the API of the classroom, and the server that holds its connections."""
