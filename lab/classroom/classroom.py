@@ -231,7 +231,7 @@ class Classroom:
 
     def join(self, code: str, nickname: str) -> tuple[str, str]:
         """A token for somebody new, and how they are called here. Who studies alone stays the same learner."""
-        if not hmac.compare_digest(code.strip().upper().encode(), self.code.encode()):
+        if not hmac.compare_digest(code.strip().upper().encode(errors="replace"), self.code.encode()):
             raise self._refused(Kind.FORBIDDEN, "code")
         if len(nickname) > 10 * LONGEST_NICKNAME:
             raise self._refused(Kind.WRONG, "nickname_long", most=LONGEST_NICKNAME)

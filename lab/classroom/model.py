@@ -28,7 +28,7 @@ MOST_UNEXPLAINED = 6
 """The same where it explains none."""
 
 
-_ALIKE = str.maketrans("аеорсухіїјѕαορνικ10", "aeopcyxlljsaopvlklo") | {ord("i"): "l"}
+_ALIKE = str.maketrans("аеорсухіїјѕαορνικ10кмтвнβτχ", "aeopcyxlljsaopvlklokmtbhbtx") | {ord("i"): "l"}
 """Letters of other scripts, and digits, that are hard to tell from Latin letters."""
 
 

@@ -149,7 +149,7 @@ class Store:
     def together(self) -> Iterator[None]:
         """What happens within is kept as a whole, or not at all. LabError: it cannot be kept, the disk is full."""
         with self._lock:
-            if self._database.in_transaction:
+            if self._is_within():
                 yield  # as a part of what is kept already
                 return
             try:
@@ -157,7 +157,7 @@ class Store:
                 yield
                 self._run("COMMIT")
             except BaseException as error:
-                if self._database.in_transaction:
+                if self._is_within():  # else SQLite has done it itself
                     self._run("ROLLBACK")
                 if isinstance(error, sqlite3.Error):
                     raise LabError(f"{self._path}: nothing more can be kept here: {error}") from error
@@ -293,6 +293,9 @@ class Store:
 
     def _one(self, statement: str) -> Any:
         return self._run(statement)[0]
+
+    def _is_within(self) -> bool:
+        return self._database.in_transaction
 
     def _get(self, name: str) -> str | None:
         rows = self._run("SELECT value FROM meta WHERE name = ?", name)
