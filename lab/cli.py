@@ -119,7 +119,9 @@ def _parser() -> argparse.ArgumentParser:
     up.set_defaults(command=_up)
 
     class_ = commands.add_parser(
-        "class", help="hold lessons with a class: everybody predicts on a phone of their own", description=_class.__doc__
+        "class",
+        help="hold lessons with a class: everybody predicts on a phone of their own",
+        description=_class.__doc__,
     )
     _add_class_options(class_)
     class_.set_defaults(command=_class)
@@ -244,8 +246,8 @@ def _add_class_options(class_: argparse.ArgumentParser) -> None:
     class_.add_argument(
         "--port",
         type=int,
-        help="where the pages are served (default: where this class was served before, at first 8420; if that is taken, "
-        "one that is free)",
+        help="where the pages are served (default: where this class was served before, at first 8420; if that is "
+        "taken, one that is free)",
     )
     class_.add_argument(
         "--lan",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import segno
@@ -17,7 +17,8 @@ from werkzeug.exceptions import HTTPException
 
 from lab.classroom import guard
 from lab.classroom.catalogue import Catalogue
-from lab.classroom.classroom import Classroom, Face, Learner, RefusedError
+from lab.classroom.classroom import Classroom, Face, RefusedError
+from lab.classroom.model import Learner
 from lab.model import LabError
 
 _PAGES = ("home", "page", "static")
@@ -287,9 +288,9 @@ def _number(typed: Mapping[str, Any], name: str, words: Catalogue) -> int:
     return _of_kind(typed, name, int, words)
 
 
-def _of_kind[Value](typed: Mapping[str, Any], name: str, kind: Callable[..., Value], words: Catalogue) -> Value:
+def _of_kind[Value](typed: Mapping[str, Any], name: str, kind: type[Value], words: Catalogue) -> Value:
     value = typed.get(name)
-    if type(value) is not kind:  # True is an int, too
+    if not isinstance(value, kind) or isinstance(value, bool):  # which is an int, too
         abort(422, words.say("errors.wrong_shape"))
     return value
 

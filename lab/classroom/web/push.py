@@ -27,7 +27,8 @@ from tornado.routing import Router
 from tornado.wsgi import WSGIContainer
 
 from lab.classroom import guard
-from lab.classroom.classroom import Classroom, Face, Learner, RefusedError
+from lab.classroom.classroom import Classroom, Face, RefusedError
+from lab.classroom.model import Learner
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -45,6 +46,7 @@ _MOST_TABS = 8
 _THREADS = 8
 _READ_ANYWAY = 1024 * 1024
 """Bytes of a body that are read though they are too many: who is still sending does not hear an answer."""
+
 
 @dataclass(eq=False, slots=True)
 class _Listener:
@@ -427,7 +429,7 @@ class _Server(HTTPServer):
 def served(site: Site, listeners: Sequence[socket.socket], room: int) -> Iterator[None]:
     """Serve on `listeners` until the context is left; then every connection is closed. `room`: connections at most."""
     ready = threading.Event()
-    told: list[Callable[[], None]] = []
+    told: list[Callable[[], object]] = []
     failed: list[BaseException] = []
 
     async def main() -> None:
