@@ -124,7 +124,7 @@ def _add_learners(app: Flask, room: Classroom, limits: guard.Limits, words: Cata
         # Taken before it is looked at, so that many at once are not more guesses than one after the other.
         _within(limits.wrong_codes.take(address), words, "too_many_codes")
         if not guard.same(_plain(code), room.code):
-            abort(403, words.say("errors.wrong_code"))
+            abort(403, words.say("errors.code"))
         limits.wrong_codes.give_back(address)
         _within(limits.joins.take(), words, "too_many_joins")
         token, shown = room.join(room.code, nickname)
