@@ -23,6 +23,7 @@ const mine = new Mine();
 const outbox = new Outbox(sent);
 let shown = {key: null, view: null, bar: null};
 let allLessons = null;
+let arrivals = 0; // of choices at the service
 
 /** What the views are given. */
 const lab = {
@@ -31,13 +32,16 @@ const lab = {
   kept: {kind: "", text: ""},
   gone,
   choose(round, predictions) {
-    Object.assign(mine.rounds[round].predictions, predictions);
+    if (!isOpen(round)) return;
+    Object.assign(mine.rounds[round], predictions);
     outbox.choose(lab.state.question.id, round, predictions);
     update();
   },
   explain(round, text, isDone) {
+    // A field that goes away with its view says once more that it has changed.
+    if (!isOpen(round)) return;
     const reason = text.replace(/\s+/g, " ");
-    mine.rounds[round].reason = reason;
+    mine.reason = reason;
     outbox.explain(lab.state.question.id, round, reason.trim(), isDone);
   },
   allSent: () => outbox.settled(),
@@ -45,11 +49,16 @@ const lab = {
     if (allLessons === null) {
       const answer = await call("GET", "/api/lessons");
       if (!answer.ok) throw new Error("no lessons");
-      allLessons = answer.body.lessons ?? answer.body;
+      allLessons = answer.body;
     }
     return allLessons;
   },
 };
+
+function isOpen(round) {
+  const {phase, question} = lab.state;
+  return (phase === "first" || phase === "second") && question.round === round;
+}
 
 /** The class does not know us any more: the page to join says so. */
 function gone() {
@@ -58,6 +67,12 @@ function gone() {
 
 function sent(what, body) {
   if (what === "gone") return gone();
+  if (what === "saved") arrivals += 1;
+  if (what === "late") {
+    late.textContent = say("too_late");
+    late.hidden = false;
+    return refresh();
+  }
   const text = {saved: "saved", waiting: "kept_here", sending: lab.kept.kind === "waiting" ? "kept_here" : "sending"};
   lab.kept =
     what === "refused"
@@ -69,10 +84,13 @@ function sent(what, body) {
 
 /** Ask for what the service has of ours; what has not arrived there yet stays. */
 async function refresh() {
+  const question = lab.state.question?.id ?? null;
+  const before = arrivals;
   const answer = await call("GET", "/api/me");
-  if (answer.status === 401 || answer.status === 403) return gone();
+  if (answer.status === 401) return gone();
   if (!answer.ok) return;
-  const question = lab.state?.question?.id ?? null;
+  // It is about another question, or older than what has arrived since.
+  if (question !== (lab.state.question?.id ?? null) || before !== arrivals) return refresh();
   mine.take(answer.body, (round) => outbox.pending(question, round));
   document.getElementById("nickname").textContent = mine.nickname;
   isIn(mine.nickname);
@@ -80,6 +98,7 @@ async function refresh() {
 }
 
 function update() {
+  // Between two views nothing is there to change.
   if (shown.view === null) return;
   shown.view.update();
   if (shown.bar !== null) shown.bar.update();
@@ -102,15 +121,14 @@ function arrived(state) {
   const before = lab.state;
   lab.state = state;
   const {phase, question, alone} = state;
-  const isOpen = phase === "first" || phase === "second";
+  const isAsked = phase === "first" || phase === "second";
   const isNew = before === null || before.question?.id !== question?.id;
-  if (isNew) mine.ask(question?.id ?? null);
-  const isLate = outbox.accept(isOpen ? {question: question.id, round: question.round} : null, state.paused);
+  if (isNew) mine.ask();
   if (before?.phase !== phase) {
-    late.hidden = !isLate;
-    late.textContent = isLate ? say("too_late") : "";
+    late.hidden = true;
     lab.kept = {kind: "", text: ""};
   }
+  outbox.accept(isAsked ? {question: question.id, round: question.round} : null, state.paused);
 
   paused.hidden = !state.paused;
   document.body.classList.toggle("is-paused", state.paused);
@@ -123,8 +141,8 @@ function arrived(state) {
   }
   if (before !== null && before.paused !== state.paused) news.textContent = say(state.paused ? "paused" : "resumed");
 
-  if (before === null || isLate) refresh();
-  else if (before.phase === phase && (isOpen || phase === "play")) setTimeout(refresh, Math.random() * SPREAD);
+  if (before === null) refresh();
+  else if (before.phase === phase && (isAsked || phase === "play")) setTimeout(refresh, Math.random() * SPREAD);
   else if (isNew && phase !== "story" && question !== null) setTimeout(refresh, Math.random() * SPREAD);
   else if (alone && (phase === "lobby" || phase === "reveal")) refresh();
 }

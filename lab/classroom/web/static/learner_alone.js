@@ -4,58 +4,52 @@ import {call, el, say} from "./common.js";
 import {hintsOpened, openHints} from "./learner_kept.js";
 import {button, heading} from "./learner_parts.js";
 
-/** A row of buttons with a place for what went wrong. `makers` are given `doing`, which asks for an action. */
+/** A row of buttons with a place for what went wrong. `make` is given `doing`, which asks for an action. */
 function controls(lab, make) {
   const error = el("p", {class: "error", role: "alert"});
   const doing = (action, values = {}) => async () => {
     error.textContent = "";
     const answer = await call("POST", "/api/act", {action, ...values});
-    if (answer.status === 401 || answer.status === 403) lab.gone();
+    if (answer.status === 401) lab.gone();
     else if (!answer.ok) error.textContent = answer.status === 0 ? say("no_answer") : answer.body.error || say("no_answer");
   };
   return {element: el("div", {class: "bar"}, error, make(doing, error)), doing};
 }
 
-const still = () => {};
-
 /** What can be done in this phase, or null. */
 export function actions(lab) {
-  const made = {story: begin, closed: start, run: steps, reveal: goOn}[lab.state.phase];
-  return made === undefined ? null : made(lab);
+  const {phase} = lab.state;
+  if (phase === "reveal") return goOn(lab);
+  return phase in OFFERED ? offered(lab, OFFERED[phase]) : null;
 }
 
-const begin = (lab) => ({
-  ...controls(lab, (doing) => [
-    button(say("all_lessons"), doing("lobby")),
-    button(say("begin"), doing("open"), {class: "first"}),
-  ]),
-  update: still,
-});
+const OFFERED = {
+  story: [["all_lessons", "lobby"], ["begin", "open"]],
+  closed: [["all_lessons", "lobby"], ["start", "run"]],
+  run: [["stop", "stop"], ["rest", "rest"], ["do_step", "step"], ["show_result", "reveal"]],
+};
 
-const start = (lab) => ({
-  ...controls(lab, (doing) => [
-    button(say("all_lessons"), doing("lobby")),
-    button(say("start"), doing("run"), {class: "first"}),
-  ]),
-  update: still,
-});
-
-function steps(lab) {
-  const made = controls(lab, (doing) => [
-    button(say("stop"), doing("stop"), {"data-when": "going"}),
-    button(say("rest"), doing("rest"), {"data-when": "steps"}),
-    button(say("do_step"), doing("step"), {"data-when": "steps", class: "first"}),
-    button(say("show_result"), doing("reveal"), {"data-when": "measured", class: "first"}),
-  ]);
-  const buttons = [...made.element.querySelectorAll("button")];
+/** Buttons for actions; those that are not possible now are not shown. The last one is the next thing to do. */
+function offered(lab, names) {
+  const buttons = new Map();
+  const made = controls(lab, (doing) =>
+    names.map(([name, action]) => {
+      buttons.set(action, button(say(name), doing(action)));
+      return buttons.get(action);
+    }),
+  );
   const update = () => {
-    const {step, of, measured, failed} = lab.state.run;
-    const now = {going: !measured, steps: !measured && failed === "" && step < of, measured};
-    const hadFocus = made.element.contains(document.activeElement);
-    for (const one of buttons) one.hidden = !now[one.dataset.when];
-    // The button that was pressed may be gone now: the next thing to do is given the focus.
-    const shown = buttons.filter((one) => !one.hidden);
-    if (hadFocus && shown.length > 0 && document.activeElement.hidden) shown.at(-1).focus();
+    const focused = document.activeElement;
+    const isHere = made.element.contains(focused);
+    const shown = [];
+    for (const [action, one] of buttons) {
+      // A run that was measured is left by its result.
+      one.hidden = !lab.state.actions.includes(action) || (action === "stop" && lab.state.run.measured);
+      if (!one.hidden) shown.push(one);
+    }
+    for (const one of buttons.values()) one.classList.toggle("first", one === shown.at(-1));
+    // Where the button that was pressed is gone now, the next thing to do is given the focus.
+    if (isHere && focused.hidden) (shown.at(-1) || document.querySelector("h1")).focus();
   };
   update();
   return {element: made.element, update};
@@ -72,18 +66,21 @@ function after(lessons, question) {
 
 function goOn(lab) {
   const next = button("", () => go(), {class: "first", hidden: true});
-  let go = still;
+  let go = () => {};
   const made = controls(lab, () => [button(say("all_lessons"), () => home()), next]);
   const home = made.doing("lobby");
-  lab.lessons().then((lessons) => {
-    const found = after(lessons, lab.state.question);
+  const {question} = lab.state;
+  const load = async () => {
+    const found = after(await lab.lessons(), question);
     if (found === null) return;
     const {lesson, scenario} = found;
     next.textContent = say("next_part", {title: lesson.scenarios[scenario].title});
     next.hidden = false;
     go = made.doing("pick", {lesson: lesson.name, scenario});
-  });
-  return {element: made.element, update: still};
+  };
+  // Without the list there is the way back to it.
+  load().catch(() => {});
+  return {element: made.element, update: () => {}};
 }
 
 /** To lock the predictions: afterwards they can be looked at, not changed. */
@@ -142,7 +139,7 @@ function lessonItem(lab, lesson, doing) {
         {},
         el("b", {}, lesson.title),
         " ",
-        el("span", {class: "quiet"}, say("lesson_done", {done, of: lesson.scenarios.length, minutes: lesson.minutes})),
+        el("span", {class: "quiet"}, say("lesson_done", {done, of: lesson.scenarios.length})),
       ),
       el(
         "ul",

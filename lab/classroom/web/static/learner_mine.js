@@ -1,18 +1,17 @@
 // What the learner has said so far to the present question, as far as this page knows. No page here.
 
-const nothing = () => ({1: {predictions: {}, reason: ""}, 2: {predictions: {}, reason: ""}});
 
 export class Mine {
   nickname = "";
   messages = [];
   progress = [];
-  rounds = nothing();
-  question = null;
+  rounds = {1: {}, 2: {}}; // predictions by cell
+  reason = "";
 
   /** Another question begins, of which nothing is known yet. */
-  ask(question) {
-    this.question = question;
-    this.rounds = nothing();
+  ask() {
+    this.rounds = {1: {}, 2: {}};
+    this.reason = "";
   }
 
   /** What GET /api/me says; what has not arrived there yet (`pending`, by round) is newer. */
@@ -20,19 +19,17 @@ export class Mine {
     this.nickname = me.nickname;
     this.messages = me.own.messages;
     this.progress = me.progress;
+    this.reason = me.reason;
     for (const round of [1, 2]) {
       const {predictions, reason} = pending(round);
-      const known = me.round_of[round] || {predictions: {}, reason: ""};
-      this.rounds[round] = {
-        predictions: {...known.predictions, ...predictions},
-        reason: reason === null ? known.reason || "" : reason,
-      };
+      this.rounds[round] = {...me.round_of[round], ...predictions};
+      if (reason !== null) this.reason = reason;
     }
   }
 
   /** The word for this cell in a round, or undefined. */
   said(round, cell) {
-    return this.rounds[round].predictions[cell];
+    return this.rounds[round][cell];
   }
 
   /** What counts in the end: the second round where something was sent there, else the first. */

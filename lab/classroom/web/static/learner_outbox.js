@@ -9,11 +9,12 @@ const LONGEST_WAIT = 15000;
 const TYPING = 800; // a reason is sent when nothing was typed for so long
 
 /** `tell(what, body)` is told "sending", "saved" (with the answer), "waiting" (kept, sent again later), "refused" (with the
-    error) and "gone" (the class does not know us). */
+    error), "late" (the round was closed before everything arrived) and "gone" (the class does not know us). */
 export class Outbox {
   #tell;
   #entry = keptOutbox(); // {question, round, predictions, reason: text or null}
   #open = null; // {question, round}: what is accepted now
+  #paused = true; // until the first state has come
   #busy = false;
   #wait = FIRST_WAIT;
   #timer = 0;
@@ -31,16 +32,12 @@ export class Outbox {
     return {predictions: {...this.#entry.predictions}, reason: this.#entry.reason};
   }
 
-  /** What is accepted now, null if nothing is; `paused`: what is kept waits. Returns whether choices came too late. */
+  /** What is accepted now, null if nothing is; while `paused`, what is kept waits. */
   accept(open, paused) {
-    this.#open = paused ? null : open;
-    if (paused || this.#entry === null) return false;
-    if (open !== null && this.#isFor(open.question, open.round)) {
-      this.flush();
-      return false;
-    }
-    this.#keep(null);
-    return true;
+    this.#open = open;
+    this.#paused = paused;
+    this.#settle();
+    this.flush();
   }
 
   choose(question, round, predictions) {
@@ -59,8 +56,7 @@ export class Outbox {
   /** Send what is kept, now. */
   flush() {
     clearTimeout(this.#timer);
-    if (this.#busy || this.#entry === null || this.#open === null) return;
-    if (!this.#isFor(this.#open.question, this.#open.round)) return;
+    if (this.#busy || this.#paused || this.#entry === null || !this.#isOpen()) return;
     this.#sending = this.#send(this.#entry);
   }
 
@@ -78,7 +74,8 @@ export class Outbox {
     const answer = await call("PUT", "/api/answers", reason === null ? data : {...data, reason}, PATIENCE);
     this.#busy = false;
     if (answer.ok) this.#arrived(sent, answer.body);
-    else if (answer.status === 401 || answer.status === 403) this.#tell("gone");
+    else if (!this.#paused && !this.#isOpen()) this.#settle();
+    else if (answer.status === 401) this.#tell("gone");
     else if (answer.status >= 400 && answer.status < 500 && answer.status !== 409 && answer.status !== 429) {
       // It would be refused each time.
       if (this.#entry === sent) this.#keep(null);
@@ -101,7 +98,19 @@ export class Outbox {
       this.#keep(nothing ? null : {...this.#entry, predictions: Object.fromEntries(left), reason});
     }
     this.#tell("saved", body);
+    this.#settle();
     if (this.#entry !== null) this.#later(this.#entry.reason === null ? 0 : TYPING);
+  }
+
+  /** What is kept for a round that is over cannot arrive any more; what is on its way still may. */
+  #settle() {
+    if (this.#entry === null || this.#paused || this.#busy || this.#isOpen()) return;
+    this.#keep(null);
+    this.#tell("late");
+  }
+
+  #isOpen() {
+    return this.#open !== null && this.#isFor(this.#open.question, this.#open.round);
   }
 
   #forRound(question, round) {

@@ -44,7 +44,7 @@ export function button(text, act, attributes = {}) {
   return made;
 }
 
-const defined = (list) => el("dl", {}, list.map((one) => [el("dt", {}, one.name), el("dd", {}, one.means)]));
+const defined = (list) => el("dl", {}, list.flatMap((one) => [el("dt", {}, one.name), el("dd", {}, one.means)]));
 
 const steps = (question) =>
   el("ol", {class: "steps"}, question.steps.map((one) => el("li", {}, el("b", {}, one.keyword), " ", one.text)));
@@ -65,7 +65,7 @@ export function storyParts(question) {
     el(
       "dl",
       {},
-      question.exposures.map((one) => [el("dt", {}, verdict(one.name)), el("dd", {}, one.means)]),
+      question.exposures.flatMap((one) => [el("dt", {}, verdict(one.name)), el("dd", {}, one.means)]),
     ),
   ];
 }
@@ -79,7 +79,7 @@ export function answers(question, mine) {
   return el(
     "dl",
     {class: "answers"},
-    question.cells.map((cell) => {
+    question.cells.flatMap((cell) => {
       const said = mine.counts(cell);
       return [
         el("dt", {}, nameOf(cell)),

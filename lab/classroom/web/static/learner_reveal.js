@@ -4,6 +4,8 @@ import {el, say} from "./common.js";
 import {showEvidence} from "./learner_evidence.js";
 import {button, heading, meaning, nameOf, prose, storyAgain, verdict} from "./learner_parts.js";
 
+const REASONS = "en"; // the language of the reasons that the lab gives for what it has measured, in all classes
+
 /** right, wrong, undecided, disputed or not_predicted. What was measured decides, where the lesson says the same. */
 function grade(said, measured) {
   if (measured === undefined || measured.exposure === "inconclusive") return "undecided";
@@ -16,7 +18,7 @@ const line = (name, ...what) => [el("dt", {}, name), el("dd", {}, ...what)];
 
 function measuredWords(question, measured) {
   const means = meaning(question, "exposures", measured.exposure);
-  return [verdict(measured.exposure), means === "" ? "" : ` ${means}.`];
+  return [verdict(measured.exposure), means === "" ? null : el("span", {class: "quiet says"}, means)];
 }
 
 function sayOutcome(kind, measured) {
@@ -48,7 +50,9 @@ function result(lab, cell) {
       said === undefined ? null : line(say(isSaidTwice ? "said_then" : "said"), verdict(said)),
       line(say("measured_is"), ...measuredWords(question, measured)),
     ),
-    measured.reason === "" ? null : el("p", {class: "quiet"}, say("because", {reason: measured.reason})),
+    measured.reason === ""
+      ? null
+      : el("p", {class: "quiet"}, say("because"), " ", el("span", {lang: REASONS}, `${measured.reason}.`)),
     wasWrong === undefined ? null : el("h4", {}, say("why_first_wrong")),
     explained === undefined ? null : prose(explained),
     kind === "wrong" && explained === undefined ? el("p", {}, say("no_explanation")) : null,
@@ -71,15 +75,12 @@ function others(lab) {
     el(
       "ul",
       {class: "rows"},
-      cells.map((cell) =>
-        el(
-          "li",
-          {},
-          el("span", {class: "name"}, nameOf(cell)),
-          verdict(revealed.cells[cell].exposure),
-          evidenceButton(question, cell),
-        ),
-      ),
+      cells.map((cell) => {
+        const row = button("", () => showEvidence(question.id, cell), {class: "row"});
+        const {exposure} = revealed.cells[cell];
+        row.append(el("span", {class: "name"}, nameOf(cell)), verdict(exposure), el("span", {class: "does"}, say("evidence")));
+        return el("li", {}, row);
+      }),
     ),
   );
 }
@@ -103,7 +104,7 @@ export function reveal(lab) {
   // Only what changed is made anew: somebody may be reading, with the focus on a button.
   const update = () => {
     total.textContent = score(lab);
-    const own = lab.mine.rounds[2].reason || lab.mine.rounds[1].reason;
+    const own = lab.mine.reason;
     reason.textContent = own === "" ? "" : say("your_reason", {reason: own});
     for (const cell of question.cells) {
       const state = JSON.stringify([

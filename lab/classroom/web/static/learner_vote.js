@@ -72,14 +72,9 @@ function overview(lab, round, goTo) {
   const {question, alone} = lab.state;
   const rows = question.cells.map((cell, number) => {
     const said = el("span");
-    const row = el(
-      "li",
-      {},
-      el("span", {class: "name"}, nameOf(cell)),
-      said,
-      button(say("change"), () => goTo(number), {"aria-label": say("change_cell", {cell: nameOf(cell)})}),
-    );
-    return {cell, row, said, shown: null};
+    const row = button("", () => goTo(number), {class: "row"});
+    row.append(el("span", {class: "name"}, nameOf(cell)), said, el("span", {class: "does"}, say("change")));
+    return {cell, row: el("li", {}, row), said, shown: null};
   });
   const reason = el("textarea", {
     id: "reason", rows: "3", maxlength: String(REASON), dir: "auto", "aria-describedby": "reason-help",
@@ -115,7 +110,7 @@ function overview(lab, round, goTo) {
     const text =
       count === rows.length ? say(alone ? "all_said_alone" : "all_said") : say("some_said", {count, of: rows.length});
     if (done.textContent !== text) done.textContent = text;
-    const known = lab.mine.rounds[round].reason;
+    const known = lab.mine.reason;
     if (document.activeElement !== reason && reason.value !== known) reason.value = known;
     reason.readOnly = lab.state.paused;
   };
@@ -204,7 +199,7 @@ export function vote(lab) {
       heading(say(round === 2 ? "second" : lab.state.alone ? "first_alone" : "first")),
       round === 2 ? el("p", {}, say("second_text")) : null,
       el("div", {class: "where"}, progress, bar),
-      el("form", {submit: goOn}, cells.map((one) => one.group), sum.element, kept, el("div", {class: "bar"}, back, next)),
+      el("form", {submit: goOn}, cells.map((one) => one.group), sum.element, el("div", {class: "bar"}, kept, back, next)),
       lab.state.alone ? hints(lab) : null,
       storyAgain(question),
     ),

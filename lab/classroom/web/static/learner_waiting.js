@@ -5,6 +5,11 @@ import {answers, heading, storyAgain, storyParts} from "./learner_parts.js";
 
 const still = () => {};
 
+/** Nothing is said twice to those who listen to the page. */
+function put(place, text) {
+  if (place.textContent !== text) place.textContent = text;
+}
+
 export const lobby = () => ({
   element: el("section", {}, heading(say("lobby")), el("p", {class: "big"}, say("lobby_text"))),
   update: still,
@@ -56,7 +61,11 @@ function withAnswers(lab, title, text) {
 }
 
 export const discuss = (lab) => withAnswers(lab, say("discuss"), say("discuss_text"));
-export const closed = (lab) => withAnswers(lab, say("closed"), say(lab.state.alone ? "closed_alone" : "closed_text"));
+
+export const closed = (lab) =>
+  lab.state.alone
+    ? withAnswers(lab, say("closed_alone"), say("closed_alone_text"))
+    : withAnswers(lab, say("closed"), say("closed_text"));
 
 export function run(lab) {
   const own = ownAnswers(lab);
@@ -66,10 +75,12 @@ export function run(lab) {
     own.update();
     const {step, of, text, measured, failed} = lab.state.run;
     const alone = lab.state.alone;
-    where.textContent = step < of ? say("step", {step: step + 1, of}) : say("steps_done", {of});
-    if (failed) what.textContent = failed;
-    else if (measured) what.textContent = say(alone ? "measured_alone" : "measured");
-    else what.textContent = step < of ? text : say("judging");
+    const isStarting = of === 0;
+    put(where, isStarting ? "" : step < of ? say("step", {step: step + 1, of}) : say("steps_done", {of}));
+    if (failed) put(what, failed);
+    else if (isStarting) put(what, say("starting"));
+    else if (measured) put(what, say(alone ? "measured_alone" : "measured"));
+    else put(what, step < of ? text : say("judging"));
     what.classList.toggle("error", failed !== "");
   };
   update();
