@@ -51,20 +51,17 @@ function cellForm(lab, round, number) {
     update: () => {
       const shown = lab.mine.said(round, cell) ?? (round === 2 ? lab.mine.said(1, cell) : undefined);
       for (const radio of radios) if (radio.checked !== (radio.value === shown)) radio.checked = radio.value === shown;
-      if (first !== null) firstAnswer(first, lab.mine, cell);
+      if (first !== null) firstAnswer(first, lab.mine.said(1, cell));
       group.setAttribute("aria-disabled", String(lab.state.paused));
     },
   };
 }
 
-function firstAnswer(place, mine, cell) {
-  const said = mine.said(1, cell);
-  const confirmed = mine.said(2, cell);
-  const state = JSON.stringify([said, confirmed]);
-  if (place.dataset.state === state) return;
-  place.dataset.state = state;
+function firstAnswer(place, said) {
+  if (place.dataset.said === String(said)) return;
+  place.dataset.said = String(said);
   if (said === undefined) place.textContent = say("no_first");
-  else place.replaceChildren(`${say("your_first")} `, verdict(said), ` ${say(confirmed === undefined ? "not_confirmed" : "confirmed")}`);
+  else place.replaceChildren(`${say("your_first")} `, verdict(said));
 }
 
 /** All cells with what was said, and the reason. */
@@ -104,11 +101,11 @@ function overview(lab, round, goTo) {
       one.shown = state;
       const shown = now ?? before;
       if (shown === undefined) one.said.textContent = say("not_predicted");
-      else one.said.replaceChildren(verdict(shown), now === undefined ? ` ${say("not_confirmed")}` : "");
+      else one.said.replaceChildren(verdict(shown), ...(now === undefined ? [" ", el("span", {class: "quiet"}, say("not_confirmed"))] : []));
     }
     if (all !== null) all.hidden = open === 0;
-    const text =
-      count === rows.length ? say(alone ? "all_said_alone" : "all_said") : say("some_said", {count, of: rows.length});
+    const some = say(round === 2 ? "second_open" : "some_said", {count, of: rows.length});
+    const text = count === rows.length ? say(alone ? "all_said_alone" : "all_said") : some;
     if (done.textContent !== text) done.textContent = text;
     const known = lab.mine.reason;
     if (document.activeElement !== reason && reason.value !== known) reason.value = known;
