@@ -22,11 +22,13 @@ export function el(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Ask the service: {ok, status, body}. What goes wrong on the way is {ok: false, status: 0, body: {error}}. */
-export async function call(method, path, data) {
+/** Ask the service: {ok, status, body}. What goes wrong on the way is {ok: false, status: 0, body: {error}}; so is an
+    answer that is not there after `patience` milliseconds, if given. */
+export async function call(method, path, data, patience) {
   try {
     const answer = await fetch(path, {
       method,
+      signal: patience === undefined ? undefined : AbortSignal.timeout(patience),
       headers: data === undefined ? {} : {"Content-Type": "application/json"},
       body: data === undefined ? undefined : JSON.stringify(data),
       cache: "no-store",
