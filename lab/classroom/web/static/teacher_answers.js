@@ -178,7 +178,11 @@ export class Answers {
     put(by("detail-reason"), measured ? measured.reason : "");
     put(by("detail-said"), said(state.votes[cell]));
 
-    const wrongWords = WORDS.filter((one) => one !== word && (state.explain[cell]?.[one] || count(state.votes[cell], one)));
+    // Where nothing could be measured for sure, what the lesson says about its own answer still helps.
+    const expected = word === "inconclusive" ? state.key[cell] : word;
+    const wrongWords = WORDS.filter((one) => one !== expected)
+      .filter((one) => state.explain[cell]?.[one] || count(state.votes[cell], one))
+      .sort((one, other) => count(state.votes[cell], other) - count(state.votes[cell], one));
     each(by("detail-explain"), wrongWords, (one) => one,
       () => el("section", {class: "explain"}, el("h4"), el("div", {class: "prose"})),
       (box, one) => {
@@ -187,6 +191,7 @@ export class Answers {
         if (!state.explain[cell]?.[one]) prose(box.children[1], `<p>${say("no_explanation")}</p>`);
       });
     const behind = wrongWords.length ? state.misconceptions : [];
+    by("detail-behind").hidden = behind.length === 0;
     ideas(by("detail-ideas"), behind, false);
 
     const selected = this.#selected === cell;

@@ -68,19 +68,17 @@ export class Learners {
   #update(row, one) {
     const [button, how, reason] = row.children;
     put(button.firstChild, one.nickname);
-    put(how, this.#how(one).join(" · "));
+    put(how, [...this.#done(one), ...(one.connected ? [] : [say("not_connected")])].join(" · "));
     row.classList.toggle("away", !one.connected);
     reason.hidden = !one.reason;
     put(reason, one.reason ? say("quoted", {text: one.reason}) : "");
   }
 
   /** How somebody is doing, in a few words. */
-  #how(one) {
-    const {answered, of, connected, right} = one;
+  #done({answered, of, right}) {
     const words = [];
     if (of) words.push(answered ? say("answered_of", {answered, of}) : say("answered_none"));
     if (right !== null && right !== undefined) words.push(say("right_of", {right, of}));
-    words.push(say(connected ? "connected" : "not_connected"));
     return words;
   }
 
@@ -97,7 +95,7 @@ export class Learners {
       return;
     }
     put(by("learner-name"), one.nickname);
-    put(by("learner-state"), this.#how(one).join(" · "));
+    put(by("learner-state"), [...this.#done(one), say(one.connected ? "connected" : "not_connected")].join(" · "));
     put(by("learner-reason"), one.reason ? say("quoted", {text: one.reason}) : say("no_reason"));
     allow(by("learner-reset"), this.#state.question !== null && this.#state.actions.includes("reset"));
   }
