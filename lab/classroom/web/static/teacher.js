@@ -2,7 +2,7 @@
 // shows when the next state arrives.
 
 import {call, listen, say} from "./common.js";
-import {Answers} from "./teacher_answers.js";
+import {Answers, runSays} from "./teacher_answers.js";
 import {Learners} from "./teacher_learners.js";
 import {everyone, Now} from "./teacher_now.js";
 import {allow, allowed, by, put} from "./teacher_page.js";
@@ -43,7 +43,7 @@ function news(before, next) {
   if (before === null || before.phase !== next.phase) return say(`phase_${next.phase}`);
   if (before.paused !== next.paused) return say(next.paused ? "is_paused" : "goes_on");
   if (next.run && !before.run?.measured && next.run.measured) return say("next_run_measured");
-  if (next.run && before.run?.step !== next.run.step && next.run.text) return say("run_step", next.run);
+  if (next.run && runSays(next.run) !== (before.run && runSays(before.run))) return runSays(next.run);
   if (["first", "second"].includes(next.phase) && !everyone(before) && everyone(next)) return say("next_all_answered");
   return null;
 }

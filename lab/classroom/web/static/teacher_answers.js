@@ -1,7 +1,7 @@
 // The question that is on, both votes, where the class is wrong, and what to say about it.
 
 import {call, el, say} from "./common.js";
-import {allow, allowed, attribute, by, cellName, each, parts, prose, put, sides, table, verdict} from "./teacher_page.js";
+import {allow, allowed, attribute, by, cellName, each, prose, put, table, verdict} from "./teacher_page.js";
 
 const WORDS = ["exposed", "inferred", "hidden"];
 
@@ -70,8 +70,7 @@ export class Answers {
     const {run, phase} = this.#state;
     by("run").hidden = !run || (phase !== "run" && !run.failed);
     if (!run) return;
-    const {step, of, text} = run;
-    put(by("run-step"), text ? say("run_step", {step, of, text}) : say("run_steps", {step, of}));
+    put(by("run-step"), runSays(run));
     by("run-failed").hidden = !run.failed;
     put(by("run-failed"), run.failed);
   }
@@ -84,11 +83,9 @@ export class Answers {
   }
 
   #wrong() {
-    const {question, measured, wrong, key} = this.#state;
-    const all = Object.keys(measured ?? key);
-    const {secrets, observers} = sides(all.length ? all : question.cells);
-    table(by("wrong"), secrets, observers, (cell) => el("td", {"data-cell": cell}, this.#button(cell)));
-    by("wrong").dataset.question = question.id;
+    const {question, measured, wrong} = this.#state;
+    const names = (list) => list.map((one) => one.name);
+    table(by("wrong"), names(question.secrets), names(question.observers), (cell) => el("td", {"data-cell": cell}, this.#button(cell)));
     put(by("wrong-key"), say(measured ? "key_measured" : "key_claimed"));
     for (const place of by("wrong").querySelectorAll("td[data-cell]")) {
       const cell = place.dataset.cell;
@@ -97,10 +94,10 @@ export class Answers {
       const [first, second] = [shares["1"] ?? null, shares["2"] ?? null];
       const last = second ?? first;
       const [, share, right, note] = place.firstChild.children;
-      put(share, asked ? shareText(first, second) : say("not_asked"));
+      const {word} = this.#right(cell);
+      put(share, !asked ? say("not_asked") : word === "inconclusive" ? say("not_gradable") : shareText(first, second));
       place.classList.toggle("asked", asked);
       place.style.setProperty("--share", `${Math.round((last ?? 0) * 100)}%`);
-      const {word} = this.#right(cell);
       right.hidden = word === null;
       if (word !== null) {
         attribute(right, "class", `verdict ${word}`);
@@ -116,11 +113,12 @@ export class Answers {
       el("span", {class: "unseen"}, `${cellName(cell)}: `), el("span", {class: "share"}), " ", el("span"), " ", el("span", {class: "note"}));
   }
 
+  /** Where the measurement says something else than the lesson. */
   #dispute(cell) {
-    const {measured, key} = this.#state;
-    const one = measured && measured[cell];
-    const claimed = key[cell];
-    return one && (one.disputed || (claimed && claimed !== one.exposure)) ? say("claimed_other", {claimed}) : "";
+    const {measured, revealed} = this.#state;
+    if (!measured?.[cell]?.disputed) return "";
+    const claimed = revealed?.cells[cell]?.claimed;
+    return claimed ? say("claimed_other", {claimed: say(claimed)}) : say("claimed_else");
   }
 
   #votes() {
@@ -178,9 +176,7 @@ export class Answers {
     put(by("detail-reason"), measured ? measured.reason : "");
     put(by("detail-said"), said(state.votes[cell]));
 
-    // Where nothing could be measured for sure, what the lesson says about its own answer still helps.
-    const expected = word === "inconclusive" ? state.key[cell] : word;
-    const wrongWords = WORDS.filter((one) => one !== expected)
+    const wrongWords = WORDS.filter((one) => one !== word)
       .filter((one) => state.explain[cell]?.[one] || count(state.votes[cell], one))
       .sort((one, other) => count(state.votes[cell], other) - count(state.votes[cell], one));
     each(by("detail-explain"), wrongWords, (one) => one,
@@ -233,6 +229,13 @@ export class Answers {
     }
     this.#detail();
   }
+}
+
+/** Where a run is: `step` steps are done, and `text` is the one that comes next or is being done. */
+export function runSays({step, of, text, waiting}) {
+  if (of === 0) return say("run_starts");
+  if (step === of) return say("run_done", {of});
+  return say(waiting ? "run_next" : "run_step", {step: step + 1, of, text});
 }
 
 function shareText(first, second) {

@@ -11,9 +11,9 @@ const ONWARDS = {
   discuss: ["open", "run"],
   second: ["close"],
   closed: ["run"],
-  run: ["reveal", "step", "stop"],
+  run: ["reveal", "step"],
   reveal: ["pick"],
-  play: ["judge", "end_play"],
+  play: ["judge"],
 };
 
 /** Those that have a button of their own here, in this order; the others are offered where they belong. */
@@ -58,7 +58,7 @@ export class Now {
     const main = by("main-action");
     const onwards = ONWARDS[state.phase];
     const action = onwards.find((one) => state.actions.includes(one));
-    const wording = action === undefined ? say("do_wait") : label(action, state);
+    const wording = label(action ?? onwards[0], state);
     if (main.textContent !== wording) this.#changed = performance.now();
     main.dataset.action = action ?? "";
     put(main, wording);
@@ -98,8 +98,10 @@ function whatNext(state) {
   if (state.phase === "run" && state.run) {
     if (state.run.failed) return say("next_run_failed");
     if (state.run.measured) return say("next_run_measured");
-    return say(state.actions.includes("step") ? "next_run" : "next_run_wait");
+    if (state.run.of > 0 && state.run.step === state.run.of) return say("next_run_measuring");
+    return say(state.run.waiting ? "next_run" : "next_run_wait");
   }
+  if (state.phase === "play" && state.play?.judging) return say("next_play_judging");
   return say(`next_${state.phase}`);
 }
 
@@ -109,6 +111,7 @@ export function everyone(state) {
 }
 
 function counts(state) {
-  const numbers = {answered: state.answered, joined: state.learners.length, connected: state.connected};
+  const {answered, connected, learners} = state;
+  const numbers = {answered, connected, joined: learners.length};
   return say(state.question ? "counts_question" : "counts", numbers);
 }

@@ -1,7 +1,7 @@
 // Free play: how the services are set up, and what alice and bob say.
 
 import {call, el, say} from "./common.js";
-import {allow, allowed, by, each, put, sides, table, verdict} from "./teacher_page.js";
+import {allow, allowed, by, each, put} from "./teacher_page.js";
 
 export class Play {
   #state = null;
@@ -38,23 +38,8 @@ export class Play {
     ];
     each(by("play-setup"), setup, ([name]) => name, ([name]) => el("div", {}, el("dt", {}, name), el("dd")),
       (row, [, text]) => put(row.lastElementChild, text));
-    if (play.trouble) put(by("play-news"), play.trouble);
-    this.#verdicts(this.#state.matrices ?? {});
-  }
-
-  #verdicts(matrices) {
-    each(by("play-verdicts"), Object.entries(matrices), ([mode]) => mode,
-      () => el("div", {class: "scroll"}, el("table", {class: "measured"}, el("caption"), el("thead"), el("tbody"))),
-      (box, [mode, matrix]) => {
-        const drawn = box.firstChild;
-        put(drawn.caption, say("play_judged", {mode}));
-        const {secrets, observers} = sides(Object.keys(matrix));
-        table(drawn, secrets, observers, (cell) => el("td", {"data-cell": cell}));
-        for (const place of drawn.querySelectorAll("td[data-cell]")) {
-          const one = matrix[place.dataset.cell];
-          if (one && place.textContent !== say(one.exposure)) place.replaceChildren(verdict(one.exposure));
-        }
-      });
+    by("play-trouble").hidden = !play.trouble;
+    put(by("play-trouble"), play.trouble);
   }
 
   #setup() {
