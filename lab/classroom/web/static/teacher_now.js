@@ -1,0 +1,117 @@
+// Which phase it is, what to do next, and the buttons for it.
+
+import {el, say} from "./common.js";
+import {allow, allowed, attribute, by, put} from "./teacher_page.js";
+
+/** The action that leads on from each phase; of several, the first that is possible now. */
+const ONWARDS = {
+  lobby: ["pick"],
+  story: ["open"],
+  first: ["close"],
+  discuss: ["open", "run"],
+  second: ["close"],
+  closed: ["run"],
+  run: ["reveal", "step"],
+  reveal: ["pick"],
+  play: ["judge"],
+};
+
+/** Those that have a button of their own here, in this order; the others are offered where they belong. */
+const OFFERED = ["open", "close", "run", "step", "rest", "reveal", "stop", "lobby", "judge", "end_play"];
+
+/** A second press that was meant for the button that stood here before is none for this one. */
+const TOO_SOON = 700;
+
+const LABELS = {
+  open: (state) => (state.phase === "discuss" ? "open_second" : "open_first"),
+  close: (state) => (state.phase === "second" ? "close_second" : "close_first"),
+};
+
+const label = (action, state) => say(LABELS[action] ? LABELS[action](state) : `do_${action}`);
+
+export class Now {
+  #changed = 0;
+  #act;
+  #pick;
+
+  /** `act` asks for an action; `pick` leads to where a question is picked. */
+  constructor(act, pick) {
+    this.#act = act;
+    this.#pick = pick;
+    by("main-action").addEventListener("click", (event) => this.#press(event.currentTarget));
+  }
+
+  show(state) {
+    put(by("phase"), say(`phase_${state.phase}`));
+    put(by("next"), whatNext(state));
+    by("paused").hidden = !state.paused;
+    for (const item of by("phases").children) {
+      if (item.dataset.phase === state.phase) attribute(item, "aria-current", "step");
+      else item.removeAttribute("aria-current");
+    }
+    by("phases").hidden = state.phase === "play";
+    put(by("counts"), counts(state));
+    this.#buttons(state);
+  }
+
+  #buttons(state) {
+    const main = by("main-action");
+    const onwards = ONWARDS[state.phase];
+    const action = onwards.find((one) => state.actions.includes(one));
+    const wording = label(action ?? onwards[0], state);
+    if (main.textContent !== wording) this.#changed = performance.now();
+    main.dataset.action = action ?? "";
+    put(main, wording);
+    allow(main, action !== undefined);
+
+    const others = OFFERED.filter((one) => one !== action && state.actions.includes(one));
+    const row = by("other-actions");
+    const hadFocus = row.contains(document.activeElement);
+    for (const button of [...row.children]) if (!others.includes(button.dataset.action)) button.remove();
+    let place = row.firstElementChild;
+    for (const one of others) {
+      let button = row.querySelector(`[data-action="${one}"]`);
+      if (button === null) {
+        button = el("button", {type: "button", "data-action": one, click: (event) => this.#press(event.currentTarget)});
+        row.insertBefore(button, place);
+      } else {
+        place = button.nextElementSibling;
+      }
+      put(button, label(one, state));
+    }
+    if (hadFocus && !row.contains(document.activeElement)) main.focus();
+  }
+
+  #press(button) {
+    if (!allowed(button)) return;
+    if (button.id === "main-action" && performance.now() - this.#changed < TOO_SOON) return;
+    if (button.dataset.action === "pick") this.#pick();
+    else this.#act(button.dataset.action);
+  }
+}
+
+function whatNext(state) {
+  if (state.phase === "lobby") return say(state.learners.length ? "next_lobby" : "next_lobby_empty");
+  if (state.phase === "first" || state.phase === "second") {
+    return say(everyone(state) ? "next_all_answered" : `next_${state.phase}`);
+  }
+  if (state.phase === "run" && state.run) {
+    if (state.run.failed) return say("next_run_failed");
+    if (state.run.measured) return say("next_run_measured");
+    if (state.run.of > 0 && state.run.step === state.run.of) return say("next_run_measuring");
+    return say(state.run.waiting ? "next_run" : "next_run_wait");
+  }
+  if (state.phase === "play" && state.play?.judging) return say("next_play_judging");
+  return say(`next_${state.phase}`);
+}
+
+/** Has everybody answered, who could? */
+export function everyone(state) {
+  return state.learners.length > 0 && state.learners.every((one) => one.of > 0 && one.answered === one.of);
+}
+
+function counts(state) {
+  const {answered, connected, learners} = state;
+  const numbers = {answered, connected, joined: learners.length};
+  return say(state.question ? "counts_question" : "counts", numbers);
+}
