@@ -20,7 +20,7 @@ function label(secret, whose) {
 
 function marked([text, secret, whose]) {
   if (!secret) return text;
-  return el("mark", {}, text, " ", el("span", {class: "name"}, label(secret, whose)));
+  return el("mark", {}, el("span", {class: "text"}, text), " ", el("span", {class: "name"}, label(secret, whose)));
 }
 
 function item(piece) {
