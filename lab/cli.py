@@ -4,7 +4,7 @@ Exit status: 0 all claims hold; 1 a claim fails; 3 something is inconclusive; 2 
 For `lab scan`: 1 something was found; 3 something could not be searched.
 For `lab clients`: 1 the client was fooled; 3 something has no verdict.
 For `lab audit`: 4 the program that was observed failed.
-`lab up` runs until Ctrl-C, so that is its regular end: 0.
+`lab up` and `lab class` run until Ctrl-C, so that is their regular end: 0.
 """
 
 from __future__ import annotations
@@ -118,6 +118,14 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--captures", metavar="DIR", type=Path, help="keep the recording in this folder")
     up.set_defaults(command=_up)
 
+    class_ = commands.add_parser(
+        "class",
+        help="hold lessons with a class: everybody predicts on a phone of their own",
+        description=_class.__doc__,
+    )
+    _add_class_options(class_)
+    class_.set_defaults(command=_class)
+
     show = commands.add_parser("show", help="judge recordings again, without any network", description=_show.__doc__)
     show.add_argument("captures", nargs="+", metavar="CAPTURE", type=Path, help="a file that lab run --captures wrote")
     show.add_argument("--json", metavar="FILE", help="also write the matrices as JSON; '-' is standard output")
@@ -228,6 +236,47 @@ def _add_guide_options(guide: argparse.ArgumentParser) -> None:
     guide.add_argument("--transcript", metavar="FILE", type=Path, help="keep your answers in this new file")
     guide.add_argument("--show", metavar="FILE", type=Path, help="print a transcript as Markdown, and exit")
     guide.add_argument("--captures", metavar="DIR", type=Path, help="keep the recordings in this folder")
+
+
+def _add_class_options(class_: argparse.ArgumentParser) -> None:
+    class_.add_argument("lessons", nargs="*", metavar="LESSON", help="a lesson's name or file (default: all that ship)")
+    class_.add_argument(
+        "--language", metavar="CODE", default="en", help="of the pages and the lessons: en (default) or de"
+    )
+    class_.add_argument(
+        "--port",
+        type=int,
+        help="where the pages are served (default: where this class was served before, at first 8420; if that is "
+        "taken, one that is free)",
+    )
+    class_.add_argument(
+        "--lan",
+        action="store_true",
+        help="let other devices of this network in, by their learners' page alone; it comes without TLS, so whoever is "
+        "in this network can read nicknames and answers, and send in a learner's name",
+    )
+    class_.add_argument(
+        "--alone", action="store_true", help="for one learner at this computer, who leads through the lessons as well"
+    )
+    class_.add_argument(
+        "--state",
+        metavar="FILE",
+        type=Path,
+        default=Path("lab-class.sqlite"),
+        help="where the class is kept, to go on with it (default: lab-class.sqlite in this folder)",
+    )
+    class_.add_argument("--new", action="store_true", help="begin anew; the file of the old class is renamed")
+    class_.add_argument(
+        "--replay",
+        metavar="CAPTURE",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="play these recordings of lessons (lab run --captures wrote them) in place of live runs",
+    )
+    class_.add_argument(
+        "--speed", metavar="N", type=float, default=1.0, help="of the recordings: 2 is twice as fast (default: 1)"
+    )
 
 
 def _add_scan_options(scan: argparse.ArgumentParser) -> None:
@@ -369,6 +418,23 @@ def _up(options: argparse.Namespace) -> int:
     mode = Mode(options.mode)
     with _Progress() as progress:
         hold(mode, options.port, options.captures, _console(), progress, progress.pause, web=options.mitmweb)
+    return 0
+
+
+def _class(options: argparse.Namespace) -> int:
+    """Hold lessons with a class until Ctrl-C, which is its regular end (exit status 0).
+
+    Learners predict who can read what, on phones of their own; then it is played on real traffic, on the stage view.
+    The teacher's page and the stage view are for this computer alone, by the key that is printed. What was answered is
+    kept: the same command goes on with the same class.
+    """
+    from dataclasses import fields
+
+    from lab.classroom.command import Asked, hold
+
+    asked = Asked(**{field.name: getattr(options, field.name) for field in fields(Asked)})
+    with _Progress() as progress:
+        hold(asked, _console(), progress, progress.pause)
     return 0
 
 

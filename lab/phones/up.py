@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
 
 from lab.capture import SUFFIX
+from lab.interrupt import interrupt
 from lab.model import LabError, Mode
 from lab.phones.page import create_app
 from lab.phones.phones import IN_WORDS, SCENARIO, Phones, open_phones
@@ -42,10 +42,10 @@ def hold(
         progress("starting taps and service; the phones join")
         address = f"{LOOPBACK}:{listener.getsockname()[1]}"
         with open_phones(stage, mode, recording or stage.directory / "up") as phones:
-            with served(create_app(phones, listener.getsockname()[1]), listener), _interrupt() as interrupt:
+            with served(create_app(phones, listener.getsockname()[1]), listener), interrupt() as interrupted:
                 pause()
                 _say(f"{IN_WORDS[mode]}\n\n{_addresses(address, phones, stage)}\n{HINT}")
-                for line in _lines(interrupt):
+                for line in _lines(interrupted):
                     _answer(line, phones, console)
             progress("collecting what the observers got")
     pause()
@@ -96,35 +96,13 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-@contextmanager
-def _interrupt() -> Iterator[int]:
-    """A descriptor that becomes readable after Ctrl-C.
-
-    An exception wherever the program happens to be could tear a tap's answer from its question.
-    """
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-
-    def note(*_: object) -> None:
-        with suppress(BlockingIOError):
-            os.write(writer, b"\0")
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield reader
-    finally:
-        signal.signal(signal.SIGINT, before)
-        os.close(reader)
-        os.close(writer)
-
-
-def _lines(interrupt: int) -> Iterator[str]:
-    """Lines of standard input until `interrupt` becomes readable; the end of standard input ends nothing."""
-    sources = [interrupt]
+def _lines(interrupted: int) -> Iterator[str]:
+    """Lines of standard input until `interrupted` becomes readable; the end of standard input ends nothing."""
+    sources = [interrupted]
     with suppress(OSError, ValueError, AttributeError):  # it may be closed, or not be a file at all
         sources.append(sys.stdin.fileno())
     rest = b""
-    while interrupt not in (ready := select.select(sources, [], [])[0]):
+    while interrupted not in (ready := select.select(sources, [], [])[0]):
         piece = os.read(ready[0], 4096)
         if not piece:
             sources.remove(ready[0])
