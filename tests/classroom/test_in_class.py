@@ -1,0 +1,214 @@
+"""A whole lesson with a teacher, a projector and three learners, each in a real browser, from joining to export."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from report import chromium
+
+pytest.importorskip("playwright", reason="no Playwright; pip install playwright")
+
+from playwright.sync_api import Browser, Page, expect
+
+from classroom.in_class import PATIENCE, Learner, Teacher, browser_of, started
+from lab.classroom.catalogue import catalogue
+
+LESSON = "the-operator-reads"
+CELLS = ["body@network", "body@server", "password@database"]
+RIGHT = {"body@network": "hidden", "body@server": "exposed", "password@database": "hidden"}
+WRONG = {**RIGHT, "body@server": "hidden"}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = chromium.find()
+    if program is None:
+        pytest.skip("no Chromium on the path; on Debian: apt-get install chromium")
+    with browser_of(program) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    spec = find_spec("axe_playwright_python")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("no axe-core; pip install axe-playwright-python")
+    return (Path(spec.submodule_search_locations[0]) / "axe.min.js").read_text(encoding="utf-8")
+
+
+def barriers(page: Page, axe: str) -> list[tuple[str, str, str]]:
+    """What keeps people from reading or using this page. By DevTools, which the page's own policy does not concern."""
+    page.evaluate(f"{axe}; 0")
+    result: dict[str, Any] = page.evaluate("axe.run(document, {rules: {'target-size': {enabled: true}}})")
+    assert len(result["passes"]) > 5
+    return [(one["id"], one["help"], one["nodes"][0]["html"]) for one in result["violations"]]
+
+
+def fits(page: Page) -> bool:
+    """Whether nothing sticks out at the side."""
+    return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+
+
+def whole(page: Page) -> bool:
+    """Whether nothing of it is below the edge of the projector."""
+    return fits(page) and bool(
+        page.evaluate("document.documentElement.scrollHeight <= document.documentElement.clientHeight")
+    )
+
+
+def test_a_lesson_from_joining_to_export(browser: Browser, axe: str, tmp_path: Path) -> None:
+    with started(tmp_path, LESSON) as running:
+        teacher = Teacher(browser, running)
+        ada, ben, kim = learners = [Learner(browser, name) for name in ("Ada", "Ben", "Kim")]
+        looked: list[tuple[str, list[tuple[str, str, str]]]] = []
+
+        def look(where: str) -> None:
+            """At all views, as people with and without sight would."""
+            for page in (teacher.page, teacher.stage, ada.page):
+                looked.extend((f"{where}: {page.url}", [one]) for one in barriers(page, axe))
+            assert fits(ada.page), where
+            assert whole(teacher.stage), where
+
+        # They join: one types the code, one has it from the QR code, one is called like another one.
+        ada.join(running)
+        ben.join(running, f"{running.page}#code={running.code}")
+        kim.name = "Ada"
+        kim.join(running)
+        expect(kim.page.locator("#nickname")).to_have_text("Ada 2")
+        expect(teacher.page.locator("#learners")).to_contain_text("Ada 2")
+        look("lobby")
+
+        teacher.pick(LESSON, 0, CELLS)
+        for learner in learners:
+            learner.sees(learner.words("learner.story_text"))
+        look("story")
+
+        # The first vote. Nobody who predicts can find out what is right.
+        teacher.does("open_first", "first")
+        ada.predict(RIGHT)
+        ben.predict(WRONG)
+        kim.predict(WRONG)
+        ben.explain("<b>TLS</b> hides it & the company does not care")
+        expect(teacher.page.locator("#learners")).to_contain_text("<b>TLS</b> hides it & the company does not care")
+        expect(teacher.stage.locator("#view")).to_contain_text(teacher.words("stage.answered", answered=3, connected=3))
+        look("first vote")
+        told = ada.page.evaluate("fetch('/api/me').then((answer) => answer.text())")
+        assert "company does not care" not in told
+        assert ada.page.evaluate(f"fetch('/api/evidence/1/{CELLS[1]}').then((answer) => answer.status)") == 403
+
+        teacher.does("close_first", "discuss")
+        for learner in learners:
+            learner.sees(learner.words("learner.discuss"))
+        look("discussion")
+
+        # In the middle of the second vote, one reloads the page, and the command is killed and started again.
+        teacher.does("open_second", "second")
+        kim.page.locator(f'input[name="{CELLS[0]}"]').first.wait_for()
+        kim.page.reload()
+        kim.page.get_by_role("button", name=kim.words("learner.confirm_next"), exact=True).click()
+        kim.page.locator('input[name="body@server"][value="exposed"]').check()
+        kim.sees(kim.words("learner.saved"))
+        running.kill()
+        # The teacher's page says that it has lost the connection, and finds it again by itself.
+        teacher.sees(teacher.words("common.connection_lost"))
+        with started(tmp_path, LESSON, port=running.port) as again:
+            assert (again.code, again.teacher) == (running.code, running.teacher)
+            expect(teacher.page.locator("#connection")).to_be_hidden(timeout=PATIENCE)
+            expect(kim.page.locator("#connection")).to_be_hidden(timeout=PATIENCE)
+            expect(kim.page.locator('input[name="body@server"][value="exposed"]')).to_be_checked()
+            look("second vote")
+            teacher.does("close_second", "closed")
+            look("closed")
+
+            # It happens, in front of everybody, and is measured.
+            teacher.plays()
+            panes = teacher.stage.locator("#view")
+            expect(panes).to_contain_text("I have failed the exam", timeout=PATIENCE)
+            assert teacher.stage.locator("mark", has_text="I have failed the exam").count() > 0
+            look("run")
+            assert ada.page.evaluate(f"fetch('/api/evidence/1/{CELLS[1]}').then((answer) => answer.status)") == 403
+            teacher.does("do_reveal", "reveal")
+
+            # Each sees the own answers beside what was measured, and why the wrong one is wrong.
+            ada.sees(ada.words("learner.score", right=3, of=3))
+            kim.sees(kim.words("learner.score", right=3, of=3))
+            ben.sees(ben.words("learner.score", right=2, of=3))
+            ben.sees("TLS has two ends, and they are not Alice and Bob.")
+            ben.page.get_by_role(
+                "button", name=ben.words("learner.evidence_of", cell="body at server"), exact=True
+            ).click()
+            expect(ben.page.get_by_role("dialog")).to_contain_text("I have failed the exam", timeout=PATIENCE)
+            looked.extend(("evidence", [one]) for one in barriers(ben.page, axe))
+            ben.page.keyboard.press("Escape")
+            look("reveal")
+            votes = teacher.page.locator("#votes tbody tr", has_text="body")
+            assert votes.count() >= 2
+
+            # What the teacher takes home.
+            with teacher.page.expect_download() as kept:
+                teacher.page.evaluate("document.querySelector('a[download=\"answers.csv\"]').click()")
+            rows = list(csv.DictReader(io.StringIO(Path(kept.value.path()).read_text("utf-8-sig"))))
+            assert len(rows) >= 3 * len(CELLS)
+            with teacher.page.expect_download() as kept:
+                teacher.page.evaluate("document.querySelector('a[download=\"class.json\"]').click()")
+            assert "Ada 2" in json.dumps(json.loads(Path(kept.value.path()).read_text("utf-8")), ensure_ascii=False)
+            with teacher.page.expect_download() as kept:
+                teacher.page.evaluate("document.querySelector('a[download=\"questions.gift\"]').click()")
+            assert "$CATEGORY" in Path(kept.value.path()).read_text("utf-8")
+            said = again.end()
+            assert "Traceback" not in again.printed + said
+        assert looked == []
+        for person in (teacher, *learners):
+            assert person.complaints == []
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_typed_messages_in_three_modes_and_a_learners_own(browser: Browser, axe: str, tmp_path: Path) -> None:
+    with started(tmp_path, LESSON) as running:
+        teacher, kim = Teacher(browser, running), Learner(browser, "Kim")
+        kim.join(running)
+        teacher.page.locator("#play-box > summary").click()
+        teacher.page.get_by_role("button", name=teacher.words("teacher.play_start"), exact=True).click()
+        kim.page.get_by_label(kim.words("learner.own_text"), exact=True).fill("Kim was here, at the market")
+        kim.page.get_by_role("button", name=kim.words("learner.send"), exact=True).click()
+        stage = teacher.stage
+        # Wherever it can be read it stands there, marked as hers, and nowhere else.
+        for mode, observer, readable in (
+            ("plaintext", "network", True),
+            ("tls", "network", False),
+            ("tls", "server", True),
+            ("e2ee", "server", False),
+        ):
+            pane = stage.get_by_role("region", name=teacher.words("stage.pane", observer=observer, mode=mode))
+            expect(pane.locator("mark", has_text="Kim was here")).to_have_count(1 if readable else 0, timeout=PATIENCE)
+        kim.sees(kim.words("learner.message_sent"))
+        teacher.does("do_judge", "play")
+        kim.sees(kim.words("learner.message_judged"))
+        assert barriers(kim.page, axe) + barriers(stage, axe) + barriers(teacher.page, axe) == []
+        assert fits(kim.page)
+        assert whole(stage)
+        teacher.does("do_end_play", "lobby")
+        running.end()
+        assert teacher.complaints + kim.complaints == []
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_alone_at_home(browser: Browser, axe: str, tmp_path: Path, language: str) -> None:
+    say = catalogue(language).say
+    with started(tmp_path, LESSON, "--alone", f"--language={language}") as running:
+        learner = Learner(browser, "Kim", language)
+        learner.page.goto(running.page)
+        learner.page.get_by_label(say("learner.nickname"), exact=True).fill("Kim")
+        learner.page.get_by_role("button", name=say("learner.join"), exact=True).click()
+        learner.sees(say("learner.lessons"))
+        assert barriers(learner.page, axe) == []
+        running.end()
+        assert learner.complaints == []
