@@ -10,8 +10,8 @@ const button = form.querySelector("button");
 
 /** The code in the address of the QR code, behind # or ?. */
 function codeInAddress() {
-  const behind = [location.hash.slice(1), location.search.slice(1)].map((text) => new URLSearchParams(text).get("code"));
-  return behind.find((code) => code) || "";
+  const behind = [location.hash.slice(1), location.search.slice(1)];
+  return behind.map((text) => new URLSearchParams(text).get("code")).find((code) => code) || "";
 }
 
 function wrong(text, field) {

@@ -23,6 +23,7 @@ const mine = new Mine();
 const outbox = new Outbox(sent);
 let shown = {key: null, view: null, bar: null};
 let allLessons = null;
+let timer = 0;
 let arrivals = 0; // of choices at the service
 
 /** What the views are given. */
@@ -141,10 +142,19 @@ function arrived(state) {
   }
   if (before !== null && before.paused !== state.paused) news.textContent = say(state.paused ? "paused" : "resumed");
 
-  if (before === null) refresh();
-  else if (before.phase === phase && (isAsked || phase === "play")) setTimeout(refresh, Math.random() * SPREAD);
-  else if (isNew && phase !== "story" && question !== null) setTimeout(refresh, Math.random() * SPREAD);
-  else if (alone && (phase === "lobby" || phase === "reveal")) refresh();
+  if (before === null || (alone && phase === "lobby")) refresh();
+  // Where nothing else is new, answers were reset; where a question or free play is new, there may be some of ours.
+  else if (isSame(before, state) || (isNew && phase !== "story") || (phase === "play" && before.phase !== phase)) {
+    later();
+  }
+}
+
+const isSame = (one, other) => JSON.stringify({...one, version: 0}) === JSON.stringify({...other, version: 0});
+
+/** Refresh soon, not at the same moment as the whole class. */
+function later() {
+  clearTimeout(timer);
+  timer = setTimeout(refresh, Math.random() * SPREAD);
 }
 
 function leaveAsked() {
@@ -180,12 +190,13 @@ const source = listen("/events?face=learner", {
     mine.messages = own.messages;
     update();
   },
+  removed: gone,
 });
 source.addEventListener("error", () => {
   wasLost = true;
 });
 source.addEventListener("open", () => {
-  if (wasLost && lab.state !== null) setTimeout(refresh, Math.random() * SPREAD);
+  if (wasLost && lab.state !== null) later();
   if (wasLost) outbox.flush();
   wasLost = false;
 });

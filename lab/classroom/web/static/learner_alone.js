@@ -11,7 +11,7 @@ function controls(lab, make) {
     error.textContent = "";
     const answer = await call("POST", "/api/act", {action, ...values});
     if (answer.status === 401) lab.gone();
-    else if (!answer.ok) error.textContent = answer.status === 0 ? say("no_answer") : answer.body.error || say("no_answer");
+    else if (!answer.ok) error.textContent = (answer.status !== 0 && answer.body.error) || say("no_answer");
   };
   return {element: el("div", {class: "bar"}, error, make(doing, error)), doing};
 }
@@ -195,7 +195,8 @@ export function lessons(lab) {
       known = await lab.lessons();
       update();
     } catch {
-      trouble.replaceChildren(el("p", {class: "error", role: "alert"}, say("no_answer")), button(say("try_again"), load));
+      const error = el("p", {class: "error", role: "alert"}, say("no_answer"));
+      trouble.replaceChildren(error, button(say("try_again"), load));
     }
   };
   load();

@@ -27,6 +27,7 @@ const row = (offset, hex, text) => `${String(offset).padStart(5)}  ${hex.join(" 
 function layer(one, number) {
   const isBytes = one.lines.length > 0 && one.lines.every((line) => ROW.test(line));
   const lines = isBytes && matchMedia(NARROW).matches ? narrow(one.lines) : one.lines;
+  const kind = isBytes ? "dump" : "lines";
   return el(
     "li",
     {},
@@ -34,7 +35,7 @@ function layer(one, number) {
     one.note === "" ? null : el("p", {}, one.note),
     lines.length === 0
       ? null
-      : el("pre", {class: isBytes ? "dump" : "lines", tabindex: "0", role: "region", "aria-label": one.title}, lines.join("\n")),
+      : el("pre", {class: kind, tabindex: "0", role: "region", "aria-label": one.title}, lines.join("\n")),
   );
 }
 

@@ -1,5 +1,5 @@
-// What this browser keeps by itself: choices that have not arrived yet, how many hints were opened, and the nickname, to
-// say so if the class no longer knows it. A browser that keeps nothing for us works too, until its page is closed.
+// What this browser keeps by itself: choices that have not arrived yet, how many hints were opened, and the nickname,
+// to say so if the class no longer knows it. A browser that keeps nothing for us works too, until its page is closed.
 
 const OUTBOX = "lab-outbox";
 const HINTS = "lab-hints";

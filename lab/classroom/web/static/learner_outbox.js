@@ -8,8 +8,8 @@ const FIRST_WAIT = 1000;
 const LONGEST_WAIT = 15000;
 const TYPING = 800; // a reason is sent when nothing was typed for so long
 
-/** `tell(what, body)` is told "sending", "saved" (with the answer), "waiting" (kept, sent again later), "refused" (with the
-    error), "late" (the round was closed before everything arrived) and "gone" (the class does not know us). */
+/** `tell(what, body)` is told "sending", "saved" (with the answer), "waiting" (kept, sent again later), "refused" (with
+    the error), "late" (the round was closed before everything arrived) and "gone" (the class does not know us). */
 export class Outbox {
   #tell;
   #entry = keptOutbox(); // {question, round, predictions, reason: text or null}

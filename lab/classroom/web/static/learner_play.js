@@ -4,6 +4,7 @@ import {call, el, say} from "./common.js";
 import {button, heading, verdict} from "./learner_parts.js";
 
 const LONGEST = 300; // characters
+const ON_THE_WAY = ["network", "interceptor", "server", "database", "device"];
 
 function setUp({padded, interceptor, pinned}) {
   const parts = [];
@@ -27,16 +28,21 @@ function where(observer, {found, verdict: judged, excerpt}) {
   ];
 }
 
-function message(one) {
-  const modes = one.state === "failed" ? [] : Object.entries(one.modes);
+/** The observers in the order in which the message comes by. */
+const inOrder = (observers) =>
+  Object.entries(observers).sort(([one], [other]) => ON_THE_WAY.indexOf(one) - ON_THE_WAY.indexOf(other));
+
+function message(one, order) {
+  const known = order.filter((mode) => Object.keys(one.modes[mode] || {}).length > 0);
+  const modes = one.state === "sent" ? known.map((mode) => [mode, one.modes[mode]]) : [];
   return el(
     "li",
     {class: "message arrives"},
-    el("p", {class: "text"}, el("span", {dir: "auto"}, one.text), " ", el("code", {}, one.tag)),
+    el("p", {class: "text"}, el("span", {dir: "auto"}, one.text), " ", one.tag === "" ? null : el("code", {}, one.tag)),
     el("p", {class: one.state === "failed" ? "error" : "quiet"}, say(`message_${one.state}`)),
     modes.flatMap(([mode, observers]) => [
       el("h3", {}, say("in_mode", {mode})),
-      el("dl", {class: "compare"}, Object.entries(observers).flatMap(([observer, what]) => where(observer, what))),
+      el("dl", {class: "compare"}, inOrder(observers).flatMap(([observer, what]) => where(observer, what))),
     ]),
   );
 }
@@ -83,7 +89,7 @@ export function play(lab) {
       const state = JSON.stringify(one);
       const before = shown.get(one.number);
       if (before !== undefined && before.state === state) continue;
-      const item = message(one);
+      const item = message(one, setup.modes);
       if (before === undefined) list.prepend(item);
       else before.item.replaceWith(item);
       shown.set(one.number, {state, item});

@@ -60,8 +60,10 @@ function result(lab, cell) {
   );
 }
 
-const evidenceButton = (question, cell) =>
-  button(say("evidence"), () => showEvidence(question.id, cell), {"aria-label": say("evidence_of", {cell: nameOf(cell)})});
+function evidenceButton(question, cell) {
+  const label = say("evidence_of", {cell: nameOf(cell)});
+  return button(say("evidence"), () => showEvidence(question.id, cell), {"aria-label": label});
+}
 
 /** The cells of the table that nobody was asked about. */
 function others(lab) {
@@ -78,7 +80,8 @@ function others(lab) {
       cells.map((cell) => {
         const row = button("", () => showEvidence(question.id, cell), {class: "row"});
         const {exposure} = revealed.cells[cell];
-        row.append(el("span", {class: "name"}, nameOf(cell)), verdict(exposure), el("span", {class: "does"}, say("evidence")));
+        const does = el("span", {class: "does"}, say("evidence"));
+        row.append(el("span", {class: "name"}, nameOf(cell)), verdict(exposure), does);
         return el("li", {}, row);
       }),
     ),
@@ -106,10 +109,9 @@ export function reveal(lab) {
     total.textContent = score(lab);
     const own = lab.mine.reason;
     reason.textContent = own === "" ? "" : say("your_reason", {reason: own});
+    const {cells, explanations} = lab.state.revealed;
     for (const cell of question.cells) {
-      const state = JSON.stringify([
-        lab.mine.said(1, cell), lab.mine.said(2, cell), lab.state.revealed.cells[cell], lab.state.revealed.explanations[cell],
-      ]);
+      const state = JSON.stringify([lab.mine.said(1, cell), lab.mine.said(2, cell), cells[cell], explanations[cell]]);
       const before = shown.get(cell);
       if (before !== undefined && before.state === state) continue;
       const item = result(lab, cell);

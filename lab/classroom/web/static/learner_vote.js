@@ -69,7 +69,7 @@ function overview(lab, round, goTo) {
   const {question, alone} = lab.state;
   const rows = question.cells.map((cell, number) => {
     const said = el("span");
-    const row = button("", () => goTo(number), {class: "row"});
+    const row = button("", () => goTo(number, true), {class: "row"});
     row.append(el("span", {class: "name"}, nameOf(cell)), said, el("span", {class: "does"}, say("change")));
     return {cell, row: el("li", {}, row), said, shown: null};
   });
@@ -101,7 +101,10 @@ function overview(lab, round, goTo) {
       one.shown = state;
       const shown = now ?? before;
       if (shown === undefined) one.said.textContent = say("not_predicted");
-      else one.said.replaceChildren(verdict(shown), ...(now === undefined ? [" ", el("span", {class: "quiet"}, say("not_confirmed"))] : []));
+      else {
+        one.said.replaceChildren(verdict(shown));
+        if (now === undefined) one.said.append(" ", el("span", {class: "quiet"}, say("not_confirmed")));
+      }
     }
     if (all !== null) all.hidden = open === 0;
     const some = say(round === 2 ? "second_open" : "some_said", {count, of: rows.length});
@@ -138,12 +141,15 @@ export function vote(lab) {
   const progress = el("p", {class: "progress"});
   const bar = el("progress", {max: String(last), "aria-hidden": "true"});
   const kept = el("p", {class: "kept", role: "status"});
+  const steps = el("div", {class: "bar"}, kept);
   const back = button(say("back"), () => goTo(at - 1));
   const next = el("button", {class: "first"});
   let at = 0;
+  let isOne = false; // one cell is changed, and then all are shown again
 
-  const goTo = (number) => {
+  const goTo = (number, one = false) => {
     at = Math.max(0, Math.min(last, number));
+    isOne = one;
     arrange();
     scrollTo(0, 0);
     if (at === last) sum.title.focus({preventScroll: true});
@@ -157,7 +163,7 @@ export function vote(lab) {
     const {cell, value} = cells[at];
     // Going on says yes to what is shown.
     if (round === 2 && value() !== undefined && lab.mine.said(2, cell) === undefined) lab.choose(2, {[cell]: value()});
-    goTo(at + 1);
+    goTo(isOne ? last : at + 1);
   };
 
   const arrange = () => {
@@ -176,8 +182,9 @@ export function vote(lab) {
     if (at === last) return;
     const said = lab.mine.said(round, cells[at].cell);
     const isShown = cells[at].value() !== undefined;
-    const text = said !== undefined ? "next" : round === 2 && isShown ? "confirm_next" : "skip";
-    if (next.textContent !== say(text)) next.textContent = say(text);
+    const text = round === 2 && said === undefined && isShown ? "confirm_next" : said === undefined ? "skip" : "next";
+    const shown = say(isOne && text !== "confirm_next" ? "to_overview" : text);
+    if (next.textContent !== shown) next.textContent = shown;
   };
 
   const update = () => {
@@ -187,6 +194,7 @@ export function vote(lab) {
     if (kept.textContent !== lab.kept.text) kept.textContent = lab.kept.text;
     kept.className = `kept ${lab.kept.kind}`;
   };
+  steps.append(back, next);
   update();
   arrange();
   return {
@@ -196,7 +204,7 @@ export function vote(lab) {
       heading(say(round === 2 ? "second" : lab.state.alone ? "first_alone" : "first")),
       round === 2 ? el("p", {}, say("second_text")) : null,
       el("div", {class: "where"}, progress, bar),
-      el("form", {submit: goOn}, cells.map((one) => one.group), sum.element, el("div", {class: "bar"}, kept, back, next)),
+      el("form", {submit: goOn}, cells.map((one) => one.group), sum.element, steps),
       lab.state.alone ? hints(lab) : null,
       storyAgain(question),
     ),
