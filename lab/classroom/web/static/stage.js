@@ -77,12 +77,11 @@ class Asked {
   constructor({question}) {
     this.lead = el("p", {class: "lead"});
     this.count = el("p", {class: "count"});
-    const choices = question.exposures.filter((one) => one.name !== "inconclusive");
     this.root = el("div", {class: "asked"},
       el("div", {class: "above"}, this.lead, this.count),
       el("div", {class: "scrolls", tabindex: "0", role: "region", "aria-label": say("cells")},
         askedTable(question),
-        el("dl", {class: "words"}, choices.map((one) => el("div", {},
+        el("dl", {class: "words"}, question.exposures.map((one) => el("div", {},
           el("dt", {}, el("span", {class: `verdict ${one.name}`}, say(one.name))), el("dd", {}, one.means))))));
   }
 
@@ -100,6 +99,7 @@ class Run {
     this.panes = new PaneGrid({latest: false});
     this.root = el("div", {class: "run"}, this.path, this.step, this.panes.root);
     this.mode = state.question.mode;
+    this.steps = state.question.steps;
   }
 
   update(state) {
@@ -109,11 +109,13 @@ class Run {
   }
 
   said(run) {
-    if (!run) return say("starting");
-    if (run.failed) return say("run_failed", {why: run.failed});
+    if (run?.failed) return run.failed;
+    if (!run || run.of === 0) return say("starting");
     if (run.measured) return say("measured_now");
     if (run.step >= run.of) return say("measuring");
-    return say("step", {step: run.step + 1, of: run.of, text: run.text});
+    const step = this.steps.find((one) => one.text === run.text);
+    const text = step ? `${step.keyword.trim()} ${step.text}` : run.text;
+    return say(run.waiting ? "next_step" : "step", {step: run.step + 1, of: run.of, text});
   }
 }
 
@@ -192,7 +194,7 @@ class Play {
     if (text === "") return;
     const answer = await call("POST", "/api/play", {text, who: this.who.value});
     this.text.setAttribute("aria-invalid", String(!answer.ok));
-    show(this.trouble, answer.ok ? "" : answer.body.error || say("connection_lost"));
+    show(this.trouble, answer.ok ? this.refused || "" : answer.body.error || say("connection_lost"));
     if (answer.ok) {
       if (this.text.value.trim() === text) this.text.value = "";
       this.show(true);

@@ -28,6 +28,7 @@ export function askedTable(question) {
   const means = (list, name) => list.find((one) => one.name === name)?.means || "";
   const rows = unique(question.cells.map((cell) => split(cell).secret));
   const columns = question.observers.map((one) => one.name).filter((name) => question.cells.some((cell) => split(cell).observer === name));
+  const choices = question.exposures.map((one) => one.name);
   return el("table", {class: "cells"},
     el("caption", {}, say("who_can_read")),
     el("thead", {}, el("tr", {}, el("td", {}), columns.map((name) =>
@@ -35,7 +36,7 @@ export function askedTable(question) {
     el("tbody", {}, rows.map((secret) => el("tr", {},
       el("th", {scope: "row"}, secret, el("span", {class: "means"}, means(question.secrets, secret))),
       columns.map((observer) => asked.has(`${secret}@${observer}`)
-        ? el("td", {class: "asks"}, EXPOSURES.map((one) => el("span", {}, say(one))))
+        ? el("td", {class: "asks"}, choices.map((one) => el("span", {}, say(one))))
         : el("td", {class: "quiet"}, say("not_asked")))))));
 }
 
@@ -130,7 +131,7 @@ function vote(title, counted, measured) {
 export function votes({cells, measured, votes: rounds}) {
   return [
     el("h2", {}, say("votes")),
-    el("ol", {}, cells.map((cell) => el("li", {class: "compared"},
+    el("ol", {class: cells.length > 4 ? "many" : null}, cells.map((cell) => el("li", {class: "compared"},
       el("h3", {}, named(cell), " ", measured[cell]
         ? el("span", {class: "is-measured"}, say("measured_is"), " ", verdict(measured[cell].exposure)) : null),
       vote(say("first_vote"), rounds?.first?.[cell], measured[cell]?.exposure),
