@@ -146,6 +146,8 @@ def for_teacher(now: Now, room: Room, version: int) -> Document:
         "measured": None,
         "minutes": None,
         **({} if now.asked is None else _for_teaching(now.asked, now, room)),
+        "play": _play(now.moment),
+        "selected": _selected(now.moment),
         "actions": [one for one in Action if one in actions],
     }
 
@@ -168,17 +170,10 @@ def for_stage(now: Now, room: Room, shown: Shown, version: int) -> Document:
         if panes
         else {},
         "matrices": _matrices(now, shown),
-        "selected": None if moment.selected is None else named(moment.selected),
+        "selected": _selected(moment),
         "zoom": shown.zoom,
         "replay": None if shown.replay is None else {"file": shown.replay.file, "speed": shown.replay.speed},
-        "play": None
-        if moment.play is None
-        else {
-            **setup_fields(moment.play.setup),
-            "messages": moment.play.messages,
-            "judging": moment.play.judging,
-            "trouble": moment.play.trouble,
-        },
+        "play": _play(moment),
     }
 
 
@@ -326,6 +321,22 @@ def _run(moment: Moment) -> Document | None:
         "measured": run.measured,
         "failed": run.failed,
     }
+
+
+def _play(moment: Moment) -> Document | None:
+    """Free play, with how it goes."""
+    if moment.play is None:
+        return None
+    return {
+        **setup_fields(moment.play.setup),
+        "messages": moment.play.messages,
+        "judging": moment.play.judging,
+        "trouble": moment.play.trouble,
+    }
+
+
+def _selected(moment: Moment) -> str | None:
+    return None if moment.selected is None else named(moment.selected)
 
 
 def _revealed(asked: Asked) -> Document:
