@@ -59,6 +59,9 @@ PEOPLE = ("alice", "bob")
 TOLD = {Action.RESET: "reset", Action.REMOVE: "removed"}
 """What a learner is told, beside what all are told, when one of these was done to them."""
 
+BEHIND = frozenset({Action.REMOVE, Action.SELECT, Action.JUDGE})
+"""Actions that change nothing of what all learners are told."""
+
 _CODE = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 """Without what is hard to tell apart on a wall: I and 1, O and 0."""
 _CODE_LENGTH = 6
@@ -355,7 +358,7 @@ class Classroom:
             if alone and not (self.alone and wanted in ALONE):
                 raise self._refused(Kind.FORBIDDEN, "teacher_only")
             self._do(wanted, arguments)
-        self._changed(*Face)
+        self._changed(*(Face if wanted not in BEHIND else (Face.TEACHER, Face.STAGE)))
 
     def _do(self, action: Action, arguments: Mapping[str, Any]) -> None:
         concerned: Collection[int] = ()
@@ -548,6 +551,7 @@ class Classroom:
         concerned = tuple(self._learners) if learner is None else (learner,)
         for one in concerned:
             self._answers.get(question, {}).pop(one, None)
+        self._outdate()  # so that nobody takes it for what they have already
         return concerned
 
     def _remove(self, arguments: Mapping[str, Any]) -> int:
