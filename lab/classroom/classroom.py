@@ -11,7 +11,7 @@ import hmac
 import json
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from threading import Lock, RLock
@@ -55,6 +55,9 @@ KEPT_PIECES = 60
 
 PEOPLE = ("alice", "bob")
 """Who writes in free play; what learners type is alice's."""
+
+TOLD = {Action.RESET: "reset", Action.REMOVE: "removed"}
+"""What a learner is told, beside what all are told, when one of these was done to them."""
 
 _CODE = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 """Without what is hard to tell apart on a wall: I and 1, O and 0."""
@@ -120,7 +123,7 @@ class Runner(Protocol):
         """Do the next step, or all that are left."""
 
     def stop(self) -> None:
-        """Break off: nothing more is told of this run."""
+        """Break off, if one is on: nothing more is told of this run, also not by what was under way."""
 
     def close(self) -> None:
         """End everything."""
@@ -139,7 +142,7 @@ class Player(Protocol):
         """Measure what was sent so far."""
 
     def stop(self) -> None:
-        """Nothing more is told of this play."""
+        """Nothing more is told of this play, also not by what was under way."""
 
     def close(self) -> None:
         """End everything."""
@@ -228,7 +231,7 @@ class Classroom:
 
     def join(self, code: str, nickname: str) -> tuple[str, str]:
         """A token for somebody new, and how they are called here. Who studies alone stays the same learner."""
-        if not hmac.compare_digest(code.strip().upper().encode(), self.code.encode()):
+        if not hmac.compare_digest(code.strip().upper().encode(errors="replace"), self.code.encode()):
             raise self._refused(Kind.FORBIDDEN, "code")
         if len(nickname) > 10 * LONGEST_NICKNAME:
             raise self._refused(Kind.WRONG, "nickname_long", most=LONGEST_NICKNAME)
@@ -298,10 +301,12 @@ class Classroom:
                 raise self._refused(Kind.NOT_NOW, "closed")
             said = self._read_predictions(asked.question, predictions)
             text = None if reason is None else self._read_reason(reason)
-            self._store.answer(question, known.id, round, said, text)
+            if said or text is not None:
+                self._store.answer(question, known.id, round, said, text)
             sent = self._answers.setdefault(question, {}).get(known.id, {})
             answer = model.added(sent.get(round, model.NOTHING), said, text)
-            self._answers[question][known.id] = MappingProxyType({**sent, round: answer})
+            if said or text is not None:
+                self._answers[question][known.id] = MappingProxyType({**sent, round: answer})
         self._changed(Face.TEACHER, Face.STAGE)
         return {
             "predictions": {named(place): exposure for place, exposure in answer.predictions.items()},
@@ -353,7 +358,7 @@ class Classroom:
         self._changed(*Face)
 
     def _do(self, action: Action, arguments: Mapping[str, Any]) -> None:
-        gone: int | None = None
+        concerned: Collection[int] = ()
         with self._lock:
             if action is Action.PLAY and self._player is None:
                 raise self._refused(Kind.NOT_NOW, "no_play")
@@ -367,17 +372,18 @@ class Classroom:
                 case Action.SELECT:
                     self._become(Select(self._read_selected(arguments)))
                 case Action.RESET:
-                    self._reset(arguments)
+                    concerned = self._reset(arguments)
                 case Action.REMOVE:
-                    gone = self._remove(arguments)
+                    concerned = [self._remove(arguments)]
                 case Action.REVEAL:
                     self._reveal()
                 case _:
                     self._become(action)
             self._clear(action)
             asked, play = self._asked(), self._moment.play
-        if gone is not None and self._hub is not None:
-            self._hub.tell(gone, "removed", {})
+        if self._hub is not None:
+            for learner in concerned:
+                self._hub.tell(learner, TOLD[action], {})
         try:
             self._pass_on(action, asked, None if play is None else play.setup)
         except LabError as error:
@@ -463,7 +469,7 @@ class Classroom:
     def measured(self, question: int, matrix: LeakMatrix, evidence: Mapping[str, Zoom]) -> None:
         """See Teller."""
         with self._lock:
-            after = model.measured(self._moment, question)
+            after = model.measured(self._moment, question, matrix.broken_off)
             if after is self._moment:
                 return
             cells = tuple(replace(one, evidence=()) for one in matrix.cells)
@@ -477,7 +483,7 @@ class Classroom:
 
     def failed(self, question: int, why: str) -> None:
         """See Teller."""
-        self._told(lambda moment: model.failed(moment, question, why), ())
+        self._told(lambda moment: model.failed(moment, question, why))
 
     def played(self, number: int, state: str, found: Mapping[Mode, Mapping[Observer, str]], tag: str = "") -> None:
         """See Teller."""
@@ -494,7 +500,7 @@ class Classroom:
             if matrices:
                 self._matrices = matrices
             typed = {whose for _, whose in self._typed.values()}
-        self._told(lambda moment: model.judged(moment, why), ())
+        self._told(lambda moment: model.judged(moment, why), learners=False)
         for learner in typed:
             self._tell_own(learner)
 
@@ -533,16 +539,16 @@ class Classroom:
         self._moment = after
         self._outdate()
 
-    def _reset(self, arguments: Mapping[str, Any]) -> None:
+    def _reset(self, arguments: Mapping[str, Any]) -> Collection[int]:
         learner = None if arguments.get("learner") is None else self._read_learner(arguments)
         question = self._moment.question
         if question is None:
-            return
+            return ()
         self._store.forget(question, learner)
-        answers = self._answers.get(question, {})
-        for one in list(answers) if learner is None else [learner]:
-            answers.pop(one, None)
-        self._outdate()  # so that learners look up what is left of their own
+        concerned = tuple(self._learners) if learner is None else (learner,)
+        for one in concerned:
+            self._answers.get(question, {}).pop(one, None)
+        return concerned
 
     def _remove(self, arguments: Mapping[str, Any]) -> int:
         learner = self._read_learner(arguments)
@@ -638,7 +644,7 @@ class Classroom:
             )
         except LabError as error:
             raise RefusedError(Kind.NOT_NOW, str(error)) from error
-        self._told(model.typed, ())
+        self._told(model.typed, learners=False)
         return line, number
 
     def _now_own(self, one: Own) -> Own:
@@ -692,14 +698,20 @@ class Classroom:
 
     # What changes
 
-    def _told(self, change: Callable[[model.Moment], model.Moment], pieces: Iterable[Piece]) -> None:
+    def _told(
+        self, change: Callable[[model.Moment], model.Moment], pieces: Iterable[Piece] = (), *, learners: bool = True
+    ) -> None:
+        """Something has happened. Of a run or a play that is over nothing is wanted any more. `learners`: whether they
+        are told something else now."""
         with self._lock:
             after = change(self._moment)
+            if after is self._moment:
+                return
+            self._moment = after
             self._show(pieces)
-            if after is not self._moment:
-                self._moment = after
+            if learners:
                 self._outdate()
-        self._changed(*Face)
+        self._changed(*(Face if learners else (Face.TEACHER, Face.STAGE)))
 
     def _show(self, pieces: Iterable[Piece]) -> None:
         for one in pieces:

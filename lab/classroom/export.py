@@ -16,7 +16,8 @@ from lab.scenario.predictions import PREDICTABLE, Place, named, place_of
 
 ROUNDS = (1, 2)
 
-_FORMULA = "=+-@\t\r|%＝＋－＠"
+_FORMULA = ("=", "+", "-", "@", "|", "%", "＝", "＋", "－", "＠")
+_CONTROL = ("\t", "\r", "\n")
 """What a spreadsheet may take for a formula when a cell begins with it, whatever the file says."""
 
 
@@ -43,7 +44,8 @@ def export(name: str, kept: Class) -> str | None:
 def cell(value: object) -> str:
     """A value as a cell of a table: text that a spreadsheet would calculate gets an apostrophe before it."""
     text = "" if value is None else str(value)
-    return f"'{text}" if isinstance(value, str) and text.lstrip(" \u00a0")[:1] in tuple(_FORMULA) else text
+    calculated = text.startswith(_CONTROL) or text.lstrip().startswith(_FORMULA)
+    return f"'{text}" if isinstance(value, str) and calculated else text
 
 
 def _answers(kept: Class) -> str:

@@ -28,7 +28,7 @@ MOST_UNEXPLAINED = 6
 """The same where it explains none."""
 
 
-_ALIKE = str.maketrans("аеорсухіїјѕαορνικ10", "aeopcyxlljsaopvlklo") | {ord("i"): "l"}
+_ALIKE = str.maketrans("аеорсухіїјѕαορνικ10кмтвнβτχ", "aeopcyxlljsaopvlklokmtbhbtx") | {ord("i"): "l"}
 """Letters of other scripts, and digits, that are hard to tell from Latin letters."""
 
 
@@ -259,12 +259,13 @@ def reached(moment: Moment, question: int, done: int, of: int, text: str) -> Mom
     return moment if run is None else replace(moment, run=replace(run, done=done, of=of, text=text))
 
 
-def measured(moment: Moment, question: int) -> Moment:
-    """The run of this question is over, and it is known what the observers could read."""
+def measured(moment: Moment, question: int, broken_off: str = "") -> Moment:
+    """The run of this question is over, and it is known what the observers could read; `broken_off` says why the story
+    did not go as told, where it did not."""
     run = _run(moment, question)
     if run is None:
         return moment
-    return replace(moment, run=replace(run, done=run.of, text="", measured=True))
+    return replace(moment, run=replace(run, done=run.of, text="", measured=True, failed=broken_off))
 
 
 def failed(moment: Moment, question: int, why: str) -> Moment:
@@ -429,6 +430,10 @@ def right(question: Question, predictions: Mapping[Place, Exposure]) -> int | No
 # What people type
 
 
+_BLANK = frozenset("\u00ad\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Letters and signs that look like nothing."""
+
+
 def one_line(text: str) -> str:
     """Text as one line: composed, without control and format characters (but for the two joiners, which emoji and
     several scripts need), and with single spaces."""
@@ -442,7 +447,7 @@ def one_line(text: str) -> str:
 
 def nickname(text: str) -> str:
     """The name to show for what was typed; "" if nothing of it can be seen."""
-    kept = "".join(char for char in one_line(text) if char not in "\u200c\u200d")
+    kept = "".join(char for char in one_line(text) if char not in "\u200c\u200d" and char not in _BLANK)
     return unicodedata.normalize("NFC", " ".join(kept.split()))
 
 

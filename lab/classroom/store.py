@@ -91,7 +91,10 @@ class Store:
                 os.close(private.create(path))
         except OSError as error:
             raise LabError(f"{path}: no state of a class can be kept here: {error.strerror}") from None
-        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+        try:
+            self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+        except sqlite3.Error as error:
+            raise LabError(self._why_not(error)) from None
         try:
             self._open()
         except BaseException as error:
@@ -124,9 +127,10 @@ class Store:
             self._put("starts", str(int(self._get("starts") or "0") + 1))
 
     def _why_not(self, error: sqlite3.Error) -> str:
-        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+        code = getattr(error, "sqlite_errorcode", None)
+        if code == sqlite3.SQLITE_NOTADB:
             return f"{self._path}: this is no state of a class; give another file"
-        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+        if code == sqlite3.SQLITE_BUSY:
             return f"{self._path}: another process has this class open; end it first"
         return f"{self._path}: the state of the class cannot be read: {error}"
 
@@ -143,21 +147,20 @@ class Store:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """What happens within is kept as a whole, or not at all."""
+        """What happens within is kept as a whole, or not at all. LabError: it cannot be kept, the disk is full."""
         with self._lock:
-            if self._database.in_transaction:
+            if self._is_within():
                 yield  # as a part of what is kept already
                 return
-            self._run("BEGIN IMMEDIATE")
             try:
+                self._run("BEGIN IMMEDIATE")
                 yield
-            except BaseException:
-                self._run("ROLLBACK")
-                raise
-            try:
                 self._run("COMMIT")
-            except sqlite3.Error:
-                self._run("ROLLBACK")
+            except BaseException as error:
+                if self._is_within():  # else SQLite has done it itself
+                    self._run("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    raise LabError(f"{self._path}: nothing more can be kept here: {error}") from error
                 raise
 
     def load(self) -> Kept:
@@ -290,6 +293,9 @@ class Store:
 
     def _one(self, statement: str) -> Any:
         return self._run(statement)[0]
+
+    def _is_within(self) -> bool:
+        return self._database.in_transaction
 
     def _get(self, name: str) -> str | None:
         rows = self._run("SELECT value FROM meta WHERE name = ?", name)

@@ -93,11 +93,11 @@ def traffic(observer: Observer, observations: Sequence[Observation]) -> Traffic:
     bodies = [one for one in ups if one.place == ("http.body" if lines else STREAM)]
     largest = max(bodies, key=lambda one: (one.data[:1] == _CONTENT, len(one.data)), default=None)
     if largest is None:
-        return Traffic(observer, pieces, up, down, _first_words(next(iter(lines.values()), b"")))
+        return Traffic(observer, pieces, up, down, first_words(next(iter(lines.values()), b"")))
     line, sample = lines.get((largest.connection, largest.exchange), b""), largest.data
     if not lines and readable(sample[:_SAMPLE]):  # HTTP in the clear: what comes with it is at its end
         line, sample = sample.split(b"\r\n", 1)[0], sample.rpartition(b"\r\n")[2]
-    return Traffic(observer, pieces, up, down, _first_words(line), _ID.sub(b"..", sample)[:_SAMPLE])
+    return Traffic(observer, pieces, up, down, first_words(line), _ID.sub(b"..", sample)[:_SAMPLE])
 
 
 def at_rest(grown: int, new: Iterable[bytes]) -> Traffic:
@@ -110,6 +110,6 @@ def texts(data: bytes) -> set[bytes]:
     return {one[:_SAMPLE] for one in _TEXT.findall(data)}
 
 
-def _first_words(line: bytes) -> str:
+def first_words(line: bytes) -> str:
     """What a request asks for, without the ids in its path."""
     return visible(b" ".join(_ID.sub(b"..", line).split(b" ")[:2]).decode(errors="replace"))

@@ -14,10 +14,11 @@ from typing import Self
 from lab import capture
 from lab.guide.lesson_path import Traffic, at_rest, texts, traffic
 from lab.guide.state import Event, Judged, Reached, Wanted
-from lab.model import LabError, Observation, Observer
+from lab.model import LabError, Observer
 from lab.scenario.lesson import Lesson, Step
 from lab.scenario.run import Session, perform
-from lab.stage.stage import AT_REST, Stage, Venue, open_stage
+from lab.stage.stage import Stage, Venue, open_stage
+from lab.stage.watch import Watch
 
 type Tell = Callable[[Event | Exception], None]
 """Is told, by another thread, what has happened, or why nothing more will."""
@@ -102,12 +103,12 @@ class Player:
             return
         session = Session(self._lesson, self._lesson.scenarios[wanted.scenario], wanted.scenario + 1)
         path = _new_file(self._captures or stage.directory, session.file_name)
-        watch = _Watch(stage)
+        passed = _Passed(stage)
         done = 0
 
         def pace(_: Step | None, venue: Venue) -> None:
             nonlocal done
-            self._tell(Reached(wanted.number, done, watch.passed(venue)))
+            self._tell(Reached(wanted.number, done, passed.by(venue)))
             self._wait_for(wanted.number, done)
             done += 1
 
@@ -132,38 +133,22 @@ class Player:
                 raise _LeftError
 
 
-class _Watch:
-    """What the observers of one session have recorded since it was last looked at."""
+class _Passed:
+    """What passes by the observers of one session, stop by stop."""
 
     def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self._read: dict[Path, int] = {}
+        self._watch = Watch(stage)
         self._texts: set[bytes] = set()
 
-    def passed(self, venue: Venue) -> tuple[Traffic, ...]:
-        """One for each observer that has a record of its own. ChildError: a tap is gone."""
-        found: dict[Observer, list[Observation]] = {}
-        for observer, file, size in self._stage.recordings():
-            lines = self._new(file, size).decode().splitlines()
-            items = [capture.decode(line) for line in lines]
-            found.setdefault(observer, []).extend(one for one in items if isinstance(one, Observation))
-        grown, new = 0, set[bytes]()
-        for name, place in AT_REST:
-            file = venue.behind.directory / name
-            if file.exists():
-                size, before = file.stat().st_size, self._read.get(file, 0)
-                grown += max(0, size - before)
-                new |= texts(self._new(file, size)) if place.startswith("database") else set()
+    def by(self, venue: Venue) -> tuple[Traffic, ...]:
+        """Since the last stop, for each observer that has a record of its own. ChildError: a tap is gone."""
+        found = self._watch.new(venue)
+        stored = found.pop(Observer.DATABASE)
+        new = {text for one in stored if one.place.startswith("database") for text in texts(one.data)}
         new -= self._texts  # whole pages are written again and again
         self._texts |= new
-        return (*(traffic(observer, each) for observer, each in found.items()), at_rest(grown, new))
-
-    def _new(self, file: Path, size: int) -> bytes:
-        """What stands in a file from where it was last read up to `size`."""
-        before, self._read[file] = self._read.get(file, 0), size
-        with file.open("rb") as data:
-            data.seek(before)
-            return data.read(max(0, size - before))
+        grown = at_rest(sum(len(one.data) for one in stored), new)
+        return (*(traffic(observer, each) for observer, each in found.items()), grown)
 
 
 def _new_file(folder: Path, name: str) -> Path:

@@ -19,7 +19,7 @@ from lab.messenger.content import Content, File
 from lab.messenger.log_view import LogForkedError
 from lab.messenger.participant import Participant, Prepared, Profile, SealedFile
 from lab.messenger.wire import CertificateError, WireError
-from lab.model import GHOST, INFERRED_ONLY, DeviceCopy, Missing, SecretName, Story
+from lab.model import GHOST, INFERRED_ONLY, DeviceCopy, Missing, Secret, SecretName, Story
 from lab.scenario.casting import Cast, Message, tag, tagged
 from lab.scenario.company import Company, observers_own
 from lab.scenario.lesson import (
@@ -87,6 +87,9 @@ type Pace = Callable[[Step | None, Venue], None]
 """Is called before each step of the story, and with None when all are done. It may wait, for somebody who reads; what
 it raises ends the session there."""
 
+type Planted = Callable[[Sequence[Secret]], None]
+"""Is told before the story begins what is planted in it, of what the lesson asks about."""
+
 
 class _OtherwiseError(Exception):
     """The story went another way than the lesson tells it: one sentence."""
@@ -99,6 +102,7 @@ def play(
     capture: Path,
     progress: Callable[[str], None],
     pace: Pace = lambda _step, _venue: None,
+    planted: Planted = lambda _: None,
 ) -> None:
     """Hold the conversation of `scenario` and write everything that was recorded into the new file `capture`.
 
@@ -120,6 +124,7 @@ def play(
         # By secret as the lesson lists them, so that the matrix reads in the lesson's order.
         for name in scenario.secrets:
             writer.add(*([Fact(name)] if name in INFERRED_ONLY else cast.secrets(name)))
+        planted([secret for name in scenario.secrets for secret in cast.secrets(name)])
         writer.add(*scenario.claims)
         overwrites = any(isinstance(step.action, Overwrite) for step in scenario.steps)
         with stage.session(

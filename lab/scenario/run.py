@@ -20,7 +20,7 @@ from lab.stage.stage import Stage, open_stage
 from lab.stage.starting import Starter
 
 if TYPE_CHECKING:
-    from lab.scenario.director import Pace
+    from lab.scenario.director import Pace, Planted
 
 type Progress = Callable[[str], None]
 """Is told in a few words what happens next."""
@@ -121,14 +121,26 @@ def perform(
 ) -> LeakMatrix:
     """Hold one session on a running stage, record it in the new file `path`, and judge what was recorded.
 
-    `pace` as in `lab.scenario.director.play`.
+    `pace` and, below, `planted` are as in `lab.scenario.director.play`.
     """
     from lab.matrix import judge  # a fifth of a second, which only those pay who judge in their own process
 
-    _check_installed([session])
-    _record(session, stage, path, progress, pace)
+    record(session, stage, path, progress, pace)
     progress(f"{_name(session)}: searching the record")
     return judge(capture.read(path))
+
+
+def record(
+    session: Session,
+    stage: Stage,
+    path: Path,
+    progress: Progress,
+    pace: Pace = lambda _step, _venue: None,
+    planted: Planted = lambda _: None,
+) -> None:
+    """The same without judging: hold one session on a running stage, and record it in the new file `path`."""
+    _check_installed([session])
+    _record(session, stage, path, progress, pace, planted)
 
 
 def _check_installed(sessions: Iterable[Session]) -> None:
@@ -142,13 +154,18 @@ def _check_installed(sessions: Iterable[Session]) -> None:
 
 
 def _record(
-    session: Session, stage: Stage, path: Path, progress: Progress, pace: Pace = lambda _step, _venue: None
+    session: Session,
+    stage: Stage,
+    path: Path,
+    progress: Progress,
+    pace: Pace = lambda _step, _venue: None,
+    planted: Planted = lambda _: None,
 ) -> None:
     from lab.scenario.director import play  # a third of a second, which passes while the stage starts
 
     name = _name(session)
     try:
-        play(session.lesson, session.scenario, stage, path, lambda what: progress(f"{name}: {what}"), pace)
+        play(session.lesson, session.scenario, stage, path, lambda what: progress(f"{name}: {what}"), pace, planted)
     except OSError as error:
         raise LabError(f"{path}: the recording failed: {error.strerror or error}") from error
 

@@ -286,7 +286,7 @@ class Stage:
         Not what an attacker opens: that is no piece of what passes. ChildError.
         """
         taps = [one for one in self._recording if one[2].stem not in RECORD_WHAT_THEY_OPEN]
-        return tuple((observer, file, int(tap.ask({"checkpoint": {}})["bytes"])) for observer, tap, file in taps)
+        return tuple((observer, file, int(tap.ask({"flush": {}})["bytes"])) for observer, tap, file in taps)
 
     def mark(self, secrets: Iterable[Secret]) -> None:
         """Let the taps mark the flows in which one of these can be read, for whoever looks at them. ChildError.

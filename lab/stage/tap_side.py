@@ -9,6 +9,7 @@ runs; each command read from standard input is answered by one line, {"ok": …}
     {"listen": {"mode": ["reverse:tcp://127.0.0.1:4242@127.0.0.1:0"], …}}   set options, answer the bound addresses
     {"begin": "FILE"}                                                      start a recording in FILE
     {"checkpoint": {}}              note that all is recorded up to here, answer how many bytes the recording has
+    {"flush": {}}                   the same without a note, for whoever looks on while it grows
     {"end": SECONDS}                wait (at most so long) until all connections have ended, then close the recording
     {"settle": {"quiet": S, "seconds": S}}   as "end", but connections may stay open, once nothing came for S seconds;
                                              answer how many do
@@ -71,6 +72,12 @@ class Recorder:
         if self._file is None:
             raise LabError("nothing is being recorded")
         self._note(Event.CHECKPOINT, detail=str(self._seen))
+        return self.flush()
+
+    def flush(self) -> int:
+        """See that what was recorded up to here is in the file: its first so many bytes."""
+        if self._file is None:
+            raise LabError("nothing is being recorded")
         self._file.flush()
         return os.fstat(self._file.fileno()).st_size
 
@@ -279,6 +286,8 @@ class Control:
                 return {}
             case {"checkpoint": {}}:
                 return {"bytes": self._recorder.checkpoint()}
+            case {"flush": {}}:
+                return {"bytes": self._recorder.flush()}
             case {"secrets": list(secrets)}:
                 ctx.options.update(lab_secret=secrets)  # type: ignore[no-untyped-call]
                 return {}

@@ -215,7 +215,7 @@ class Push:
         if (loop := self._loop) is None:
             return
         audience.busy, audience.again = True, False
-        made = loop.run_in_executor(self._maker, lambda: _frame("state", self._room.document(face)))
+        made = loop.run_in_executor(self._maker, lambda: _lines("state", self._room.encoded(face)))
 
         def offer(made: asyncio.Future[bytes]) -> None:
             loop.call_later(_BETWEEN[face], rested)  # also after an error
@@ -255,9 +255,12 @@ def _offer_made[Frame: (bytes, bytes | None)](
 
 
 def _frame(event: str, data: Mapping[str, Any]) -> bytes:
+    return _lines(event, json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def _lines(event: str, data: bytes) -> bytes:
     """One event. JSON escapes line ends, so that the data is one line."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return f"event: {event}\ndata: {text}\n\n".encode()
+    return b"event: %s\ndata: %s\n\n" % (event.encode(), data)
 
 
 # Requests
