@@ -92,12 +92,11 @@ export class Answers {
       const asked = question.cells.includes(cell);
       const shares = wrong[cell] ?? {};
       const [first, second] = [shares["1"] ?? null, shares["2"] ?? null];
-      const last = second ?? first;
       const [, share, right, note] = place.firstChild.children;
       const {word} = this.#right(cell);
-      put(share, !asked ? say("not_asked") : word === "inconclusive" ? say("not_gradable") : shareText(first, second));
+      put(share, asked ? shareText(first, second, total(last(this.#state.votes[cell]))) : say("not_asked"));
       place.classList.toggle("asked", asked);
-      place.style.setProperty("--share", `${Math.round((last ?? 0) * 100)}%`);
+      place.style.setProperty("--share", `${Math.round((second ?? first ?? 0) * 100)}%`);
       right.hidden = word === null;
       if (word !== null) {
         attribute(right, "class", `verdict ${word}`);
@@ -132,14 +131,14 @@ export class Answers {
         const {word: right} = this.#right(cell);
         for (const place of row.querySelectorAll("td.count")) {
           const vote = votes[cell]?.[place.dataset.round] ?? null;
-          const total = vote ? WORDS.reduce((sum, word) => sum + (vote[word] ?? 0), 0) : 0;
-          const number = vote ? vote[place.dataset.word] ?? 0 : 0;
-          put(place.children[0], total ? String(number) : "–");
-          place.children[1].firstChild.style.width = total ? `${(100 * number) / total}%` : "0";
+          const all = total(vote);
+          const number = vote?.[place.dataset.word] ?? 0;
+          put(place.children[0], all ? String(number) : "–");
+          place.children[1].firstChild.style.width = all ? `${(100 * number) / all}%` : "0";
           place.classList.toggle("right", place.dataset.word === right);
         }
-        const last = row.lastElementChild;
-        if (last.textContent !== (right === null ? "" : say(right))) last.replaceChildren(...(right === null ? [] : [verdict(right)]));
+        const place = row.lastElementChild;
+        if (place.textContent !== (right === null ? "" : say(right))) place.replaceChildren(...(right === null ? [] : [verdict(right)]));
       });
   }
 
@@ -170,9 +169,7 @@ export class Answers {
     if (cell === null) return;
     const {word, measured} = this.#right(cell);
     put(by("detail-title"), cellName(cell));
-    const right = by("detail-right");
-    const sentence = word === null ? say("right_unknown") : say(measured ? "right_measured" : "right_claimed", {word: say(word)});
-    put(right, [sentence, this.#dispute(cell)].filter(Boolean).join(" "));
+    put(by("detail-right"), [rightSays(word, measured), this.#dispute(cell)].filter(Boolean).join(" "));
     put(by("detail-reason"), measured ? measured.reason : "");
     put(by("detail-said"), said(state.votes[cell]));
 
@@ -238,24 +235,33 @@ export function runSays({step, of, text, waiting}) {
   return say(waiting ? "run_next" : "run_step", {step: step + 1, of, text});
 }
 
-function shareText(first, second) {
-  if (first === null && second === null) return say("no_answers");
+function rightSays(word, measured) {
+  if (word === null) return say("right_unknown");
+  if (!measured) return say("right_claimed", {word: say(word)});
+  const isAsClaimed = !measured.disputed && word !== "inconclusive";
+  return say(isAsClaimed ? "right_as_claimed" : "right_measured", {word: say(word)});
+}
+
+/** What share was wrong; `answers` is how many there are. Where nothing can be said for sure, none is wrong or right. */
+function shareText(first, second, answers) {
+  if (first === null && second === null) return say(answers ? "not_gradable" : "no_answers");
   if (second === null) return say("wrong_first", {first: percent(first)});
   if (first === null) return say("wrong_second", {second: percent(second)});
   return say("wrong_both", {first: percent(first), second: percent(second)});
 }
 
-/** How many predicted this word when they were last asked. */
-function count(vote, word) {
-  const total = (one) => (one ? WORDS.reduce((sum, name) => sum + (one[name] ?? 0), 0) : 0);
-  const last = total(vote?.["2"]) ? vote["2"] : vote?.["1"];
-  return last?.[word] ?? 0;
-}
+const total = (vote) => WORDS.reduce((sum, word) => sum + (vote?.[word] ?? 0), 0);
 
-function said(vote) {
+/** The vote that counts: the second, if anybody has answered in it. */
+const last = (rounds) => (total(rounds?.["2"]) ? rounds["2"] : rounds?.["1"]);
+
+/** How many predicted this word when they were last asked. */
+const count = (rounds, word) => last(rounds)?.[word] ?? 0;
+
+function said(rounds) {
   const sentences = ["1", "2"].flatMap((round) => {
-    const one = vote?.[round];
-    if (!one || !WORDS.some((word) => one[word])) return [];
+    const one = rounds?.[round];
+    if (!total(one)) return [];
     const list = WORDS.map((word) => `${say(word)} ${one[word] ?? 0}`).join(", ");
     return [say(round === "1" ? "said_first" : "said_second", {list})];
   });

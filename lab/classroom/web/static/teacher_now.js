@@ -19,7 +19,7 @@ const ONWARDS = {
 /** Those that have a button of their own here, in this order; the others are offered where they belong. */
 const OFFERED = ["open", "close", "run", "step", "rest", "reveal", "stop", "lobby", "judge", "end_play"];
 
-/** A second press that was meant for the button that stood here before is none for this one. */
+/** Milliseconds in which a second press was meant for what the button said before. */
 const TOO_SOON = 700;
 
 const LABELS = {
@@ -30,7 +30,7 @@ const LABELS = {
 const label = (action, state) => say(LABELS[action] ? LABELS[action](state) : `do_${action}`);
 
 export class Now {
-  #changed = 0;
+  #busyUntil = 0;
   #act;
   #pick;
 
@@ -58,13 +58,13 @@ export class Now {
     const main = by("main-action");
     const onwards = ONWARDS[state.phase];
     const action = onwards.find((one) => state.actions.includes(one));
-    const wording = label(action ?? onwards[0], state);
-    if (main.textContent !== wording) this.#changed = performance.now();
-    main.dataset.action = action ?? "";
-    put(main, wording);
+    const shown = action ?? (isUnderWay(state) ? "step" : onwards[0]);
+    if (main.dataset.action && main.dataset.action !== shown) this.#rest();
+    main.dataset.action = shown;
+    put(main, label(shown, state));
     allow(main, action !== undefined);
 
-    const others = OFFERED.filter((one) => one !== action && state.actions.includes(one));
+    const others = OFFERED.filter((one) => one !== action && one !== state.phase && state.actions.includes(one));
     const row = by("other-actions");
     const hadFocus = row.contains(document.activeElement);
     for (const button of [...row.children]) if (!others.includes(button.dataset.action)) button.remove();
@@ -82,13 +82,24 @@ export class Now {
     if (hadFocus && !row.contains(document.activeElement)) main.focus();
   }
 
+  #rest() {
+    this.#busyUntil = performance.now() + TOO_SOON;
+  }
+
   #press(button) {
-    if (!allowed(button)) return;
-    if (button.id === "main-action" && performance.now() - this.#changed < TOO_SOON) return;
-    if (button.dataset.action === "pick") this.#pick();
-    else this.#act(button.dataset.action);
+    const {action} = button.dataset;
+    if (!allowed(button) || performance.now() < this.#busyUntil) return;
+    if (action === "pick") {
+      this.#pick();
+    } else {
+      this.#rest();
+      this.#act(action);
+    }
   }
 }
+
+/** Are there steps left to play? */
+const isUnderWay = ({phase, run}) => phase === "run" && !run.measured && (run.of === 0 || run.step < run.of);
 
 function whatNext(state) {
   if (state.phase === "lobby") return say(state.learners.length ? "next_lobby" : "next_lobby_empty");
