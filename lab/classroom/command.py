@@ -121,7 +121,7 @@ def _players(
     from lab.classroom.free_play import FreePlay
     from lab.classroom.runs import LiveRunner
 
-    runner = stack.enter_context(closing(LiveRunner(room)))
+    runner = stack.enter_context(closing(LiveRunner(room, asked.language)))
     return runner, stack.enter_context(closing(FreePlay(room)))
 
 

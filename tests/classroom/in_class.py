@@ -10,8 +10,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urljoin
 
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import APIResponse, Browser, BrowserContext, Page, expect, sync_playwright
 
 from lab.classroom.catalogue import catalogue
 
@@ -160,6 +161,10 @@ class Learner(Person):
         self.page.get_by_role("button", name=self.words("learner.join"), exact=True).click()
         self.sees(self.words("learner.lobby"))
 
+    def asks(self, path: str) -> APIResponse:
+        """What the class answers, with the cookie of this browser."""
+        return self.context.request.get(urljoin(self.page.url, path))
+
     def predict(self, answers: dict[str, str]) -> None:
         """Say this of each cell, in the order in which they are asked."""
         for number, (cell, exposure) in enumerate(answers.items(), start=1):
@@ -210,6 +215,14 @@ class Teacher(Person):
                 expect(now).to_have_text(self.words(f"teacher.phase_{phase}"), timeout=A_MOMENT)
                 return
         expect(now).to_have_text(self.words(f"teacher.phase_{phase}"))
+
+    def keeps(self, name: str) -> str:
+        """One of the files to take home."""
+        if not self.page.locator(f'a[download="{name}"]').is_visible():
+            self.page.locator("#class-box > summary").click()
+        with self.page.expect_download() as kept:
+            self.page.locator(f'a[download="{name}"]').click()
+        return Path(kept.value.path()).read_text(encoding="utf-8")
 
     def plays(self) -> None:
         """All steps, until it is measured."""
