@@ -121,8 +121,9 @@ def _players(
     from lab.classroom.free_play import FreePlay
     from lab.classroom.runs import LiveRunner
 
-    runner = stack.enter_context(closing(LiveRunner(room)))
-    return runner, stack.enter_context(closing(FreePlay(room)))
+    runner = stack.enter_context(closing(LiveRunner(room, asked.language)))
+    runner.prepare()
+    return runner, stack.enter_context(closing(FreePlay(room, asked.language)))
 
 
 def _greet(asked: Asked, room: Classroom, port: int, url: str, console: Console, *, goes_on: bool) -> None:
