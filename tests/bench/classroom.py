@@ -254,9 +254,7 @@ async def _class(state: Path, options: argparse.Namespace) -> None:
                 one.cancel()
 
 
-async def _lesson(
-    served: Served, teacher: Wire, pupils: list[Pupil], draw: random.Random, before: int
-) -> None:
+async def _lesson(served: Served, teacher: Wire, pupils: list[Pupil], draw: random.Random, before: int) -> None:
     question, cells = await _ask(teacher, pupils)
     used = measure.processor_seconds(served.process.pid) or 0.0
     begun = time.perf_counter()
