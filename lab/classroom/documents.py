@@ -101,13 +101,15 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """A message that a learner has typed in free play. `found` has an excerpt where it can be read."""
+    """A message that a learner has typed in free play. `found` has an excerpt where it can be read; `measured` says
+    whether the matrices are about it too."""
 
     number: int
     text: str
     tag: str = ""
     state: str = "waiting"
     found: Mapping[Mode, Mapping[Observer, str]] = field(default_factory=lambda: MappingProxyType({}))
+    measured: bool = False
 
 
 def for_learner(now: Now, version: int) -> Document:
@@ -478,7 +480,8 @@ def _short(cells: Iterable[Cell]) -> Document:
 def _own_in(message: Own, mode: Mode, matrix: LeakMatrix | None) -> Document:
     """What became of it in one mode: at the observers that the matrix has, and at those where it was found."""
     found: Mapping[str, str] = {str(who): text for who, text in message.found.get(mode, {}).items()}
-    verdicts = {} if matrix is None else {one.observer: one.exposure for one in _cells_of(message, matrix)}
+    known = matrix if message.measured and message.state == "sent" else None
+    verdicts = {} if known is None else {one.observer: one.exposure for one in _cells_of(message, known)}
     return {
         who: {"found": bool(found.get(who)), "verdict": verdicts.get(who), "excerpt": found.get(who, "")}
         for who in dict.fromkeys((*found, *verdicts))
