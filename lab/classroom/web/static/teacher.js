@@ -15,10 +15,13 @@ let state = null;
 
 async function act(action, values = {}) {
   const answer = await call("POST", "/api/act", {action, ...values});
-  const trouble = by("trouble");
-  trouble.hidden = answer.ok;
-  put(trouble, answer.ok ? "" : answer.body.error ?? say("not_done"));
+  complain(answer.ok ? "" : answer.body.error ?? say("not_done"));
   return answer.ok;
+}
+
+function complain(sentence) {
+  by("trouble").hidden = sentence === "";
+  put(by("trouble"), sentence);
 }
 
 const picker = new Picker(act);
@@ -28,6 +31,7 @@ const views = [now, new Play(act), new Answers(act), picker, new Learners(act)];
 function show(next) {
   const before = state;
   state = next;
+  if (before && before.phase !== next.phase) complain("");
   put(by("address"), next.url);
   put(by("code"), next.code);
   by("loopback").hidden = next.lan;

@@ -20,7 +20,7 @@ const ONWARDS = {
 const OFFERED = ["open", "close", "run", "step", "rest", "reveal", "stop", "lobby", "judge", "end_play"];
 
 /** Milliseconds in which a second press was meant for what the button said before. */
-const TOO_SOON = 700;
+const TOO_SOON = 600;
 
 const LABELS = {
   open: (state) => (state.phase === "discuss" ? "open_second" : "open_first"),
@@ -30,7 +30,8 @@ const LABELS = {
 const label = (action, state) => say(LABELS[action] ? LABELS[action](state) : `do_${action}`);
 
 export class Now {
-  #busyUntil = 0;
+  #state = null;
+  #timer = null;
   #act;
   #pick;
 
@@ -42,6 +43,7 @@ export class Now {
   }
 
   show(state) {
+    this.#state = state;
     put(by("phase"), say(`phase_${state.phase}`));
     put(by("next"), whatNext(state));
     by("paused").hidden = !state.paused;
@@ -56,13 +58,13 @@ export class Now {
 
   #buttons(state) {
     const main = by("main-action");
-    const onwards = ONWARDS[state.phase];
+    const onwards = state.run?.failed ? ["stop"] : ONWARDS[state.phase];
     const action = onwards.find((one) => state.actions.includes(one));
     const shown = action ?? (isUnderWay(state) ? "step" : onwards[0]);
     if (main.dataset.action && main.dataset.action !== shown) this.#rest();
     main.dataset.action = shown;
     put(main, label(shown, state));
-    allow(main, action !== undefined);
+    allow(main, action !== undefined && this.#timer === null);
 
     const others = OFFERED.filter((one) => one !== action && one !== state.phase && state.actions.includes(one));
     const row = by("other-actions");
@@ -82,13 +84,19 @@ export class Now {
     if (hadFocus && !row.contains(document.activeElement)) main.focus();
   }
 
+  /** Take no second press for a moment. */
   #rest() {
-    this.#busyUntil = performance.now() + TOO_SOON;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#buttons(this.#state);
+    }, TOO_SOON);
+    allow(by("main-action"), false);
   }
 
   #press(button) {
+    if (!allowed(button)) return;
     const {action} = button.dataset;
-    if (!allowed(button) || performance.now() < this.#busyUntil) return;
     if (action === "pick") {
       this.#pick();
     } else {
@@ -99,7 +107,7 @@ export class Now {
 }
 
 /** Are there steps left to play? */
-const isUnderWay = ({phase, run}) => phase === "run" && !run.measured && (run.of === 0 || run.step < run.of);
+const isUnderWay = ({phase, run}) => phase === "run" && !run.failed && !run.measured && (run.of === 0 || run.step < run.of);
 
 function whatNext(state) {
   if (state.phase === "lobby") return say(state.learners.length ? "next_lobby" : "next_lobby_empty");
