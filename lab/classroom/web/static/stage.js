@@ -96,7 +96,7 @@ class Run {
   constructor(state) {
     this.path = el("div", {class: "path-holder"});
     this.step = el("p", {class: "step", "aria-live": "polite", tabindex: "0"});
-    this.panes = new PaneGrid({latest: false});
+    this.panes = new PaneGrid({byMode: false});
     this.root = el("div", {class: "run"}, this.path, this.step, this.panes.root);
     this.mode = state.question.mode;
     this.steps = state.question.steps;
@@ -145,7 +145,7 @@ class Play {
     this.setup = el("p", {class: "setup"});
     this.count = el("p", {class: "count"});
     this.trouble = el("p", {class: "error", id: "play-trouble"});
-    this.panes = new PaneGrid({latest: true});
+    this.panes = new PaneGrid({byMode: true});
     this.matrices = new Matrices(null);
     this.turn = el("button", {type: "button", click: () => this.show(!this.matrices.root.hidden)});
     this.text = el("input", {id: "text", name: "text", autocomplete: "off", maxlength: "500", required: true,
