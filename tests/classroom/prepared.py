@@ -28,7 +28,7 @@ from lab.scenario.lesson import Lesson
 from lab.scenario.predictions import named
 
 LOOPBACK = "127.0.0.1"
-PATIENCE = 30.0
+PATIENCE = 20.0
 ROOM = 1024
 
 
@@ -127,7 +127,7 @@ def held(
     with ExitStack() as stack:
         store = stack.enter_context(Store(state))
         listener = stack.enter_context(socket.create_server((LOOPBACK, port), backlog=512))
-        listener.setblocking(False)  # noqa: FBT003
+        listener.setblocking(False)
         bound: int = listener.getsockname()[1]
         room = Classroom(store, taught, language, alone=alone, url=f"http://{LOOPBACK}:{bound}/")
         push, words, limits = Push(room), catalogue(language), guard.Limits(clock)
@@ -185,9 +185,9 @@ class Browser:
         return answer
 
     def events(self, face: str, **headers: str) -> Events:
-        return Events(self.port, f"/events?face={face}", self._headers(False, headers))  # noqa: FBT003
+        return Events(self.port, f"/events?face={face}", self._headers(False, headers))
 
-    def _headers(self, writing: bool, given: dict[str, str]) -> dict[str, str]:  # noqa: FBT001
+    def _headers(self, writing: bool, given: dict[str, str]) -> dict[str, str]:
         headers = {"Host": f"{LOOPBACK}:{self.port}"}
         if self.cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
