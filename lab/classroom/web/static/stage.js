@@ -147,6 +147,8 @@ class Play {
     this.trouble = el("p", {class: "error", id: "play-trouble"});
     this.panes = new PaneGrid({byMode: true});
     this.matrices = new Matrices(null);
+    this.missing = el("p", {class: "missing"});
+    this.matrices.root.prepend(this.missing);
     this.turn = el("button", {type: "button", click: () => this.show(!this.matrices.root.hidden)});
     this.text = el("input", {id: "text", name: "text", autocomplete: "off", maxlength: "500", required: true,
       "aria-describedby": "play-trouble"});
@@ -182,6 +184,8 @@ class Play {
     this.panes.update(modes, observers, state.panes);
     const tables = modes.filter((mode) => state.matrices?.[mode]).map((mode) => [mode, state.matrices[mode]]);
     this.matrices.update(tables, []);
+    const missing = modes.filter((mode) => !state.matrices?.[mode]);
+    show(this.missing, tables.length && missing.length ? say("not_measured", {modes: missing.join(", ")}) : "");
     this.turn.hidden = tables.length === 0;
     const judged = JSON.stringify(tables);
     if (judged !== this.judged) this.show(tables.length === 0);
