@@ -114,8 +114,10 @@ class Run {
     if (run.measured) return say("measured_now");
     if (run.step >= run.of) return say("measuring");
     const step = this.steps.find((one) => one.text === run.text);
-    const text = step ? `${step.keyword.trim()} ${step.text}` : run.text;
-    return say(run.waiting ? "next_step" : "step", {step: run.step + 1, of: run.of, text});
+    const values = {step: run.step + 1, of: run.of, text: step ? `${step.keyword.trim()} ${step.text}` : run.text};
+    // A recording may stop before each message, where it cannot tell which step it is of.
+    if (step) return say(run.waiting ? "next_step" : "step", values);
+    return say(run.waiting ? "next_part" : "part", values);
   }
 }
 
@@ -239,11 +241,13 @@ function header(state) {
   show(byId("heading"), question ? `${question.lesson_title} – ${question.title}` : say(state.phase === "play" ? "free_play" : "title"));
   show(byId("about"), question ? `${say("question", {number: question.number})} · ${say(`mode_${question.mode}`)}` : "");
   show(byId("join"), ["lobby", "run", "reveal"].includes(state.phase) ? "" : say("join", {url: state.url, code: state.code}));
-  show(byId("replay"), state.replay ? say("replay", {file: state.replay.file, speed: speed(state.replay.speed)}) : "");
+  show(byId("replay"), state.replay ? recording(state.replay) : "");
 }
 
-function speed(factor) {
-  return new Intl.NumberFormat(document.documentElement.lang).format(factor);
+/** What is played in place of a live run; speed 0 is all of a step at once. */
+function recording({file, speed}) {
+  if (speed === 0) return say("replay_at_once", {file});
+  return say("replay", {file, speed: new Intl.NumberFormat(document.documentElement.lang).format(speed)});
 }
 
 listen("/events?face=stage", {state: update});
