@@ -87,7 +87,8 @@ class Asked {
 
   update(state) {
     show(this.lead, say(`lead_${state.phase}`));
-    show(this.count, say("answered", {answered: state.answered, connected: state.connected}));
+    const votes = ["first", "second"].includes(state.phase);
+    show(this.count, votes ? say("answered", {answered: state.answered, connected: state.connected}) : "");
   }
 }
 
@@ -240,8 +241,9 @@ function header(state) {
   const {question} = state;
   show(byId("heading"), question ? `${question.lesson_title} – ${question.title}` : say(state.phase === "play" ? "free_play" : "title"));
   show(byId("about"), question ? `${say("question", {number: question.number})} · ${say(`mode_${question.mode}`)}` : "");
-  show(byId("join"), ["lobby", "run", "reveal"].includes(state.phase) ? "" : say("join", {url: state.url, code: state.code}));
-  show(byId("replay"), state.replay ? recording(state.replay) : "");
+  const played = ["run", "reveal"].includes(state.phase);
+  show(byId("join"), played || state.phase === "lobby" ? "" : say("join", {url: state.url, code: state.code}));
+  show(byId("replay"), state.replay && played ? recording(state.replay) : "");
 }
 
 /** What is played in place of a live run; speed 0 is all of a step at once. */
