@@ -24,7 +24,7 @@ COMPUTED = {
     *(str(exposure) for exposure in Exposure),
     *(f"{what}_{number}" for what in ("in", "messages") for number in ("none", "one", "many")),
     *(f"{name}" for name in ("bytes_one", "bytes_many", "show_result", "show_panes", "encrypted", "not_encrypted")),
-    *("free_play", "title", "next_step", "step", "pause"),
+    *("free_play", "title", "next_step", "step", "next_part", "part", "pause"),
 }
 """Strings whose names are put together, or chosen, where they are used."""
 

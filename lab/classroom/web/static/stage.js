@@ -87,7 +87,8 @@ class Asked {
 
   update(state) {
     show(this.lead, say(`lead_${state.phase}`));
-    show(this.count, say("answered", {answered: state.answered, connected: state.connected}));
+    const votes = ["first", "second"].includes(state.phase);
+    show(this.count, votes ? say("answered", {answered: state.answered, connected: state.connected}) : "");
   }
 }
 
@@ -96,7 +97,7 @@ class Run {
   constructor(state) {
     this.path = el("div", {class: "path-holder"});
     this.step = el("p", {class: "step", "aria-live": "polite", tabindex: "0"});
-    this.panes = new PaneGrid({latest: false});
+    this.panes = new PaneGrid({byMode: false});
     this.root = el("div", {class: "run"}, this.path, this.step, this.panes.root);
     this.mode = state.question.mode;
     this.steps = state.question.steps;
@@ -114,8 +115,10 @@ class Run {
     if (run.measured) return say("measured_now");
     if (run.step >= run.of) return say("measuring");
     const step = this.steps.find((one) => one.text === run.text);
-    const text = step ? `${step.keyword.trim()} ${step.text}` : run.text;
-    return say(run.waiting ? "next_step" : "step", {step: run.step + 1, of: run.of, text});
+    const values = {step: run.step + 1, of: run.of, text: step ? `${step.keyword.trim()} ${step.text}` : run.text};
+    // A recording may stop before each message, where it cannot tell which step it is of.
+    if (step) return say(run.waiting ? "next_step" : "step", values);
+    return say(run.waiting ? "next_part" : "part", values);
   }
 }
 
@@ -145,8 +148,10 @@ class Play {
     this.setup = el("p", {class: "setup"});
     this.count = el("p", {class: "count"});
     this.trouble = el("p", {class: "error", id: "play-trouble"});
-    this.panes = new PaneGrid({latest: true});
+    this.panes = new PaneGrid({byMode: true});
     this.matrices = new Matrices(null);
+    this.missing = el("p", {class: "missing"});
+    this.matrices.root.prepend(this.missing);
     this.turn = el("button", {type: "button", click: () => this.show(!this.matrices.root.hidden)});
     this.text = el("input", {id: "text", name: "text", autocomplete: "off", maxlength: "500", required: true,
       "aria-describedby": "play-trouble"});
@@ -182,6 +187,8 @@ class Play {
     this.panes.update(modes, observers, state.panes);
     const tables = modes.filter((mode) => state.matrices?.[mode]).map((mode) => [mode, state.matrices[mode]]);
     this.matrices.update(tables, []);
+    const missing = modes.filter((mode) => !state.matrices?.[mode]);
+    show(this.missing, tables.length && missing.length ? say("not_measured", {modes: missing.join(", ")}) : "");
     this.turn.hidden = tables.length === 0;
     const judged = JSON.stringify(tables);
     if (judged !== this.judged) this.show(tables.length === 0);
@@ -234,12 +241,15 @@ function header(state) {
   const {question} = state;
   show(byId("heading"), question ? `${question.lesson_title} – ${question.title}` : say(state.phase === "play" ? "free_play" : "title"));
   show(byId("about"), question ? `${say("question", {number: question.number})} · ${say(`mode_${question.mode}`)}` : "");
-  show(byId("join"), ["lobby", "run", "reveal"].includes(state.phase) ? "" : say("join", {url: state.url, code: state.code}));
-  show(byId("replay"), state.replay ? say("replay", {file: state.replay.file, speed: speed(state.replay.speed)}) : "");
+  const played = ["run", "reveal"].includes(state.phase);
+  show(byId("join"), played || state.phase === "lobby" ? "" : say("join", {url: state.url, code: state.code}));
+  show(byId("replay"), state.replay && played ? recording(state.replay) : "");
 }
 
-function speed(factor) {
-  return new Intl.NumberFormat(document.documentElement.lang).format(factor);
+/** What is played in place of a live run; speed 0 is all of a step at once. */
+function recording({file, speed}) {
+  if (speed === 0) return say("replay_at_once", {file});
+  return say("replay", {file, speed: new Intl.NumberFormat(document.documentElement.lang).format(speed)});
 }
 
 listen("/events?face=stage", {state: update});

@@ -6,6 +6,7 @@ import {el, say} from "./common.js";
 const NEWEST = 60; // as many pieces of a pane as a document holds
 const KEPT = 400; // as many as stay on the page
 const END = 8; // pixels from the end that still count as the end
+const AROUND = new Set(["sender", "recipient", "password", "service"]); // what stands around a message, not in it
 const DIRECTIONS = {"to service": "to_service", "to client": "to_client", "at rest": "at_rest"};
 
 const numbers = new Intl.NumberFormat(document.documentElement.lang);
@@ -33,15 +34,15 @@ function item(piece) {
 
 /** What one observer got in one mode. */
 class Pane {
-  constructor(observer, mode, latest) {
+  constructor(observer, mode, heading) {
     this.status = el("p", {class: "status"});
-    this.latest = latest ? el("p", {class: "latest"}) : null;
+    this.latest = el("p", {class: "latest"}); // of the marked texts, so that a message stays in sight
     this.list = el("ol", {class: "pieces"});
     this.box = el("div", {class: "scrolls", tabindex: "0", role: "region",
       "aria-label": say("pane", {observer, mode})}, this.list);
     this.back = el("button", {type: "button", class: "newest", hidden: true, click: () => this.toEnd()}, say("newest"));
     this.root = el("section", {class: "pane", "data-observer": observer},
-      el("div", {class: "head"}, el(latest ? "h3" : "h2", {}, observer), this.status), this.latest, this.box, this.back);
+      el("div", {class: "head"}, el(heading, {}, observer), this.status), this.latest, this.box, this.back);
     this.at = 0; // where it was scrolled to
     this.follows = true;
     this.box.addEventListener("scroll", () => this.scrolled());
@@ -81,7 +82,7 @@ class Pane {
       const [, secret, whose] = part;
       if (!secret) continue;
       this.found.add(label(secret, whose));
-      if (secret === "body" || this.sample?.[1] !== "body") this.sample = part;
+      if (!AROUND.has(secret) || !this.sample || AROUND.has(this.sample[1])) this.sample = part;
     }
   }
 
@@ -91,7 +92,6 @@ class Pane {
     const text = what ? say("found", {what}) : this.last ? say("none_found", {bytes: size}) : say("nothing_yet");
     if (this.status.textContent !== text) this.status.textContent = text;
     this.root.classList.toggle("reads", what !== "");
-    if (!this.latest) return;
     this.latest.hidden = this.sample === null;
     if (this.sample) this.latest.replaceChildren(marked(this.sample));
   }
@@ -124,9 +124,9 @@ class Pane {
 /** Panes side by side: of one mode the observers next to each other; of several modes a column for each mode, and a
     row for each observer, so that the same message stands at the same height. */
 export class PaneGrid {
-  constructor({latest}) {
+  constructor({byMode}) {
     this.root = el("div", {class: "panes"});
-    this.latest = latest;
+    this.byMode = byMode;
     this.shape = "";
     this.all = new Map();
   }
@@ -139,20 +139,19 @@ export class PaneGrid {
   }
 
   build(modes, observers) {
-    const byMode = this.latest;
     this.all.clear();
     const columns = modes.map((mode) => {
       const made = observers.map((observer) => {
-        const pane = new Pane(observer, mode, this.latest);
+        const pane = new Pane(observer, mode, this.byMode ? "h3" : "h2");
         this.all.set(`${mode} ${observer}`, [mode, observer, pane]);
         return pane.root;
       });
-      return byMode ? el("div", {class: "column"}, el("h2", {}, say(`mode_${mode}`)), made) : made;
+      return this.byMode ? el("div", {class: "column"}, el("h2", {}, say(`mode_${mode}`)), made) : made;
     });
-    this.root.classList.toggle("by-mode", byMode);
-    this.root.classList.toggle("wide", !byMode && observers.length <= 3);
-    this.root.style.setProperty("--columns", byMode ? modes.length : observers.length);
-    this.root.style.setProperty("--rows", byMode ? observers.length : 1);
+    this.root.classList.toggle("by-mode", this.byMode);
+    this.root.classList.toggle("wide", !this.byMode && observers.length <= 3);
+    this.root.style.setProperty("--columns", this.byMode ? modes.length : observers.length);
+    this.root.style.setProperty("--rows", this.byMode ? observers.length : 1);
     this.root.replaceChildren(...columns.flat());
   }
 }

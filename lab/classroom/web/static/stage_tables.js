@@ -41,7 +41,7 @@ export function askedTable(question) {
 }
 
 /** What was measured, as one table: a group of columns for each mode. `choose` is called with the cell that somebody
-    opens; where there is nothing to open (null), its reason stands below the table. */
+    opens; in free play, which has nothing to open, it is null, and the reason for a cell stands below the table. */
 export class Matrices {
   constructor(choose) {
     this.choose = choose;
@@ -63,7 +63,8 @@ export class Matrices {
   build(tables, asked) {
     const secrets = unique(tables.flatMap(([, cells]) => Object.keys(cells).map((cell) => split(cell).secret)));
     const columns = tables.map(([, cells]) => unique(Object.keys(cells).map((cell) => split(cell).observer)));
-    const several = tables.length > 1;
+    // Where cells cannot be opened, it is free play, and modes are told apart.
+    const several = this.choose === null;
     const wide = columns.flat().length;
     return el("table", {class: `matrix ${several ? "several" : ""} ${wide > 9 ? "many" : wide > 3 ? "wide" : ""}`},
       el("caption", {}, say("measured_table")),

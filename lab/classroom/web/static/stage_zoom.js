@@ -10,12 +10,13 @@ export class Zoom {
     this.heading = el("h2", {tabindex: "-1"});
     this.steps = el("ol", {class: "layers", "aria-label": say("layers")});
     this.content = el("div", {class: "scrolls", tabindex: "0", role: "region", "aria-label": say("layer")});
+    this.end = el("p", {class: "end"});
     this.out = el("button", {type: "button", click: () => this.go(this.depth - 1)}, say("outwards"));
     this.in = el("button", {type: "button", click: () => this.go(this.depth + 1)}, say("inwards"));
     this.stack = el("button", {type: "button", click: () => this.turn()}, say("stacked"));
     this.root = el("section", {class: "zoom", hidden: true, "aria-label": say("evidence")},
       el("div", {class: "above"}, this.heading, el("button", {type: "button", click: () => this.close()}, say("close"))),
-      this.steps, this.content,
+      this.steps, this.content, this.end,
       el("div", {class: "controls"}, this.out, this.in, this.stack, el("p", {class: "quiet"}, say("zoom_keys"))));
     document.addEventListener("keydown", (event) => this.key(event));
     this.depth = 0;
@@ -57,8 +58,10 @@ export class Zoom {
     this.content.replaceChildren(
       ...shown.map((layer) => el("article", {class: "layer"},
         el("h3", {}, layer.title), layer.note ? el("p", {}, layer.note) : null,
-        layer.lines.length ? el("pre", {}, layer.lines.join("\n")) : null)),
-      this.stacked || this.depth === last ? el("p", {class: "end"}, end) : "");
+        layer.lines.length ? el("pre", {class: layer.lines.length > 8 ? "long" : null}, layer.lines.join("\n")) : null)));
+    // Why it goes no further stands below the innermost layer, and stays in sight however long that layer is.
+    this.end.textContent = end;
+    this.end.hidden = !this.stacked && this.depth !== last;
     this.out.setAttribute("aria-disabled", String(this.stacked || this.depth === 0));
     this.in.setAttribute("aria-disabled", String(this.stacked || this.depth === last));
     this.stack.setAttribute("aria-pressed", String(this.stacked));
