@@ -49,6 +49,7 @@ LAYERS = {
     "lab.scenario.opponents": 3,
     "lab.scenario.run": 3,
     "lab.guide": 4,
+    "lab.classroom": 4,
     "lab.phones": 4,
     "lab.doctor": 4,
     "lab.cli": 4,
@@ -70,7 +71,8 @@ PURE = (
     *("lab.attack.posted", "lab.attack.salamander", "lab.attack.substitution"),
     *("lab.mail", "lab.device_copy", "lab.safety", "lab.e2ee", "lab.clients.case"),
     *("lab.guide.words", "lab.guide.lesson_path", "lab.guide.zoom", "lab.guide.state", "lab.guide.view"),
-    *("lab.guide.answers", "lab.guide.plain"),
+    *("lab.guide.answers", "lab.guide.plain", "lab.scenario.predictions"),
+    *("lab.classroom.model", "lab.classroom.documents", "lab.classroom.export", "lab.classroom.seen"),
     *("lab.audit.environment", "lab.audit.judging", "lab.audit.planting", "lab.audit.table", "lab.audit.target"),
     *("lab.audit.reports", "lab.audit.sizes", "lab.audit.words"),
 )

@@ -18,25 +18,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from lab.guide.state import (
-    PREDICTABLE,
-    Choose,
-    Event,
-    Key,
-    Page,
-    Place,
-    Plan,
-    Predict,
-    State,
-    Try,
-    Write,
-    grades,
-    named,
-    place_named,
-    place_of,
-)
+from lab.guide.state import Choose, Event, Key, Page, Plan, Predict, State, Try, Write, grades
 from lab.guide.words import words_for
 from lab.model import Exposure, LabError
+from lab.scenario.predictions import PREDICTABLE, Place, named, place_named, place_of
 
 FORMAT = 1
 KIND = "lab guide transcript"

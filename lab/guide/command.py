@@ -20,11 +20,12 @@ from lab import private
 from lab.guide import plain, screen
 from lab.guide.answers import Answers, as_markdown, as_typed, check, read_answers, reply, transcript
 from lab.guide.play import Player, check_folder
-from lab.guide.state import Event, Key, Plan, State, advance, begin, place_named, plan, wanted
+from lab.guide.state import Event, Key, Plan, State, advance, begin, plan, wanted
 from lab.guide.view import view
 from lab.guide.words import words_for
 from lab.model import LabError, exit_status
 from lab.scenario.lesson import Lesson
+from lab.scenario.predictions import place_named
 
 _WIDTH = 100
 """Columns of the linear face at most, and without a terminal."""

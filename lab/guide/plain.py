@@ -10,10 +10,11 @@ import textwrap
 from collections.abc import Iterator, Mapping
 
 from lab.guide.lesson_path import Traffic
-from lab.guide.state import PREDICTABLE, Choose, Event, Key, Page, Predict, State, Write, place_named
+from lab.guide.state import Choose, Event, Key, Page, Predict, State, Write
 from lab.guide.view import COMMANDS, Block, Box, Dump, Grid, Listed, Mood, Picture, Prose, Say, View
 from lab.guide.words import Words
 from lab.model import Exposure, LabError, Observer
+from lab.scenario.predictions import PREDICTABLE, place_named
 
 _AS_IS = ("-", "*", "|", ">", "#", "`", *"0123456789")
 """Blocks of Markdown that begin like this are kept line by line."""

@@ -28,10 +28,11 @@ from rich.table import Table
 from rich.text import Text
 
 from lab.guide.plain import amounts
-from lab.guide.state import PREDICTABLE, Event, Key, Page, Predict, State, Write
+from lab.guide.state import Event, Key, Page, Predict, State, Write
 from lab.guide.view import COMMANDS, Block, Box, Dump, Grid, Listed, Mood, Picture, Prose, Say, View
 from lab.guide.words import Words
 from lab.model import Exposure
+from lab.scenario.predictions import PREDICTABLE
 
 LEAST = 40, 12
 """Columns and lines below which the linear face is the better one."""

@@ -18,14 +18,9 @@ from types import MappingProxyType
 from lab.guide.lesson_path import Traffic
 from lab.guide.words import words_for
 from lab.guide.zoom import Zoom, zoom
-from lab.model import Capture, Cell, Exposure, LabError, LeakMatrix, Observer, SecretName
-from lab.scenario.lesson import Explanation, Lesson, Scenario, Step
-
-type Place = tuple[SecretName, Observer]
-"""One cell of a table."""
-
-PREDICTABLE = (Exposure.EXPOSED, Exposure.INFERRED, Exposure.HIDDEN)
-"""In the order of their keys, from 1."""
+from lab.model import Capture, Exposure, LabError, LeakMatrix
+from lab.scenario.lesson import Lesson, Scenario, Step
+from lab.scenario.predictions import PREDICTABLE, Grade, Place, grade, named, place_of, table
 
 
 class Page(StrEnum):
@@ -187,26 +182,9 @@ class Wanted:
     released: int
 
 
-class Grade(StrEnum):
-    RIGHT = "right"
-    WRONG = "wrong"
-    UNDECIDED = "undecided"
-    """Nothing could be measured."""
-    DISPUTED = "disputed"
-    """The lesson says something else than what was measured, so one of the two is wrong."""
-
-
 def plan(lesson: Lesson, steps: tuple[tuple[Step, ...], ...], chosen: tuple[Place, ...] = ()) -> Plan:
     """`chosen` are the only cells that a prediction is asked for, () for all. LabError: the lesson has none of them."""
-    cells = tuple(
-        tuple(
-            (secret, observer)
-            for secret in one.secrets
-            for observer in one.observers
-            if not chosen or (secret, observer) in chosen
-        )
-        for one in lesson.scenarios
-    )
+    cells = tuple(tuple(place for place in table(one) if not chosen or place in chosen) for one in lesson.scenarios)
     for place in chosen:
         if not any(place in each for each in cells):
             raise LabError(f"{named(place)}: no part of the lesson {lesson.name} has this cell; its table shows which")
@@ -225,36 +203,6 @@ def wanted(state: State) -> Wanted | None:
     return Wanted(len(state.tries) - 1, last.scenario, last.released)
 
 
-def place_of(cell: Cell) -> Place:
-    """Where it stands. In a lesson, all cells are about secrets and observers of the lab's own."""
-    return SecretName(cell.secret), Observer(cell.observer)
-
-
-def named(place: Place) -> str:
-    """As people write it: "body@server"."""
-    return f"{place[0]}@{place[1]}"
-
-
-def place_named(text: str) -> Place:
-    """The cell that `named` gives this name. LabError: there is none."""
-    secret, _, observer = text.strip().partition("@")
-    if secret not in list(SecretName) or observer not in list(Observer):
-        raise LabError(
-            f"{text.strip()!r} is no cell; write SECRET@OBSERVER, with one of {', '.join(SecretName)} "
-            f"and one of {', '.join(Observer)}"
-        )
-    return SecretName(secret), Observer(observer)
-
-
-def grade(predicted: Exposure, cell: Cell) -> Grade:
-    """What was measured decides, and only where the lesson says the same."""
-    if cell.exposure is Exposure.INCONCLUSIVE:
-        return Grade.UNDECIDED
-    if cell.failed:
-        return Grade.DISPUTED
-    return Grade.RIGHT if predicted is cell.exposure else Grade.WRONG
-
-
 def grades(one: Try) -> dict[Place, Grade]:
     """For each prediction of a try that was measured."""
     if one.matrix is None:
@@ -267,12 +215,6 @@ def wrong(one: Try) -> tuple[Place, ...]:
     graded = grades(one)
     cells = one.matrix.cells if one.matrix else ()
     return tuple(place_of(cell) for cell in cells if graded.get(place_of(cell)) is Grade.WRONG)
-
-
-def explanation(scenario: Scenario, place: Place, predicted: Exposure) -> Explanation | None:
-    """What the lesson says to somebody who predicted that."""
-    found = (one for one in scenario.explanations if (one.secret, one.observer, one.exposure) == (*place, predicted))
-    return next(found, None)
 
 
 def advance(state: State, event: Event) -> State:

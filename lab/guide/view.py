@@ -10,25 +10,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lab.guide.lesson_path import Stop, Traffic, people, stops
-from lab.guide.state import (
-    PREDICTABLE,
-    Grade,
-    Key,
-    Page,
-    Place,
-    State,
-    Try,
-    explanation,
-    grade,
-    grades,
-    named,
-    place_of,
-)
+from lab.guide.state import Key, Page, State, Try, grades
 from lab.guide.words import words_for
 from lab.guide.zoom import Zoom, sentence
 from lab.model import INFERRED_ONLY, Cell, Exposure, Observer
 from lab.report.lesson_words import WORDS
 from lab.scenario.misconceptions import MISCONCEPTIONS
+from lab.scenario.predictions import PREDICTABLE, Grade, Place, explanation, grade, named, place_of
 
 UNKNOWN = "?"
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lab.guide.lesson_path import Traffic
-from lab.guide.state import Event, Judged, Key, Page, Place, Plan, Reached, State, advance, begin, plan, wanted
+from lab.guide.state import Event, Judged, Key, Page, Plan, Reached, State, advance, begin, plan, wanted
 from lab.model import (
     Capture,
     Cell,
@@ -24,6 +24,7 @@ from lab.model import (
 from lab.scenario import parse
 from lab.scenario.director import acted
 from lab.scenario.lesson import Lesson, Scenario
+from lab.scenario.predictions import Place
 
 TEXT = """\
 # Feature: A short lesson

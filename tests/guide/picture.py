@@ -21,13 +21,14 @@ from lab import resources
 from lab.guide import screen
 from lab.guide.answers import Answer, reply
 from lab.guide.play import Player
-from lab.guide.state import Event, Page, State, advance, begin, place_named, plan, wanted
+from lab.guide.state import Event, Page, State, advance, begin, plan, wanted
 from lab.guide.view import view
 from lab.guide.words import words_for
 from lab.model import Exposure
 from lab.scenario import load
 from lab.scenario.director import acted
 from lab.scenario.lesson import Lesson
+from lab.scenario.predictions import place_named
 
 SIZE = 100, 26
 PART = 1

@@ -21,10 +21,8 @@ from guide.lessons import (
     reached,
 )
 from lab.guide.state import (
-    PREDICTABLE,
     Choose,
     Event,
-    Grade,
     Judged,
     Key,
     Page,
@@ -35,14 +33,13 @@ from lab.guide.state import (
     Write,
     advance,
     begin,
-    explanation,
     grades,
-    place_named,
     wanted,
     wrong,
 )
 from lab.guide.view import view
 from lab.model import Exposure, LabError, Observer, SecretName
+from lab.scenario.predictions import PREDICTABLE, Grade, explanation, place_named
 
 E, INFERRED, H = PREDICTABLE
 
