@@ -15,8 +15,9 @@ from playwright.sync_api import expect
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from classroom.in_class import PATIENCE, Learner, Teacher, browser_of, started
 from report import chromium
+
+from classroom.in_class import PATIENCE, Learner, Teacher, browser_of, started
 
 LESSON = "the-operator-reads"
 RIGHT = {"body@network": "hidden", "body@server": "exposed", "password@database": "hidden"}
