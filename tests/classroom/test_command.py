@@ -123,7 +123,7 @@ def test_a_new_class_leaves_the_old_one_as_it_is(tmp_path: Path) -> None:
     [
         (["--port", "65536"], "port 65536 is none"),
         (["--port", "-1"], "port -1 is none"),
-        (["--port", "TAKEN"], "is not to be had"),
+        (["tour", "--port", "TAKEN"], "is not to be had"),
         (["--lan", "--alone"], "give one of them"),
         (["--speed", "-1"], "--speed -1 is none"),
         (["--speed", "nan"], "--speed nan is none"),
