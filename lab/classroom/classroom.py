@@ -59,6 +59,9 @@ PEOPLE = ("alice", "bob")
 TOLD = {Action.RESET: "reset", Action.REMOVE: "removed"}
 """What a learner is told, beside what all are told, when one of these was done to them."""
 
+BEHIND = frozenset({Action.REMOVE, Action.SELECT, Action.JUDGE})
+"""Actions that change nothing of what all learners are told."""
+
 _CODE = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 """Without what is hard to tell apart on a wall: I and 1, O and 0."""
 _CODE_LENGTH = 6
@@ -179,6 +182,15 @@ class _Result:
     tag: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """Of the messages of a free play: the last typed one, the last one that is being measured, the last that was."""
+
+    typed: int = 0
+    judging: int = 0
+    judged: int = 0
+
+
 class Classroom:
     """One class. LabError: two lessons have one name, or the state cannot be read."""
 
@@ -216,6 +228,7 @@ class Classroom:
         """Learners' own messages of this free play, by number, with the learner."""
         self._results: dict[int, _Result] = {}
         self._matrices: Mapping[Mode, LeakMatrix] = {}
+        self._numbers = _Numbers()
         self._modes: tuple[Mode, ...] = ()
         """Of the free play that is on, or was last."""
         self._hub: Hub | None = None
@@ -355,7 +368,7 @@ class Classroom:
             if alone and not (self.alone and wanted in ALONE):
                 raise self._refused(Kind.FORBIDDEN, "teacher_only")
             self._do(wanted, arguments)
-        self._changed(*Face)
+        self._changed(*(Face if wanted not in BEHIND else (Face.TEACHER, Face.STAGE)))
 
     def _do(self, action: Action, arguments: Mapping[str, Any]) -> None:
         concerned: Collection[int] = ()
@@ -379,7 +392,7 @@ class Classroom:
                     self._reveal()
                 case _:
                     self._become(action)
-            self._clear(action)
+            self._begin(action)
             asked, play = self._asked(), self._moment.play
         if self._hub is not None:
             for learner in concerned:
@@ -499,6 +512,7 @@ class Classroom:
         with self._lock:
             if matrices:
                 self._matrices = matrices
+                self._numbers = replace(self._numbers, judged=self._numbers.judging)
             typed = {whose for _, whose in self._typed.values()}
         self._told(lambda moment: model.judged(moment, why), learners=False)
         for learner in typed:
@@ -548,6 +562,7 @@ class Classroom:
         concerned = tuple(self._learners) if learner is None else (learner,)
         for one in concerned:
             self._answers.get(question, {}).pop(one, None)
+        self._outdate()  # so that nobody takes it for what they have already
         return concerned
 
     def _remove(self, arguments: Mapping[str, Any]) -> int:
@@ -560,12 +575,14 @@ class Classroom:
         self._typed = {number: one for number, one in self._typed.items() if one[1] != learner}
         return learner
 
-    def _clear(self, action: Action) -> None:
-        """What is shown of a run or a play is gone when the next one begins."""
+    def _begin(self, action: Action) -> None:
+        """What is shown of a run or a play is gone when the next one begins. What is measured was typed until now."""
         if action in (Action.RUN, Action.PLAY):
             self._panes = {}
+        if action is Action.JUDGE:
+            self._numbers = replace(self._numbers, judging=self._numbers.typed)
         if action is Action.PLAY and self._moment.play is not None:
-            self._typed, self._results, self._matrices = {}, {}, {}
+            self._typed, self._results, self._matrices, self._numbers = {}, {}, {}, _Numbers()
             self._modes = self._moment.play.setup.modes
 
     # What was sent along
@@ -644,13 +661,17 @@ class Classroom:
             )
         except LabError as error:
             raise RefusedError(Kind.NOT_NOW, str(error)) from error
+        with self._lock:
+            self._numbers = replace(self._numbers, typed=max(number, self._numbers.typed))
         self._told(model.typed, learners=False)
         return line, number
 
     def _now_own(self, one: Own) -> Own:
         """With what was told of it meanwhile: that may have come before its number was known here."""
-        result = self._results.get(one.number)
-        return one if result is None else replace(one, state=result.state, found=result.found, tag=result.tag)
+        result, judged = self._results.get(one.number), one.number <= self._numbers.judged
+        if result is None:
+            return one
+        return replace(one, state=result.state, found=result.found, tag=result.tag, measured=judged)
 
     def _own(self, learner: int) -> Document:
         mine = [self._now_own(one) for one, whose in self._typed.values() if whose == learner]

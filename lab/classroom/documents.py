@@ -101,13 +101,15 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """A message that a learner has typed in free play. `found` has an excerpt where it can be read."""
+    """A message that a learner has typed in free play. `found` has an excerpt where it can be read; `measured` says
+    whether the matrices are about it too."""
 
     number: int
     text: str
     tag: str = ""
     state: str = "waiting"
     found: Mapping[Mode, Mapping[Observer, str]] = field(default_factory=lambda: MappingProxyType({}))
+    measured: bool = False
 
 
 def for_learner(now: Now, version: int) -> Document:
@@ -146,6 +148,8 @@ def for_teacher(now: Now, room: Room, version: int) -> Document:
         "measured": None,
         "minutes": None,
         **({} if now.asked is None else _for_teaching(now.asked, now, room)),
+        "play": _play(now.moment),
+        "selected": _selected(now.moment),
         "actions": [one for one in Action if one in actions],
     }
 
@@ -168,17 +172,10 @@ def for_stage(now: Now, room: Room, shown: Shown, version: int) -> Document:
         if panes
         else {},
         "matrices": _matrices(now, shown),
-        "selected": None if moment.selected is None else named(moment.selected),
+        "selected": _selected(moment),
         "zoom": shown.zoom,
         "replay": None if shown.replay is None else {"file": shown.replay.file, "speed": shown.replay.speed},
-        "play": None
-        if moment.play is None
-        else {
-            **setup_fields(moment.play.setup),
-            "messages": moment.play.messages,
-            "judging": moment.play.judging,
-            "trouble": moment.play.trouble,
-        },
+        "play": _play(moment),
     }
 
 
@@ -328,6 +325,22 @@ def _run(moment: Moment) -> Document | None:
     }
 
 
+def _play(moment: Moment) -> Document | None:
+    """Free play, with how it goes."""
+    if moment.play is None:
+        return None
+    return {
+        **setup_fields(moment.play.setup),
+        "messages": moment.play.messages,
+        "judging": moment.play.judging,
+        "trouble": moment.play.trouble,
+    }
+
+
+def _selected(moment: Moment) -> str | None:
+    return None if moment.selected is None else named(moment.selected)
+
+
 def _revealed(asked: Asked) -> Document:
     return {
         "cells": {
@@ -467,7 +480,8 @@ def _short(cells: Iterable[Cell]) -> Document:
 def _own_in(message: Own, mode: Mode, matrix: LeakMatrix | None) -> Document:
     """What became of it in one mode: at the observers that the matrix has, and at those where it was found."""
     found: Mapping[str, str] = {str(who): text for who, text in message.found.get(mode, {}).items()}
-    verdicts = {} if matrix is None else {one.observer: one.exposure for one in _cells_of(message, matrix)}
+    known = matrix if message.measured and message.state == "sent" else None
+    verdicts = {} if known is None else {one.observer: one.exposure for one in _cells_of(message, known)}
     return {
         who: {"found": bool(found.get(who)), "verdict": verdicts.get(who), "excerpt": found.get(who, "")}
         for who in dict.fromkeys((*found, *verdicts))

@@ -379,6 +379,10 @@ def test_free_play_passes_messages_on(here: Party) -> None:
     assert (stage["play"]["messages"], stage["play"]["judging"]) == (2, False)
     assert stage["matrices"]["tls"]["body@server"]["exposure"] == "exposed"
     assert here.room.me(kim)["own"] == told
+    here.room.own(kim, "Later")
+    here.room.played(3, "sent", {Mode.TLS: {Observer.SERVER: "Later"}})
+    later = here.room.me(kim)["own"]["messages"][1]
+    assert later["modes"]["tls"]["server"]["verdict"] is None
     here.do("end_play")
     assert (phase(here), here.player.calls[-1]) == ("lobby", ("stop",))
 

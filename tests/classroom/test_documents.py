@@ -157,8 +157,16 @@ def test_a_message_of_ones_own_has_the_verdict_of_its_own_row_if_there_is_one() 
     whole = measured(lesson().scenarios[0])
     row = [replace(one, secret="7", exposure=Exposure.HIDDEN) for one in whole.cells if one.secret == "body"]
     matrix = replace(whole, cells=(*whole.cells, *row))
-    told = documents.own([Own(7, "Hello"), Own(8, "Hello")], [Mode.TLS], {Mode.TLS: matrix})["messages"]
+    mine = [Own(number, "Hello", state="sent", measured=True) for number in (7, 8)]
+    told = documents.own(mine, [Mode.TLS], {Mode.TLS: matrix})["messages"]
     assert [one["modes"]["tls"][Observer.SERVER]["verdict"] for one in told] == ["hidden", "exposed"]
+
+
+@pytest.mark.parametrize(("state", "is_measured"), [("sent", False), ("failed", True), ("waiting", False)])
+def test_a_message_that_was_not_measured_has_no_verdict(state: str, is_measured: bool) -> None:
+    mine = [Own(7, "Hello", state=state, found={Mode.TLS: {Observer.SERVER: "Hello"}}, measured=is_measured)]
+    told = documents.own(mine, [Mode.TLS], {Mode.TLS: measured(lesson().scenarios[0])})["messages"]
+    assert told[0]["modes"]["tls"] == {"server": {"found": True, "verdict": None, "excerpt": "Hello"}}
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
