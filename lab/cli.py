@@ -275,7 +275,11 @@ def _add_class_options(class_: argparse.ArgumentParser) -> None:
         help="play these recordings of lessons (lab run --captures wrote them) in place of live runs",
     )
     class_.add_argument(
-        "--speed", metavar="N", type=float, default=1.0, help="of the recordings: 2 is twice as fast (default: 1)"
+        "--speed",
+        metavar="N",
+        type=float,
+        default=1.0,
+        help="of the recordings: 2 is twice as fast, 0 at once (default: 1)",
     )
 
 

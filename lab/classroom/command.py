@@ -13,10 +13,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lab import capture
 from lab.classroom import guard
 from lab.classroom.catalogue import catalogue
-from lab.classroom.classroom import Classroom, Player, Runner
+from lab.classroom.classroom import Classroom
+from lab.classroom.documents import Replay
+from lab.classroom.free_play import FreePlay
+from lab.classroom.replay import Recording, ReplayRunner, open_recording
+from lab.classroom.runs import LiveRunner
 from lab.classroom.store import Store
 from lab.classroom.web.app import create_app
 from lab.classroom.web.push import KEPT, Push, Site, served
@@ -29,7 +32,7 @@ from lab.scenario.library import ALL, chosen, require
 
 STATE = Path("lab-class.sqlite")
 PORT = 8420
-SLOWEST, FASTEST = 0.1, 100.0
+FASTEST = 1000.0
 
 _SOMEWHERE = ("192.0.2.1", 9)
 """An address for documentation. Nothing is sent there: to ask for the way is enough to learn the address that the
@@ -69,20 +72,19 @@ def hold(asked: Asked, console: Console, progress: Callable[[str], None], pause:
     """
     _check(asked)
     progress("reading the lessons")
-    lessons = list(chosen(asked.lessons or [ALL], asked.language))
+    recordings = [open_recording(path, asked.language) for path in asked.replay]
+    lessons = _lessons(asked, recordings)
     lan = _lan_address() if asked.lan else None
     renamed = _rename(asked.state) if asked.new else None
     known = asked.state.exists()
     with ExitStack() as stack:
         store = stack.enter_context(Store(asked.state))
-        listeners = stack.enter_context(_listen(store, asked.port, lan))
+        listeners = stack.enter_context(listening(store, asked.port, lan))
         port: int = listeners[0].getsockname()[1]
         url = f"http://{lan or LOOPBACK}:{port}/"
         room = Classroom(store, lessons, asked.language, alone=asked.alone, url=url)
         push = Push(room)
-        progress("starting what plays the lessons")
-        runner, player = _players(asked, room, lessons, stack)
-        room.attach(push, runner, player)
+        _attach(asked, room, push, recordings, stack)
         words, limits = catalogue(asked.language), guard.Limits(time.monotonic)
         app = create_app(room, limits, words, asked.language)
         site = Site(app, push, guard.hosts(port, lan), limits, room, words.say)
@@ -105,24 +107,27 @@ def _check(asked: Asked) -> None:
         raise LabError("--alone is for one learner at this computer, and --lan for others: give one of them")
     if asked.port is not None and not 0 <= asked.port <= MAX_PORT:
         raise LabError(f"port {asked.port} is none; a port is a number from 1 to {MAX_PORT}, 0 for one that is free")
-    if not SLOWEST <= asked.speed <= FASTEST:
-        raise LabError(f"--speed {asked.speed:g} is none; give a number from {SLOWEST:g} to {FASTEST:g}")
+    if not 0 <= asked.speed <= FASTEST:
+        raise LabError(f"--speed {asked.speed:g} is none; give a number from 0 (all at once) to {FASTEST:g}")
 
 
-def _players(
-    asked: Asked, room: Classroom, lessons: Sequence[Lesson], stack: ExitStack
-) -> tuple[Runner, Player | None]:
-    """What plays lessons, and what plays what is typed; a recording has nothing that could."""
-    if asked.replay:
-        from lab.classroom.replay import ReplayRunner
+def _lessons(asked: Asked, recordings: Sequence[Recording]) -> list[Lesson]:
+    """Those that were named; else those that were recorded, or all."""
+    if recordings and not asked.lessons:
+        return list({one.lesson.name: one.lesson for one in recordings}.values())
+    return list(chosen(asked.lessons or [ALL], asked.language))
 
-        captures = {path: capture.read(path) for path in asked.replay}
-        return stack.enter_context(closing(ReplayRunner(room, captures, asked.speed))), None
-    from lab.classroom.free_play import FreePlay
-    from lab.classroom.runs import LiveRunner
 
-    runner = stack.enter_context(closing(LiveRunner(room)))
-    return runner, stack.enter_context(closing(FreePlay(room)))
+def _attach(asked: Asked, room: Classroom, push: Push, recordings: Sequence[Recording], stack: ExitStack) -> None:
+    """Give the class what plays lessons, and what plays what is typed; a recording has nothing that could."""
+    if recordings:
+        replay = Replay(", ".join(one.path.name for one in recordings), asked.speed)
+        player = stack.enter_context(closing(ReplayRunner(room, recordings, asked.language, asked.speed)))
+        room.attach(push, player, None, replay)
+        return
+    runner = stack.enter_context(closing(LiveRunner(room, asked.language)))
+    room.attach(push, runner, stack.enter_context(closing(FreePlay(room, asked.language))))
+    runner.prepare()  # it takes some seconds, which nobody has to wait for yet
 
 
 def _greet(asked: Asked, room: Classroom, port: int, url: str, console: Console, *, goes_on: bool) -> None:
@@ -176,7 +181,7 @@ def _lan_address() -> str:
 
 
 @contextmanager
-def _listen(store: Store, port: int | None, lan: str | None) -> Iterator[list[socket.socket]]:
+def listening(store: Store, port: int | None, lan: str | None) -> Iterator[list[socket.socket]]:
     """Sockets that listen on loopback and at the address in the network, on the same port.
 
     Without a wish it is the port that this class had when it began, so that open pages find it again after a restart;

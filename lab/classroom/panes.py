@@ -9,6 +9,8 @@ since it has to keep up; the verdict is the judge's.
 from __future__ import annotations
 
 import re
+import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -106,25 +108,33 @@ class Panes:
         """Where this could be read so far, with an excerpt."""
         return dict(self._found.get(planted, {}))
 
-    def pieces(self, observations: Sequence[Observation]) -> list[Piece]:
-        """What these are. The end of a message may have to come first."""
+    def pieces(self, observations: Sequence[Observation], newest: int = sys.maxsize) -> list[Piece]:
+        """What these are; if there are many, so many of the newest of each observer, or somewhat more.
+
+        A request may have to wait for its end, which comes with later ones.
+        """
+        ordered = sorted(observations, key=lambda one: one.time)
+        groups = [list(group) for _, group in groupby(ordered, key=_whole)]
+        left = Counter(group[0].observer for group in groups)
         made: list[Piece] = []
-        for _, group in groupby(sorted(observations, key=lambda one: one.time), key=_whole):
-            together = list(group)
-            if together[0].place == STREAM:
-                made += self._streamed(together)
-            elif together[0].direction is Direction.AT_REST:
-                made += self._at_rest(together)
-            else:
-                made.append(self._message(together))
+        for group in groups:
+            first = group[0]
+            left[first.observer] -= 1
+            shown = left[first.observer] < newest
+            if first.place == STREAM:
+                made += self._streamed(group, shown=shown)
+            elif first.direction is Direction.AT_REST:
+                made += self._at_rest(group)
+            elif shown:
+                made.append(self._message(group))
         return made
 
-    def _streamed(self, pieces: Sequence[Observation]) -> Iterator[Piece]:
+    def _streamed(self, pieces: Sequence[Observation], *, shown: bool) -> Iterator[Piece]:
         """For whoever has bytes: records of TLS, or messages of HTTP."""
         first = pieces[0]
         stream = self._streams.setdefault((first.observer, first.connection, first.direction), _Stream())
         window, units = stream.add(b"".join(one.data for one in pieces))
-        if not units:
+        if not units or not shown:
             return
         marks = self._marks([replace(first, data=window)])[0]
         for unit in units:

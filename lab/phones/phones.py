@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +18,13 @@ from lab.matrix import judge
 from lab.messenger.content import Content
 from lab.messenger.participant import Participant, Person
 from lab.messenger.wire import WireError
-from lab.model import Capture, LabError, LeakMatrix, Missing, Mode, Secret, SecretName, Story
+from lab.model import Capture, LabError, LeakMatrix, Missing, Mode, Observer, Secret, SecretName, Story
 from lab.scenario.casting import draw_host, draw_password, plant, tag, tagged
 from lab.scenario.company import Company, observers_own
+from lab.scenario.lesson import Certificate, Habit
+from lab.scenario.opponents import FLAWS
 from lab.scenario.vocabulary import ON_STAGE
+from lab.stage.attackers import INTERCEPTOR, NOBODY, Attackers
 from lab.stage.process import ChildError
 from lab.stage.stage import Stage, Venue
 
@@ -62,12 +65,38 @@ class Message:
     text: str
 
 
-class Phones:
-    """Get them from `open_phones`. Any thread may send and ask; they take turns."""
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Who stands between the phones and the service, and what the apps do.
 
-    def __init__(self, stage: Stage, mode: Mode) -> None:
+    `interceptor` is the certificate of whoever stands in for the service, None if nobody does; it says something where
+    there is TLS, as `pinned` does (the apps accept the key of the service alone). `padded` says something in E2EE mode.
+    """
+
+    interceptor: Certificate | None = None
+    pinned: bool = False
+    padded: bool = False
+
+    @property
+    def attackers(self) -> Attackers:
+        return NOBODY if self.interceptor is None else Attackers(INTERCEPTOR, FLAWS[self.interceptor])
+
+    @property
+    def observers(self) -> tuple[Observer, ...]:
+        reads = self.interceptor is Certificate.TRUSTED and not self.pinned
+        return tuple(one for one in Observer if one in ON_STAGE or (reads and one is Observer.INTERCEPTOR))
+
+
+PLAIN = Setting()
+
+
+class Phones:
+    """Get them from `open_phones`, or from `set_out_phones`. Any thread may send and ask; they take turns."""
+
+    def __init__(self, stage: Stage, mode: Mode, setting: Setting = PLAIN) -> None:
         self.mode = mode
         self._stage = stage
+        self._setting = setting
         self._turn = Lock()
         self._items: list[capture.Item] = []
         self._messages: list[Message] = []
@@ -87,15 +116,21 @@ class Phones:
 
     @property
     def story(self) -> Story:
-        return Story(SCENARIO, "What was typed so far", self.mode, ON_STAGE, self._started)
+        observers, padded = self._setting.observers, self._setting.padded and self.mode is Mode.E2EE
+        return Story(SCENARIO, "What was typed so far", self.mode, observers, self._started, padded=padded)
 
     @property
     def messages(self) -> tuple[Message, ...]:
         return tuple(self._messages)
 
-    def join(self, venue: Venue, company: Company) -> None:
-        """Let the observers measure messages of their own, then Alice and Bob join. WireError as in Participant."""
-        self.venue = venue
+    def join(self, company: Company) -> None:
+        """Let the observers measure messages of their own, then Alice and Bob join. LabError: they could not."""
+        try:
+            self._join(company)
+        except (WireError, E2EEError) as error:
+            raise LabError(f"the phones could not join the service: {error}") from error
+
+    def _join(self, company: Company) -> None:
         if self._stage.web:
             self._stage.mark(self._planted(set()))
         *players, here, there = company.join([*self.people.values(), *observers_own()])
@@ -106,7 +141,7 @@ class Phones:
             key_log = company.key_log(person)
             if key_log is not None:
                 self._key_logs[key_log] = 0
-                self.keys = venue.behind.directory / "phones.keys"
+                self.keys = self.venue.behind.directory / "phones.keys"
         first, second = self.people.values()
         self._conversation = self._players[first.who].start_conversation([second.account])
         self._gather_keys()
@@ -116,11 +151,14 @@ class Phones:
 
         TypingError: it cannot be sent. LabError: the conversation broke off, which stands in the record.
         """
-        who, typed = _check(who, text)
+        who, typed = check(who, text)
+        return self.send_planted(who, *plant([SecretName.BODY], lambda: tagged(typed)))
+
+    def send_planted(self, who: str, body: str, planted: Sequence[Secret]) -> Message:
+        """The same for a text that has its tag, and that is `planted`. LabError."""
         with self._turn:
             if self._trouble:
                 raise LabError(self._trouble)
-            body, planted = plant([SecretName.BODY], lambda: tagged(typed))
             other = next(name for name in WHO if name != who)
             self._bodies += planted
             try:
@@ -148,14 +186,23 @@ class Phones:
 
     def so_far(self) -> Capture:
         """A recording of what was typed so far, while the conversation goes on. TypingError: nothing was."""
-        if not self._bodies:
-            raise TypingError("Nothing was typed yet. Send a message first.")
         with TemporaryDirectory(dir=self._stage.directory) as folder:
             path = Path(folder) / "so-far"
-            with self._turn, Writer(path, self.story) as writer:
-                self.write(writer)
-                self._stage.snapshot(self.venue, writer)
+            self.keep_so_far(path)
             return capture.read(path)
+
+    def keep_so_far(self, path: Path) -> None:
+        """The same in the new file `path`."""
+        if not self._bodies:
+            raise TypingError("Nothing was typed yet. Send a message first.")
+        with self._turn, Writer(path, self.story) as writer:
+            self.write(writer)
+            self._stage.snapshot(self.venue, writer)
+
+    @property
+    def planted(self) -> tuple[Secret, ...]:
+        """What is planted before anybody has typed anything, for whichever of them will be who writes."""
+        return tuple(one for one in self._planted(set(WHO)) if one.name is not SecretName.BODY)
 
     def write(self, writer: Writer) -> None:
         """Write what was planted, said and done so far."""
@@ -201,19 +248,32 @@ def open_phones(stage: Stage, mode: Mode, recording: Path) -> Iterator[Phones]:
 
     LabError: they could not join.
     """
-    phones = Phones(stage, mode)
-    with Writer(recording, phones.story) as writer, stage.session(mode, phones.host, writer) as venue:
-        with Company(venue, phones.tell) as company:
-            try:
-                phones.join(venue, company)
-            except (WireError, E2EEError) as error:
-                raise LabError(f"the phones could not join the service: {error}") from error
-            yield phones
+    with set_out_phones(stage, mode, recording) as (phones, company):
+        phones.join(company)
+        yield phones
+
+
+@contextmanager
+def set_out_phones(
+    stage: Stage, mode: Mode, recording: Path, setting: Setting = PLAIN
+) -> Iterator[tuple[Phones, Company]]:
+    """The same phones before they join, which they do with this company."""
+    phones = Phones(stage, mode, setting)
+    with (
+        Writer(recording, phones.story) as writer,
+        stage.session(mode, phones.host, writer, setting.attackers) as venue,
+    ):
+        phones.venue = venue
+        habits = {Habit.PINNED} if setting.pinned else set[Habit]()
+        installed = setting.interceptor is Certificate.TRUSTED
+        with Company(venue, phones.tell, padded=setting.padded, habits=habits, installed=installed) as company:
+            yield phones, company
             phones.end()
         phones.write(writer)
 
 
-def _check(who: object, text: object) -> tuple[str, str]:
+def check(who: object, text: object) -> tuple[str, str]:
+    """Who sends what, as it is sent. TypingError."""
     if not isinstance(who, str) or who not in WHO:
         raise TypingError(f"Only {' and '.join(WHO)} have a phone here.")
     if not isinstance(text, str) or not text.strip():

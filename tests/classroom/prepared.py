@@ -127,7 +127,7 @@ def held(
     with ExitStack() as stack:
         store = stack.enter_context(Store(state))
         listener = stack.enter_context(socket.create_server((LOOPBACK, port), backlog=512))
-        listener.setblocking(False)  # noqa: FBT003
+        listener.setblocking(False)
         bound: int = listener.getsockname()[1]
         room = Classroom(store, taught, language, alone=alone, url=f"http://{LOOPBACK}:{bound}/")
         push, words, limits = Push(room), catalogue(language), guard.Limits(clock)
@@ -185,9 +185,9 @@ class Browser:
         return answer
 
     def events(self, face: str, **headers: str) -> Events:
-        return Events(self.port, f"/events?face={face}", self._headers(False, headers))  # noqa: FBT003
+        return Events(self.port, f"/events?face={face}", self._headers(False, headers))
 
-    def _headers(self, writing: bool, given: dict[str, str]) -> dict[str, str]:  # noqa: FBT001
+    def _headers(self, writing: bool, given: dict[str, str]) -> dict[str, str]:
         headers = {"Host": f"{LOOPBACK}:{self.port}"}
         if self.cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
@@ -206,11 +206,11 @@ class Events:
         self._got = self._connection.getresponse()
         self.status = self._got.status
         self.headers = self._got.headers
-        self._kept: dict[str, deque[Any]] = {}
+        self.kept: dict[str, deque[Any]] = {}
 
     def next(self, event: str = "state") -> Any:
         """The data of the next such event; EOFError: the connection was closed."""
-        kept = self._kept.setdefault(event, deque())
+        kept = self.kept.setdefault(event, deque())
         end, name = time.monotonic() + PATIENCE, ""
         while not kept:
             line = self._got.readline().decode().rstrip("\n")
@@ -221,7 +221,7 @@ class Events:
             if line.startswith("event: "):
                 name = line.removeprefix("event: ")
             elif line.startswith("data: "):
-                self._kept.setdefault(name, deque()).append(json.loads(line.removeprefix("data: ")))
+                self.kept.setdefault(name, deque()).append(json.loads(line.removeprefix("data: ")))
         return kept.popleft()
 
     def until(self, fits: Callable[[Any], bool], event: str = "state") -> Any:
