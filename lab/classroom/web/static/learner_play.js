@@ -5,6 +5,8 @@ import {button, heading, verdict} from "./learner_parts.js";
 
 const LONGEST = 300; // characters
 const ON_THE_WAY = ["network", "interceptor", "server", "database", "device"];
+const ALWAYS = ["network", "server", "database"]; // observers that are there in each mode
+const NOT_FOUND = {found: false, verdict: null, excerpt: ""};
 
 function setUp({padded, interceptor, pinned}) {
   const parts = [];
@@ -28,13 +30,15 @@ function where(observer, {found, verdict: judged, excerpt}) {
   ];
 }
 
-/** The observers in the order in which the message comes by. */
-const inOrder = (observers) =>
-  Object.entries(observers).sort(([one], [other]) => ON_THE_WAY.indexOf(one) - ON_THE_WAY.indexOf(other));
+/** The observers in the order in which the message comes by; until it was judged, only those who found it are told. */
+function inOrder(observers) {
+  const isJudged = Object.values(observers).some((one) => one.verdict !== null);
+  const all = isJudged ? observers : {...Object.fromEntries(ALWAYS.map((name) => [name, NOT_FOUND])), ...observers};
+  return Object.entries(all).sort(([one], [other]) => ON_THE_WAY.indexOf(one) - ON_THE_WAY.indexOf(other));
+}
 
 function message(one, order) {
-  const known = order.filter((mode) => Object.keys(one.modes[mode] || {}).length > 0);
-  const modes = one.state === "sent" ? known.map((mode) => [mode, one.modes[mode]]) : [];
+  const modes = one.state === "sent" ? order.map((mode) => [mode, one.modes[mode] || {}]) : [];
   return el(
     "li",
     {class: "message arrives"},
