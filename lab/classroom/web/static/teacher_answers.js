@@ -170,7 +170,7 @@ export class Answers {
     const {word, measured} = this.#right(cell);
     put(by("detail-title"), cellName(cell));
     put(by("detail-right"), [rightSays(word, measured), this.#dispute(cell)].filter(Boolean).join(" "));
-    put(by("detail-reason"), measured ? measured.reason : "");
+    put(by("detail-reason"), measured?.reason ? say("right_why", {reason: measured.reason}) : "");
     put(by("detail-said"), said(state.votes[cell]));
 
     const wrongWords = WORDS.filter((one) => one !== word)
