@@ -170,11 +170,12 @@ export class Answers {
     const {word, measured} = this.#right(cell);
     put(by("detail-title"), cellName(cell));
     put(by("detail-right"), [rightSays(word, measured), this.#dispute(cell)].filter(Boolean).join(" "));
-    put(by("detail-reason"), measured ? measured.reason : "");
+    put(by("detail-reason"), measured?.reason ? say("right_why", {reason: measured.reason}) : "");
     put(by("detail-said"), said(state.votes[cell]));
 
+    // Where it could not be measured nobody is wrong; what the lesson has to say may help all the same.
     const wrongWords = WORDS.filter((one) => one !== word)
-      .filter((one) => state.explain[cell]?.[one] || count(state.votes[cell], one))
+      .filter((one) => state.explain[cell]?.[one] || (word !== "inconclusive" && count(state.votes[cell], one)))
       .sort((one, other) => count(state.votes[cell], other) - count(state.votes[cell], one));
     each(by("detail-explain"), wrongWords, (one) => one,
       () => el("section", {class: "explain"}, el("h4"), el("div", {class: "prose"})),
