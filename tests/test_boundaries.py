@@ -18,6 +18,7 @@ LAYERS = {
     "lab.resources": 0,
     "lab.calibration": 0,
     "lab.private": 0,
+    "lab.interrupt": 0,
     "lab": 0,
     "lab.detect": 1,
     "lab.record": 1,

@@ -79,7 +79,7 @@ def hold(asked: Asked, console: Console, progress: Callable[[str], None], pause:
     known = asked.state.exists()
     with ExitStack() as stack:
         store = stack.enter_context(Store(asked.state))
-        listeners = stack.enter_context(_listen(store, asked.port, lan))
+        listeners = stack.enter_context(listening(store, asked.port, lan))
         port: int = listeners[0].getsockname()[1]
         url = f"http://{lan or LOOPBACK}:{port}/"
         room = Classroom(store, lessons, asked.language, alone=asked.alone, url=url)
@@ -181,7 +181,7 @@ def _lan_address() -> str:
 
 
 @contextmanager
-def _listen(store: Store, port: int | None, lan: str | None) -> Iterator[list[socket.socket]]:
+def listening(store: Store, port: int | None, lan: str | None) -> Iterator[list[socket.socket]]:
     """Sockets that listen on loopback and at the address in the network, on the same port.
 
     Without a wish it is the port that this class had when it began, so that open pages find it again after a restart;

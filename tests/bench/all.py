@@ -6,6 +6,7 @@ import sys
 
 from tests.bench import (
     audit,
+    classroom,
     corpus,
     detect,
     groups,
@@ -28,7 +29,7 @@ def main() -> int:
         return 2
     # Ctrl-C ends them all.
     every = (
-        *(startup, run, lesson, audit, taps, memory, ratchet, sessions, groups),
+        *(startup, run, lesson, classroom, audit, taps, memory, ratchet, sessions, groups),
         *(transparency, near_match, detect, scan, corpus),
     )
     return next((status for one in every if (status := one.main())), 0)

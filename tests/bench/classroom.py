@@ -165,7 +165,7 @@ class Pupil:
 
     async def _follow(self, reader: asyncio.StreamReader) -> None:
         rest = b""
-        while size := int(await reader.readline(), 16):
+        while size := int(await reader.readline() or b"0", 16):  # or it was killed
             *frames, rest = (rest + await reader.readexactly(size)).split(b"\n\n")
             await reader.readexactly(2)
             for frame in frames:

@@ -206,11 +206,11 @@ class Events:
         self._got = self._connection.getresponse()
         self.status = self._got.status
         self.headers = self._got.headers
-        self._kept: dict[str, deque[Any]] = {}
+        self.kept: dict[str, deque[Any]] = {}
 
     def next(self, event: str = "state") -> Any:
         """The data of the next such event; EOFError: the connection was closed."""
-        kept = self._kept.setdefault(event, deque())
+        kept = self.kept.setdefault(event, deque())
         end, name = time.monotonic() + PATIENCE, ""
         while not kept:
             line = self._got.readline().decode().rstrip("\n")
@@ -221,7 +221,7 @@ class Events:
             if line.startswith("event: "):
                 name = line.removeprefix("event: ")
             elif line.startswith("data: "):
-                self._kept.setdefault(name, deque()).append(json.loads(line.removeprefix("data: ")))
+                self.kept.setdefault(name, deque()).append(json.loads(line.removeprefix("data: ")))
         return kept.popleft()
 
     def until(self, fits: Callable[[Any], bool], event: str = "state") -> Any:

@@ -49,7 +49,7 @@ _READ_ANYWAY = 1024 * 1024
 
 
 @dataclass(eq=False, slots=True)
-class _Listener:
+class Listener:
     """One open connection. All of it happens in the thread of the connections."""
 
     connection: HTTP1Connection
@@ -92,7 +92,7 @@ class _Listener:
 class _Audience:
     """Everybody who looks at one face."""
 
-    listeners: dict[_Listener, None] = field(default_factory=dict)
+    listeners: dict[Listener, None] = field(default_factory=dict)
     frame: bytes | None = None
     """The document as it is now; None: it is another one by now."""
     busy: bool = False
@@ -110,7 +110,7 @@ class Push:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._maker = ThreadPoolExecutor(1, "classroom-documents")
         self._audiences = {face: _Audience() for face in Face}
-        self._by_learner: dict[int, list[_Listener]] = {}
+        self._by_learner: dict[int, list[Listener]] = {}
         self._present: frozenset[int] = frozenset()
         self._stale: set[Face] = set()
         self._lock = threading.Lock()
@@ -156,7 +156,7 @@ class Push:
         if (loop := self._loop) is None:
             connection.close()
             return
-        listener = _Listener(connection, None if learner is None else learner.id, loop.time)
+        listener = Listener(connection, None if learner is None else learner.id, loop.time)
         audience = self._audiences[face]
         audience.listeners[listener] = None
         connection.set_close_callback(lambda: self._left(face, listener))
@@ -167,7 +167,7 @@ class Push:
         else:
             listener.offer("state", audience.frame)
 
-    def _arrived(self, learner: Learner, listener: _Listener) -> None:
+    def _arrived(self, learner: Learner, listener: Listener) -> None:
         tabs = self._by_learner.setdefault(learner.id, [])
         tabs.append(listener)
         if len(tabs) > _MOST_TABS:
@@ -182,7 +182,7 @@ class Push:
             return _frame("own", self._room.me(learner)["own"])
         return None
 
-    def _left(self, face: Face, listener: _Listener) -> None:
+    def _left(self, face: Face, listener: Listener) -> None:
         self._audiences[face].listeners.pop(listener, None)
         if listener.learner is not None and listener in (tabs := self._by_learner.get(listener.learner, [])):
             tabs.remove(listener)
@@ -242,7 +242,7 @@ class Push:
 
 
 def _offer_made[Frame: (bytes, bytes | None)](
-    made: asyncio.Future[Frame], event: str, listeners: Iterable[_Listener]
+    made: asyncio.Future[Frame], event: str, listeners: Iterable[Listener]
 ) -> bytes | None:
     """What was made in another thread goes to these. An error there is reported by the loop, and nobody is told."""
     if made.cancelled():

@@ -1,0 +1,192 @@
+"""`lab class` as a person starts it, with a real stage, and what it says where it cannot be started."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from lab import cli
+from lab.classroom import command
+from lab.classroom.store import Store
+from tests.classroom.prepared import Browser, act
+
+
+class Held:
+    """A running `lab class`, once it has printed its addresses."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        lines = []
+        assert process.stdout
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("Ctrl-C ends"):
+                break
+        self.printed = "".join(lines)
+
+    def address(self, what: str) -> str:
+        found = re.search(rf"^{what} +(\S+)", self.printed, flags=re.MULTILINE)
+        assert found, self.printed
+        return found[1]
+
+    @property
+    def port(self) -> int:
+        return int(re.findall(r"127\.0\.0\.1:(\d+)", self.printed)[0])
+
+    @property
+    def key(self) -> str:
+        return self.address("teacher").partition("key=")[2]
+
+    @property
+    def code(self) -> str:
+        return re.findall(r"(?:join code |#code=)(\w+)", self.printed)[0]
+
+    def end(self, number: int = signal.SIGINT) -> str:
+        self.process.send_signal(number)
+        said, _ = self.process.communicate(timeout=60)
+        return said
+
+
+@contextmanager
+def started(folder: Path, *arguments: str) -> Iterator[Held]:
+    (temporary := folder / "temporary").mkdir(exist_ok=True)
+    with subprocess.Popen(
+        [sys.executable, "-m", "lab", "class", "tour", "--state", str(folder / "class.sqlite"), *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        env={**os.environ, "TMPDIR": str(temporary)},
+    ) as process:
+        try:
+            yield Held(process)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+
+
+def test_a_class_is_held_and_its_restart_goes_on_with_it(tmp_path: Path) -> None:
+    with started(tmp_path, "--port", "0") as one:
+        kim, teacher = Browser(one.port), Browser(one.port)
+        assert kim.post("/api/join", {"code": one.code, "nickname": "Kim"}).status == 201
+        assert teacher.get(f"/teacher?key={one.key}").status == 303
+        assert "a new class" in one.printed
+        assert "Other devices cannot come in" in one.printed
+        assert (tmp_path / "class.sqlite").stat().st_mode & 0o777 == 0o600
+        act(teacher, "pick", lesson="tour", scenario=0)
+        act(teacher, "open")
+        act(teacher, "close")
+        act(teacher, "run")
+        act(teacher, "rest")
+        events = teacher.events("teacher")
+        assert events.until(lambda state: state["measured"])["measured"]["body@network"]["exposure"] == "exposed"
+        events.close()
+        said = one.end()
+        assert one.process.returncode == 0
+        assert f"kept in {tmp_path / 'class.sqlite'}" in said
+    assert list((tmp_path / "temporary").iterdir()) == []
+    with started(tmp_path, "--port", str(one.port)) as two:
+        assert (two.port, two.key, two.code) == (one.port, one.key, one.code)
+        assert "goes on from there" in two.printed
+        assert kim.get("/api/me").json["nickname"] == "Kim"
+        assert teacher.get("/api/lessons").status == 200
+        two.end(signal.SIGTERM)
+        assert two.process.returncode == 128 + signal.SIGTERM
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_a_new_class_leaves_the_old_one_as_it_is(tmp_path: Path) -> None:
+    codes = []
+    for _ in range(3):
+        with started(tmp_path, "--port", "0", "--new", "--alone") as held:
+            codes.append(held.code)
+            assert held.end()
+            assert held.process.returncode == 0
+    assert len(set(codes)) == 3
+    assert {path.name for path in tmp_path.glob("*.sqlite*")} == {
+        *("class.sqlite", "class-1.sqlite", "class-2.sqlite"),
+    }
+    with Store(tmp_path / "class-1.sqlite") as store:
+        assert store.once("code", lambda: "") == codes[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--port", "65536"], "port 65536 is none"),
+        (["--port", "-1"], "port -1 is none"),
+        (["--port", "TAKEN"], "is not to be had"),
+        (["--lan", "--alone"], "give one of them"),
+        (["--speed", "-1"], "--speed -1 is none"),
+        (["--speed", "nan"], "--speed nan is none"),
+        (["--language", "xx"], "no language xx"),
+        (["nothing"], "no lesson of this name"),
+        (["--replay", "nothing.capture.jsonl"], "nothing.capture.jsonl: cannot be read"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        given = [one.replace("TAKEN", str(other.getsockname()[1])) for one in arguments]
+        assert cli.main(["class", *given]) == cli.WRONG_USE
+    printed = capsys.readouterr()
+    assert printed.err.startswith("lab: ")
+    assert said in printed.err
+    assert printed.err.count("\n") == 1
+    assert printed.out == ""
+
+
+def test_a_state_that_is_in_use_or_of_something_else_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "letter.txt"
+    other.write_text("Dear Bob, this is longer than the head of a database, which has a hundred bytes." * 2)
+    with Store(tmp_path / "class.sqlite"):
+        for path in (tmp_path / "class.sqlite", other):
+            for new in ([], ["--new"]):
+                assert cli.main(["class", "tour", "--port", "0", "--state", str(path), *new]) == cli.WRONG_USE
+                assert capsys.readouterr().err.startswith(f"lab: {path}: ")
+    assert other.read_text().startswith("Dear Bob")
+    assert (tmp_path / "class.sqlite").exists()
+
+
+def test_without_a_wish_the_port_stays_the_one_that_the_class_began_with(tmp_path: Path) -> None:
+    with Store(tmp_path / "class.sqlite") as store:
+        with command.listening(store, None, None) as listeners:
+            first = listeners[0].getsockname()
+        with command.listening(store, None, None) as listeners:
+            assert listeners[0].getsockname() == first
+            with command.listening(store, None, None) as others:
+                assert others[0].getsockname() != first
+        with command.listening(store, 0, None) as listeners:
+            assert listeners[0].getsockname()[0] == "127.0.0.1"
+
+
+def test_in_the_network_it_listens_there_and_on_loopback_alone(tmp_path: Path) -> None:
+    with (
+        Store(tmp_path / "class.sqlite") as store,
+        command.listening(store, 0, "127.0.0.2") as listeners,
+    ):
+        (here, port), (there, other) = (one.getsockname() for one in listeners)
+        assert (here, there) == ("127.0.0.1", "127.0.0.2")
+        assert port == other
+
+
+def test_the_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["class", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    for option in ("--language", "--port", "--lan", "--alone", "--state", "--new", "--replay", "--speed"):
+        assert option in said
+    assert "without TLS" in said
