@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count, pairwise
 from pathlib import Path
@@ -26,7 +27,7 @@ from lab.model import Capture, Deed, LabError, Observation, Statement
 from lab.scenario.director import acted
 from lab.scenario.languages import LANGUAGES
 from lab.scenario.lesson import Lesson, Scenario, SendFile, SendText, SendToGroup, Step
-from lab.scenario.library import find, shipped
+from lab.scenario.library import find, names
 
 if TYPE_CHECKING:
     from lab.classroom.classroom import Teller
@@ -48,27 +49,35 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A capture, and the scenario of a lesson that ships of which it is one. `scenario` counts from 0."""
+    """A capture, and the scenario of a lesson that ships of which it is one. `scenario` counts from 0; `told` is it in
+    the language of the recording, which `lesson` need not be in."""
 
     path: Path
     capture: Capture
     lesson: Lesson
     scenario: int
+    told: Scenario
 
 
 def open_recording(path: Path, language: str) -> Recording:
     """LabError: it is no capture, or of nothing that ships."""
     recorded = capture.read(path)
     story = recorded.story
-    # Told in another language it is the same scenario, under another title.
-    versions = [one for code in LANGUAGES for one in shipped(code) if one.name == story.scenario]
-    for version in versions:
+    if story.scenario not in names():
+        raise LabError(f"{path}: recorded in “{story.scenario}”, which is no lesson that ships; give another recording")
+    versions = dict(_versions(story.scenario))
+    for version in versions.values():
         for number, scenario in enumerate(version.scenarios):
             if (scenario.title, scenario.mode) == (story.title, story.mode):
-                return Recording(path, recorded, _in(language, version), number)
-    if not versions:
-        raise LabError(f"{path}: recorded in “{story.scenario}”, which is no lesson that ships; give another recording")
+                return Recording(path, recorded, versions.get(language, version), number, scenario)
     raise LabError(f"{path}: the lesson {story.scenario} has no scenario “{story.title}” any more; record it anew")
+
+
+def _versions(name: str) -> Iterator[tuple[str, Lesson]]:
+    """The lesson of this name in each language that it is in."""
+    for code in LANGUAGES:
+        with suppress(LabError):
+            yield code, find(name, code)
 
 
 class ReplayRunner:
@@ -127,7 +136,7 @@ class ReplayRunner:
             return
         planted = [Planted(one.name, one.value) for one in recording.capture.secrets]
         panes = Panes(recording.capture.story.mode, planted, count(1))
-        before, *steps = parts(recording.capture, order.story)
+        before, *steps = parts(recording.capture, recording.told, [step.text for step in acted(order.story)])
         self._turns.reach(order, 0)
         shown = panes.pieces(before.observations, SHOWN)
         self._teller.reached(order.question, 0, len(steps), before.text, shown)
@@ -147,13 +156,13 @@ class ReplayRunner:
         self._teller.measured(order.question, matrix, evidence)
 
 
-def parts(recorded: Capture, scenario: Scenario) -> list[Part]:
-    """What came before the first stop, and behind each one: a stop is before each step, else before each message."""
+def parts(recorded: Capture, scenario: Scenario, texts: Sequence[str]) -> list[Part]:
+    """What came before the first stop, and behind each one: a stop is before each step of `scenario`, else before each
+    message. `texts` are what the steps are called."""
     sent = [one for one in recorded.statements if one.deed is Deed.SENT and one.who != OBSERVERS_OWN]
     sent.sort(key=lambda one: one.time)
     steps = acted(scenario)
-    texts = [step.text for step in steps]
-    if not _tell_apart(steps, sent):
+    if len(texts) != len(steps) or not _tell_apart(steps, sent):
         texts = [f"{one.who} → {one.text or one.file_name}" for one in sent]
     moments = [-math.inf, *(_begins(recorded, one) for one in sent), math.inf]
     observations = sorted(recorded.observations, key=lambda one: one.time)
@@ -195,11 +204,3 @@ def _bursts(observations: Sequence[Observation]) -> Iterator[tuple[float, list[O
         together.append(one)
     if together:
         yield pause, together
-
-
-def _in(language: str, lesson: Lesson) -> Lesson:
-    """The same lesson in this language, if it is there."""
-    try:
-        return find(lesson.name, language)
-    except LabError:
-        return lesson
