@@ -74,6 +74,7 @@ PURE = (
     *("lab.guide.words", "lab.guide.lesson_path", "lab.guide.zoom", "lab.guide.state", "lab.guide.view"),
     *("lab.guide.answers", "lab.guide.plain", "lab.scenario.predictions"),
     *("lab.classroom.model", "lab.classroom.documents", "lab.classroom.export", "lab.classroom.seen"),
+    "lab.classroom.panes",
     *("lab.audit.environment", "lab.audit.judging", "lab.audit.planting", "lab.audit.table", "lab.audit.target"),
     *("lab.audit.reports", "lab.audit.sizes", "lab.audit.words"),
 )
