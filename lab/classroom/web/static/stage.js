@@ -79,10 +79,9 @@ class Asked {
     this.count = el("p", {class: "count"});
     this.root = el("div", {class: "asked"},
       el("div", {class: "above"}, this.lead, this.count),
-      el("div", {class: "scrolls", tabindex: "0", role: "region", "aria-label": say("cells")},
-        askedTable(question),
-        el("dl", {class: "words"}, question.exposures.map((one) => el("div", {},
-          el("dt", {}, el("span", {class: `verdict ${one.name}`}, say(one.name))), el("dd", {}, one.means))))));
+      el("dl", {class: "words"}, question.exposures.map((one) => el("div", {},
+        el("dt", {}, el("span", {class: `verdict ${one.name}`}, say(one.name))), el("dd", {}, one.means)))),
+      el("div", {class: "scrolls", tabindex: "0", role: "region", "aria-label": say("cells")}, askedTable(question)));
   }
 
   update(state) {
@@ -134,7 +133,8 @@ class Reveal {
   update(state) {
     const measured = state.matrices[this.question.mode] || state.revealed?.cells || {};
     this.matrices.update([[this.question.mode, measured]], this.question.cells);
-    fill(this.votes, {cells: this.question.cells, measured, votes: state.votes}, votes);
+    const choices = this.question.exposures.map((one) => one.name);
+    fill(this.votes, {cells: this.question.cells, choices, measured, votes: state.votes}, votes);
   }
 
   focus(cell) {

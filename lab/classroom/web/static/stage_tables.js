@@ -2,7 +2,6 @@
 
 import {el, say} from "./common.js";
 
-const EXPOSURES = ["exposed", "inferred", "hidden"];
 const STEPS = {ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0]};
 
 function split(cell) {
@@ -112,12 +111,12 @@ export class Matrices {
   }
 }
 
-function vote(title, counted, measured) {
-  const all = EXPOSURES.reduce((sum, one) => sum + (counted?.[one] || 0), 0);
+function vote(title, counted, choices, measured) {
+  const all = choices.reduce((sum, one) => sum + (counted?.[one] || 0), 0);
   if (all === 0) return el("div", {class: "vote"}, el("p", {class: "round"}, title), el("p", {class: "quiet"}, say("nobody_voted")));
   return el("div", {class: "vote"},
     el("p", {class: "round"}, title),
-    el("ul", {}, EXPOSURES.map((one) => {
+    el("ul", {}, choices.map((one) => {
       const share = (counted[one] || 0) / all;
       const bar = el("span", {class: "fill"});
       bar.style.inlineSize = `${Math.round(share * 100)}%`;
@@ -129,13 +128,13 @@ function vote(title, counted, measured) {
 }
 
 /** Beside each asked cell's measured verdict: how the class had voted, first and second. */
-export function votes({cells, measured, votes: rounds}) {
+export function votes({cells, choices, measured, votes: rounds}) {
   return [
     el("h2", {}, say("votes")),
     el("ol", {class: cells.length > 4 ? "many" : null}, cells.map((cell) => el("li", {class: "compared"},
       el("h3", {}, named(cell), " ", measured[cell]
         ? el("span", {class: "is-measured"}, say("measured_is"), " ", verdict(measured[cell].exposure)) : null),
-      vote(say("first_vote"), rounds?.first?.[cell], measured[cell]?.exposure),
-      vote(say("second_vote"), rounds?.second?.[cell], measured[cell]?.exposure)))),
+      vote(say("first_vote"), rounds?.first?.[cell], choices, measured[cell]?.exposure),
+      vote(say("second_vote"), rounds?.second?.[cell], choices, measured[cell]?.exposure)))),
   ];
 }
