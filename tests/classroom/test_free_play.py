@@ -80,7 +80,9 @@ def test_phones_refuse_an_interceptor_whom_they_do_not_trust(play: FreePlay, hea
     assert played.about[1] == "sent"
     assert list(played.found) == [Mode.PLAINTEXT]
     assert any(piece.mode is Mode.TLS and piece.what == "TLS ClientHello" for piece in heard.pieces)
-    assert not any(piece.mode is Mode.TLS and piece.observer is INTERCEPTOR for piece in heard.pieces)
+    stood_in = [piece for piece in heard.pieces if piece.mode is Mode.TLS and piece.observer is INTERCEPTOR]
+    assert {piece.what for piece in stood_in} <= {"TLS ClientHello", "TLS alert"}  # nobody said anything more to it
+    assert marks(stood_in, INTERCEPTOR) <= {"service"}
 
 
 def test_a_trusted_interceptor_reads_along_but_not_in_end_to_end_encryption(play: FreePlay, heard: Heard) -> None:
