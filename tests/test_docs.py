@@ -27,8 +27,8 @@ INSTALLING = {"make demo", "pip install ."}
 """Run by .ci/run."""
 
 
-RUNS_UNTIL_CTRL_C = "lab up "
-"""Started and ended by tests/phones."""
+RUN_UNTIL_CTRL_C = ("lab up ", "lab class")
+"""Started and ended by tests/phones and tests/classroom."""
 
 ASKS = "lab guide"
 """Waits for somebody who answers: tests/guide does."""
@@ -53,7 +53,7 @@ def test_the_installing_commands_are_run_by_ci() -> None:
 def _others() -> list[str]:
     """All but those that CI or other tests run, each once. The run that is going on collects the lessons as pytest
     does."""
-    left_out = ("pytest ", RUNS_UNTIL_CTRL_C, ASKS)
+    left_out = ("pytest ", *RUN_UNTIL_CTRL_C, ASKS)
     return [one for one in dict.fromkeys(commands(README)) if one not in INSTALLING and not one.startswith(left_out)]
 
 

@@ -227,5 +227,16 @@ class Teacher(Person):
     def plays(self) -> None:
         """All steps, until it is measured."""
         self.does("do_run", "run")
+        self.rest()
+
+    def step(self, number: int, of: int) -> None:
+        """Play step `number`, and wait until the next one can be played."""
+        button = self.page.get_by_role("button", name=self.words("teacher.do_step"), exact=True)
+        expect(button).to_be_enabled(timeout=PATIENCE)
+        button.click()
+        self.sees(self.words("teacher.run_next", step=number + 1, of=of, text="").strip())
+
+    def rest(self) -> None:
+        """All steps that are left, until it is measured."""
         self.page.get_by_role("button", name=self.words("teacher.do_rest"), exact=True).click()
         self.sees(self.words("teacher.next_run_measured"))

@@ -26,15 +26,15 @@ ANSWERS = {
     "Ben": {**RIGHT, "body@server": "hidden"},
     "Kim": {**RIGHT, "body@server": "hidden", "password@database": "exposed"},
 }
+REASON = {
+    "en": "The S in HTTPS stands for secure, so the company sees nothing",
+    "de": "Das S in HTTPS steht für sicher",
+}
 FOLDER = Path(__file__).resolve().parent
 
 
 def draw(folder: Path, language: str, scheme: str, program: str) -> None:
-    """Each view in the moment that says most."""
-
-    def keep(page: object, name: str) -> None:
-        page.screenshot(path=folder / f"{name}.png")  # type: ignore[attr-defined]
-
+    """Four moments: a prediction, the run on the stage view, and the reveal as a learner and the teacher see it."""
     with (
         TemporaryDirectory() as work,
         browser_of(program) as browser,
@@ -44,44 +44,42 @@ def draw(folder: Path, language: str, scheme: str, program: str) -> None:
         learners = [Learner(browser, name, language, scheme) for name in ANSWERS]
         for learner in learners:
             learner.join(running)
-        keep(teacher.stage, "stage-lobby")
         teacher.pick(LESSON, 0, list(RIGHT))
-        keep(teacher.stage, "stage-story")
-        keep(learners[0].page, "learner-story")
         teacher.does("open_first", "first")
-        learners[1].page.locator("input[value=hidden]").first.check()
-        keep(learners[1].page, "learner-vote")
+        ada, ben, kim = learners
+        kim.page.locator("input[value=hidden]").first.check()
+        kim.sees(kim.words("learner.saved"))
+        kim.page.screenshot(path=folder / "vote.png")
         for learner in learners:
             learner.predict(ANSWERS[learner.name])
-        learners[1].explain(learner.words("common.lab"))
-        keep(teacher.page, "teacher-vote")
-        keep(teacher.stage, "stage-vote")
+        ben.explain(REASON[language])
         teacher.does("close_first", "discuss")
-        keep(teacher.stage, "stage-discuss")
         teacher.does("open_second", "second")
-        kim = learners[2]
-        kim.page.locator('input[name="body@network"]').first.wait_for()
-        keep(kim.page, "learner-second")
         kim.page.get_by_role("button", name=kim.words("learner.confirm_next"), exact=True).click()
         kim.page.locator('input[name="body@server"][value="exposed"]').check()
         kim.sees(kim.words("learner.saved"))
         teacher.does("close_second", "closed")
-        teacher.plays()
-        expect(teacher.stage.locator("mark").first).to_be_visible(timeout=PATIENCE)
-        keep(teacher.stage, "stage-run")
+        teacher.does("do_run", "run")
+        teacher.step(1, 2)
+        for pane in teacher.stage.get_by_role("region").all()[1:3]:  # of the server, and of the database
+            expect(pane.locator("mark", has_text="body").first).to_be_visible(timeout=PATIENCE)
+        for mark in teacher.stage.locator("mark", has_text="body").all():
+            mark.scroll_into_view_if_needed()
+        teacher.stage.screenshot(path=folder / "stage.png")
+        teacher.rest()
         teacher.does("do_reveal", "reveal")
-        kim.sees(kim.words("learner.right"))
-        keep(kim.page, "learner-reveal")
-        keep(teacher.stage, "stage-reveal")
+        ada.sees(ada.words("learner.right"))
+        ben.page.locator(".result.wrong").scroll_into_view_if_needed()
+        ben.page.screenshot(path=folder / "reveal.png")
         teacher.page.locator("#wrong button").nth(1).click()
-        keep(teacher.page, "teacher-reveal")
+        teacher.page.screenshot(path=folder / "teacher.png")
         running.end()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=FOLDER)
-    parser.add_argument("--language", default="en")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the pictures go (default: beside this file)")
+    parser.add_argument("--language", choices=list(REASON), default="en")
     parser.add_argument("--scheme", choices=["light", "dark"], default="light")
     options = parser.parse_args(arguments)
     program = chromium.find()
