@@ -25,7 +25,7 @@ from lab.report.page import visible
 SHOWN = 400
 """Characters that one piece shows at most, about."""
 
-LATELY = 8
+LATELY = 4
 """Of the messages that are typed, one after the other, so many are looked for: the search grows slower with each."""
 
 _LIVE = Limits(guesses=0, hashes=0)
