@@ -292,6 +292,14 @@ def _add_audit_options(audit: argparse.ArgumentParser) -> None:
     )
     audit.add_argument("--tls", action="store_true", help="put TLS before a service that has none")
     audit.add_argument(
+        "--wireguard", action="store_true", help="look at a device of your own, through a tunnel, until Ctrl-C"
+    )
+    audit.add_argument(
+        "--listen",
+        metavar="ADDRESS",
+        help="the address of this machine that the device reaches (default: the one in its network)",
+    )
+    audit.add_argument(
         "--service-ca", metavar="FILE", type=Path, help="check the certificate of the service by this authority"
     )
     audit.add_argument(

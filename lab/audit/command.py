@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -22,9 +23,11 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 
 from lab.audit.canary import Canary
+from lab.audit.device import print_instructions
 from lab.audit.environment import variable
 from lab.audit.table import Expected, differences, read_table, write_table
 from lab.audit.taps import open_taps
+from lab.audit.tunnel import Gate, listening_address, open_gate
 from lab.audit.window import Audit, Window
 from lab.model import Exposure, LabError, LeakMatrix
 from lab.report.as_text import print_matrix
@@ -54,6 +57,8 @@ class Asked:
     update: bool
     captures: Path | None
     evidence: bool
+    wireguard: bool = False
+    listen: str | None = None
 
 
 def run(asked: Asked, out: Console, errors: Console) -> int:
@@ -61,10 +66,14 @@ def run(asked: Asked, out: Console, errors: Console) -> int:
     _check(asked)
     with ExitStack() as stack:
         folder = asked.captures or Path(stack.enter_context(TemporaryDirectory(prefix="lab-audit-")))
-        audit = Audit(cache(lambda: stack.enter_context(open_taps())), folder, "lab audit")
+        gate = _gate(asked, stack)
+        audit = Audit(cache(lambda: gate or stack.enter_context(open_taps())), folder, "lab audit")
         secrets = [_planted(audit, text) for text in asked.secret]
         status, output = 0, ""
-        observation = audit.observe(asked.service, tls=asked.tls, service_ca=asked.service_ca)
+        if gate:
+            observation = audit.observe_device(service_ca=asked.service_ca)
+        else:
+            observation = audit.observe(asked.service, tls=asked.tls, service_ca=asked.service_ca)
         if observation.capture.exists():
             raise LabError(f"{observation.capture} is there already: move it away, or give another folder")
         with observation as lab:
@@ -73,6 +82,10 @@ def run(asked: Asked, out: Console, errors: Console) -> int:
             if asked.program:
                 status, output = _program(asked, lab, audit, errors)
             else:
+                if gate:
+                    print_instructions(gate.configuration, gate.certificate, (lab.host, lab.port), out)
+                else:
+                    _say_where(lab, out)
                 _stay_open(lab, secrets, out)
             _confirm(asked, lab, secrets, output, errors)
         print_matrix(lab.matrix, out, evidence=asked.evidence)
@@ -90,6 +103,16 @@ def _check(asked: Asked) -> None:
         _expected(asked.expect)  # a mistake in it costs no run
     if asked.confirm_output is not None and not asked.program:
         raise LabError("--confirm-output is about the output of a command: give one after --, or --confirm-file")
+    if asked.wireguard and (asked.program or asked.service or asked.tls):
+        raise LabError(
+            "--wireguard is for a device, whatever its apps connect to: leave out the command, --service and --tls"
+        )
+    if asked.listen is not None and not asked.wireguard:
+        raise LabError("--listen says where --wireguard listens; everything else stays on this machine")
+
+
+def _gate(asked: Asked, stack: ExitStack) -> Gate | None:
+    return stack.enter_context(open_gate(listening_address(asked.listen))) if asked.wireguard else None
 
 
 def _planted(audit: Audit, text: str) -> Canary:
@@ -185,20 +208,28 @@ def _confirm(asked: Asked, lab: Window, secrets: Sequence[Canary], output: str, 
         lab.confirm(*arrived)
 
 
+def _say_where(lab: Window, out: Console) -> None:
+    """What a program must be set to."""
+    where = f"Let your client connect to   {lab.url}" if lab.url else f"Set the proxy of your client to   {lab.proxy}"
+    out.print(f"{where}\nand let it trust this authority   {lab.ca}", soft_wrap=True, markup=False)
+
+
 def _stay_open(lab: Window, secrets: Sequence[Canary], out: Console) -> None:
-    """Say what a program must be set to, and what is found as it happens, until Ctrl-C."""
-    lines = (
-        [f"Let your client connect to   {lab.url}"] if lab.url else [f"Set the proxy of your client to   {lab.proxy}"]
-    )
-    lines += [f"and let it trust this authority   {lab.ca}", "Type, send or store these secrets:"]
-    lines += [f"  {secret.name} = {secret}   (for programs: {variable(secret.name)})" for secret in secrets]
+    """Say what is found as it happens, until Ctrl-C."""
+    lines = ["Type, send or store these secrets:"]
+    programs = bool(lab.url or lab.proxy)
+    lines += [
+        f"  {secret.name} = {secret}" + (f"   (for programs: {variable(secret.name)})" if programs else "")
+        for secret in secrets
+    ]
     lines.append("Ctrl-C ends the observation and prints who could read what.")
     out.print("\n".join(lines), soft_wrap=True, markup=False)
     told: set[tuple[str, str, str]] = set()
-    with suppress(KeyboardInterrupt):
+    # In a thread of its own: whoever was interrupted while a tap is asked would take its answer for that of the next.
+    with ThreadPoolExecutor(1) as looking, suppress(KeyboardInterrupt):
         while True:
             threading.Event().wait(LOOK_SECONDS)
-            for secret, observer, sentence in lab.found_so_far():
+            for secret, observer, sentence in looking.submit(lab.found_so_far).result():
                 if (secret, observer, sentence) not in told:
                     told.add((secret, observer, sentence))
                     out.print(f"{observer}: {sentence}", soft_wrap=True, markup=False)

@@ -20,27 +20,39 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from lab import capture as captures
 from lab import detect
 from lab.audit import planting, words
 from lab.audit.canary import Canary, Draw, canary
 from lab.audit.environment import environment
-from lab.audit.judging import Confirmed, Seen, both, judge, network_view, server_view
+from lab.audit.judging import (
+    FOR_CLIENTS,
+    FOR_DEVICES,
+    Confirmed,
+    Seen,
+    both,
+    in_tunnel,
+    judge,
+    network_view,
+    server_view,
+)
 from lab.audit.sizes import Sent, infer_size
 from lab.audit.stored import Watched, watch
 from lab.audit.table import differences, markdown, read_table, write_table
-from lab.audit.taps import Pair, Route, Taps
+from lab.audit.taps import Post, Posts, Route
 from lab.audit.target import target
 from lab.model import (
     Capture,
     Cell,
     Direction,
+    Event,
     Exposure,
     LabError,
     LeakMatrix,
     Mode,
+    Note,
     Observation,
     Observer,
     Story,
@@ -59,7 +71,7 @@ class UndecidedError(Exception):
 class Audit:
     """Secrets and observations that belong together, such as those of one test. Threads may share one."""
 
-    def __init__(self, taps: Callable[[], Taps], folder: Path, name: str, home: Path | None = None) -> None:
+    def __init__(self, taps: Callable[[], Posts[Any]], folder: Path, name: str, home: Path | None = None) -> None:
         """`taps` gives the taps when they are first needed. Captures are kept in `folder`; `name` stands in reports.
 
         Tables that `matches` is asked for are in the folder `home`.
@@ -117,7 +129,13 @@ class Audit:
             raise LabError("what is not HTTP is relayed as it is: tcp:// goes without tls and end_tls")
         read = aim is None or (aim.http and (end_tls or not aim.tls))
         ends = read and aim is not None and (tls or aim.tls)
-        route = Route(aim, ends, read, Path(service_ca).absolute() if service_ca else None)
+        return self._observe(Route(aim, ends, read, _file(service_ca)))
+
+    def observe_device(self, *, service_ca: str | Path | None = None) -> Window:
+        """What comes through the tunnel, if that is what the taps are (lab/audit/tunnel.py)."""
+        return self._observe(Route(None, True, True, _file(service_ca), tunnel=True))
+
+    def _observe(self, route: Route) -> Window:
         with self._turn:
             window = Window(self, self._taps, route, len(self.observations) + 1)
             self.observations.append(window)
@@ -138,13 +156,13 @@ class Audit:
 class Window:
     """One observation: between entering and leaving it as a context manager (`with`, `async with`)."""
 
-    def __init__(self, audit: Audit, taps: Callable[[], Taps], route: Route, number: int) -> None:
+    def __init__(self, audit: Audit, taps: Callable[[], Posts[Any]], route: Route, number: int) -> None:
         self._audit = audit
         self._taps_wanted = taps
         self._route = route
         self._number = number
-        self._taps: Taps | None = None
-        self._pair: Pair | None = None
+        self._taps: Posts[Any] | None = None
+        self._pair: Post | None = None
         self._address = ("", 0)
         self._started = 0.0
         self._confirmed: dict[str, float] = {}
@@ -177,7 +195,7 @@ class Window:
     def proxy(self) -> str:
         """The address of the explicit proxy; "" where the taps stand before one service."""
         host, port = self._opened()
-        return "" if self._route.target else f"http://{host}:{port}"
+        return "" if self._route.target or self._route.tunnel else f"http://{host}:{port}"
 
     @property
     def ca(self) -> str:
@@ -341,22 +359,28 @@ class Window:
         network = Record(capture, Observer.NETWORK)
         moments = {name: Confirmed(moment, _passed(network, moment)) for name, moment in self._confirmed.items()}
         http = self._route.target is None or self._route.target.http
-        seen = [network_view(capture, lambda secrets: planting.on_the_wire(secrets, network, http=http))]
+        advice = FOR_DEVICES if self._route.tunnel else FOR_CLIENTS
+        seen = [network_view(capture, lambda secrets: planting.on_the_wire(secrets, network, http=http), advice)]
         if self._route.read:
             server = Record(capture, Observer.SERVER)
-            read = server_view(capture, lambda secrets: planting.in_requests(secrets, server))
-            seen = [*both(seen[0], read)]
+            read = server_view(capture, lambda secrets: planting.in_requests(secrets, server), advice)
+            seen = [*(in_tunnel(seen[0], read, capture) if self._route.tunnel else both(seen[0], read))]
         seen += self._at_rest
-        return judge(capture, [one.wanted for one in self._audit.secrets.values()], moments, seen)
+        return judge(capture, [one.wanted for one in self._audit.secrets.values()], moments, seen, advice)
 
     def found_so_far(self) -> list[tuple[str, str, str]]:
-        """While the block is open: (secret, observer, what was found) for all that can be read until now."""
+        """While the block is open: (secret, observer, what was found) for all that can be read until now.
+
+        Without a secret: a client has just refused TLS, so nothing of it was read.
+        """
         assert self._pair is not None  # noqa: S101 - asked for in the block only
         found: list[tuple[str, str, str]] = []
         for observer, data in self._pair.so_far(self._route).items():
             known, seen = self._looked.get(observer, (0, []))
             items = [captures.decode(line) for line in data[known:].decode().splitlines()]
             fresh = [one for one in items if isinstance(one, Observation)]
+            refused = [one for one in items if isinstance(one, Note) and one.event is Event.REFUSED]
+            found += (("", observer, one.detail) for one in refused)
             self._looked[observer] = len(data), [*seen, *fresh]
             if fresh:
                 secrets = [one.wanted for one in self._audit.secrets.values()]
@@ -422,7 +446,7 @@ class Window:
             raise LabError("the observation has not begun: use it in a with statement")
         return self._address
 
-    def _known_taps(self) -> Taps:
+    def _known_taps(self) -> Posts[Any]:
         assert self._taps is not None  # noqa: S101 - asked for once the block has begun
         return self._taps
 
@@ -462,6 +486,10 @@ class View:
             raise LabError("name at least one secret")
         for secret in secrets:
             self._window.check(self.name, expected, secret)
+
+
+def _file(given: str | Path | None) -> Path | None:
+    return Path(given).absolute() if given else None
 
 
 def _passed(network: Record, moment: float) -> bool:

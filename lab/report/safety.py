@@ -5,20 +5,17 @@ Only ASCII beside the code itself: the digits are to be seen on every terminal.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
-import segno
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
 from lab.e2ee.fingerprint import groups
+from lab.report.qr import print_code
 from lab.safety import Comparison, Side
 
 _IN_A_ROW = 4
-_BLOCKS = "\u2580\u2584\u2588"
-"""Upper half, lower half and whole: what the code is drawn with."""
 
 
 def print_comparisons(found: Sequence[Comparison], console: Console) -> None:
@@ -52,20 +49,7 @@ def _print(comparison: Comparison, console: Console) -> None:
             (1, 0, 1, 2),
         )
     )
-    _print_code(comparison.code, console)
-
-
-def _print_code(code: bytes, console: Console) -> None:
-    try:
-        _BLOCKS.encode(console.encoding)
-    except UnicodeEncodeError:
-        console.print(Padding(Text(f"(This terminal cannot show it. Its {len(code)} bytes are {code.hex()}.)"), (0, 2)))
-        return
-    drawn = io.StringIO()
-    segno.make_qr(code, mode="byte").terminal(drawn, compact=True)
-    # Light modules are drawn, dark ones left out. In colours of its own the code is right on light terminals, too.
-    for line in drawn.getvalue().splitlines():
-        console.print("  ", Text(line, style="bright_white on black"), sep="", soft_wrap=True)
+    print_code(comparison.code, console, f"Its {len(comparison.code)} bytes are {comparison.code.hex()}.")
 
 
 def _changes(found: Sequence[Comparison]) -> list[str]:
