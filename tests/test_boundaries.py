@@ -72,7 +72,7 @@ PURE = (
     *("lab.guide.words", "lab.guide.lesson_path", "lab.guide.zoom", "lab.guide.state", "lab.guide.view"),
     *("lab.guide.answers", "lab.guide.plain"),
     *("lab.audit.environment", "lab.audit.judging", "lab.audit.planting", "lab.audit.table", "lab.audit.target"),
-    *("lab.audit.reports", "lab.audit.sizes", "lab.audit.words"),
+    *("lab.audit.reports", "lab.audit.sizes", "lab.audit.words", "lab.audit.facts", "lab.audit.times"),
 )
 UNCERTAIN = (
     *("os", "io", "pathlib", "shutil", "tempfile", "signal", "locale", "platform", "getpass", "logging"),

@@ -6,16 +6,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lab import controls, detect
+from lab.audit.facts import Fact
 from lab.audit.planting import DATAGRAM
+from lab.audit.sizes import Sent
 from lab.detect import Wanted, tls
 from lab.inference import FINISHED
-from lab.matrix import evidence_of, verdict
+from lab.matrix import derived, evidence_of, verdict
 from lab.model import (
     Capture,
     Cell,
     Control,
     Direction,
     Event,
+    Inference,
     LabError,
     LeakMatrix,
     Observation,
@@ -72,8 +75,13 @@ def judge(
     confirmed: Mapping[str, Confirmed],
     seen: Sequence[Seen],
     advice: Advice = FOR_CLIENTS,
+    facts: Sequence[Fact] = (),
+    sent: Mapping[str, Sent] | None = None,
 ) -> LeakMatrix:
-    """The matrix of secrets × observers. LabError: two secrets have a name in common, or cannot be looked for."""
+    """The matrix of secrets × observers, and below it of `facts` × those of them who see traffic.
+
+    LabError: two secrets have a name in common, or cannot be looked for.
+    """
     names = [secret.name for secret in secrets]
     if len(set(names)) < len(names):
         raise LabError("two secrets of an audit have the same name; give each one of its own")
@@ -84,6 +92,7 @@ def judge(
     arrival = {name: travelled(name, confirmed.get(name), advice) for name in names}
     made: list[Control] = list(arrival.values())
     cells: dict[tuple[str, str], Cell] = {}
+    inferences: list[Inference] = []
     for one in seen:
         search = detector.search(one.observations, alike=alike)
         detected = controls.found_in_copies(one.name, secrets, one.copies(secrets))
@@ -102,11 +111,24 @@ def judge(
             # In the order in which a person would look for what is missing.
             exposure, reason = verdict(evidence, [general[0], arrival[name], general[1], *special])
             cells[name, one.name] = Cell(name, one.name, exposure, reason, evidence)
+        for fact in facts if one.name in (Observer.NETWORK, Observer.SERVER) else ():
+            control, answer = fact.estimate(Record(capture, Observer(one.name)), sent or {})
+            answers = [answer] if answer else []
+            checks = [general[0], arrival[fact.secret], control]
+            cells[fact.row, one.name] = derived(fact.row, one.name, answers, checks)
+            made.append(control)
+            inferences += answers
     return LeakMatrix(
         scenario=capture.story.scenario,
         title=capture.story.title,
         mode=capture.story.mode,
-        cells=tuple(cells[name, one.name] for name in names for one in seen),
+        cells=tuple(
+            cells[row, one.name]
+            for row in (*names, *(fact.row for fact in facts))
+            for one in seen
+            if (row, one.name) in cells
+        ),
+        inferences=tuple(inferences),
         controls=tuple(made),
         secrets={secret.name: secret.value.decode("utf-8", errors="replace") for secret in secrets},
     )

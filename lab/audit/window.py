@@ -27,6 +27,7 @@ from lab import detect
 from lab.audit import planting, words
 from lab.audit.canary import Canary, Draw, canary
 from lab.audit.environment import environment
+from lab.audit.facts import METHODS, Fact, fact
 from lab.audit.judging import (
     FOR_CLIENTS,
     FOR_DEVICES,
@@ -84,6 +85,7 @@ class Audit:
         self._taps = taps
         self._home = home or Path.cwd()
         self._secrets: dict[str, Canary] = {}
+        self._facts: dict[str, Fact] = {}
         self._turn = Lock()
 
     @property
@@ -108,6 +110,22 @@ class Audit:
                 raise LabError(f"there is a secret {name!r} already; give each one a name of its own")
             self._secrets[name] = made
         return made
+
+    @property
+    def facts(self) -> Mapping[str, Fact]:
+        """What is to be worked out, by the name of its row."""
+        return dict(self._facts)
+
+    def infer(self, secret: str, *kinds: str) -> tuple[str, ...]:
+        """Judge, too, whether the "size" or the "time" of a secret comes out without reading it, each in a row.
+
+        The rows are called `size of NAME`; the answer is their names, for `infers` and `hides`. The observers work it
+        out from other texts, each of which is confirmed before the next one is sent. LabError: nothing else comes out.
+        """
+        made = [fact(kind, self.named(secret).name) for kind in kinds or METHODS]
+        with self._turn:
+            self._facts.update((one.row, one) for one in made)
+        return tuple(one.row for one in made)
 
     def observe(
         self,
@@ -169,6 +187,7 @@ class Window:
         self._watched: dict[str, Watched] = {}
         self._capture: Capture | None = None
         self._matrix: LeakMatrix | None = None
+        self._asked: tuple[str, ...] = ()
         self._at_rest: list[Seen] = []
         self._looked: dict[Observer, tuple[int, list[Observation]]] = {}
         self.surprises: list[tuple[Cell, Exposure]] = []
@@ -279,7 +298,9 @@ class Window:
             ]
             self.surprises += odd
             evidence = "\n".join(
-                self.explain(cell, before) for cell, before in odd if cell.exposure is Exposure.EXPOSED
+                self.explain(cell, before)
+                for cell, before in odd
+                if cell.exposure in (Exposure.EXPOSED, Exposure.INFERRED)
             )
             raise LeakError(
                 f"{file}, “{heading}”: the table is not what was measured\n"
@@ -305,19 +326,27 @@ class Window:
         """Who could read what. LabError: the block has not ended."""
         if self._capture is None:
             raise LabError("the block is still open, or has failed: what was observed is judged after it")
-        if self._matrix is None or self._matrix.secrets.keys() != self._audit.secrets.keys():
-            self._matrix = self._judged(self._capture)
+        asked = (*self._audit.secrets, *self._audit.facts)
+        if self._matrix is None or self._asked != asked:
+            self._matrix, self._asked = self._judged(self._capture), asked
         return self._matrix
 
     def explain(self, cell: Cell, expected: Exposure) -> str:
         """A verdict that was not expected, with all that is needed to find the leak."""
         assert self._capture is not None  # noqa: S101 - there is no cell without one
-        return words.surprise(cell, self._audit.named(cell.secret), expected, self._capture, str(self.capture))
+        known = self._audit.facts.get(cell.secret)
+        value = self._audit.named(known.secret if known else cell.secret)
+        answers = [
+            one for one in self.matrix.inferences if (one.row, one.observer) == (cell.secret, cell.observer) and known
+        ]
+        return words.surprise(cell, value, expected, self._capture, str(self.capture), answers)
 
     def check(self, observer: str, expected: Exposure, secret: str) -> None:
         """LeakError, UndecidedError: what is measured is not as expected."""
         __tracebackhide__ = True
-        cell = self.matrix.cell(self._audit.named(secret).name, observer)
+        cell = self.matrix.get(secret if self.is_fact(secret) else self._audit.named(secret).name, observer)
+        if cell is None:
+            raise LabError("sizes and times are worked out from what passes: ask lab.network or lab.server")
         if cell.exposure is expected:
             return
         self.surprises.append((cell, expected))
@@ -325,32 +354,41 @@ class Window:
             raise UndecidedError(self._undecided(cell))
         raise LeakError(self.explain(cell, expected))
 
+    def is_fact(self, row: str) -> bool:
+        return row in self._audit.facts
+
     def check_size(self, observer: str, secret: str) -> None:
-        """UndecidedError: its size does not come out, or a control is missing."""
+        """LeakError: it is hidden. UndecidedError: its size does not come out, or a control is missing."""
         __tracebackhide__ = True
         name = self._audit.named(secret).name
         if observer not in (Observer.NETWORK, Observer.SERVER):
             raise LabError("sizes are worked out from what passes: ask lab.network or lab.server")
         _ = self.matrix.cell(name, observer)
         assert self._capture is not None  # noqa: S101 - there is no matrix without one
-        sent = {
-            one: Sent(one, len(self._audit.named(one).encode()), moment)
-            for one, moment in sorted(self._confirmed.items(), key=lambda pair: pair[1])
-        }
         general = [one for one in self.matrix.controls if one.name == "recorded" and one.observer == observer]
         general += [one for one in self.matrix.controls if one.name == "travelled" and one.secret == name]
         failed = next((one for one in general if not one.passed), None)
         control, answer = (
-            (failed, None) if failed else infer_size(Record(self._capture, Observer(observer)), sent, name)
+            (failed, None) if failed else infer_size(Record(self._capture, Observer(observer)), self._sent(), name)
         )
         about = f"the size of {name} cannot be worked out at {observer}"
         if answer is None:
             raise UndecidedError(f"{about}: control {control.name!r} failed: {control.detail}")
+        if answer.alike is not None:
+            least, greatest = answer.alike
+            raise LeakError(f"{about}: texts of {least} and of {greatest} bytes look exactly the same, so it is hidden")
         if not answer.holds:
             raise UndecidedError(
                 f"{about}: estimated {answer.estimate:.0f} where {answer.truth:.0f} is true (bytes; without any record "
                 f"one would say {answer.guess}). That proves nothing: a better method may do it."
             )
+
+    def _sent(self) -> dict[str, Sent]:
+        """The texts that were confirmed, in their order."""
+        return {
+            one: Sent(one, len(self._audit.named(one).encode()), moment)
+            for one, moment in sorted(self._confirmed.items(), key=lambda pair: pair[1])
+        }
 
     def _undecided(self, cell: Cell) -> str:
         return f"nothing can be said about {cell.secret} at {cell.observer}: {cell.reason}\n  capture:   {self.capture}"
@@ -366,7 +404,9 @@ class Window:
             read = server_view(capture, lambda secrets: planting.in_requests(secrets, server), advice)
             seen = [*(in_tunnel(seen[0], read, capture) if self._route.tunnel else both(seen[0], read))]
         seen += self._at_rest
-        return judge(capture, [one.wanted for one in self._audit.secrets.values()], moments, seen, advice)
+        secrets = [one.wanted for one in self._audit.secrets.values()]
+        facts = list(self._audit.facts.values())
+        return judge(capture, secrets, moments, seen, advice, facts, self._sent())
 
     def found_so_far(self) -> list[tuple[str, str, str]]:
         """While the block is open: (secret, observer, what was found) for all that can be read until now.
@@ -469,7 +509,8 @@ class View:
         self._check(Exposure.EXPOSED, secrets)
 
     def infers(self, *secrets: str) -> None:
-        """How long it is comes out without reading it, from three other texts or more of different lengths.
+        """How long it is comes out without reading it, from three other texts or more of different lengths. What
+        `leaklab.infer` gave stands for its row.
 
         In the block each text is sent and confirmed before the next one. UndecidedError: the size does not come out,
         which proves nothing, or a control is missing.
@@ -478,7 +519,10 @@ class View:
         if not secrets:
             raise LabError("name at least one secret")
         for secret in secrets:
-            self._window.check_size(self.name, secret)
+            if self._window.is_fact(secret):
+                self._window.check(self.name, Exposure.INFERRED, secret)
+            else:
+                self._window.check_size(self.name, secret)
 
     def _check(self, expected: Exposure, secrets: tuple[str, ...]) -> None:
         __tracebackhide__ = True
