@@ -33,8 +33,8 @@ _AUTHORITY = (
     "   not accept what a user installs. Who refuses is named here; what they would have sent is not known.",
 )
 _AFTERWARDS = (
-    "   All that the device sends is recorded, passwords too. It is deleted when this program ends, unless --captures keeps",
-    "   it, which only you can read.",
+    "   All that the device sends until then is recorded, passwords too, and deleted when this program ends, unless",
+    "   --captures keeps it.",
     "",
     "3. Afterwards remove the tunnel and the authority: on Android where it was installed, among the user credentials;",
     "   on iOS under General, VPN & Device Management. Its key is gone once this program has ended.",

@@ -152,7 +152,7 @@ def network_view(
     problems = [*controls.unreliable(capture, record)]
     if not _both_ways((one.connection, one.direction) for one in record.observations):
         problems.append(f"no connection carried bytes in both directions: {advice.come}")
-    elif all(_only_a_handshake(stream.data) for stream in record.streams if stream.direction is Direction.TO_SERVICE):
+    elif (said := _said(record)) and all(map(_only_a_handshake, said)):
         problems.append("no connection got beyond the beginning of TLS: does the client trust the certificate?")
     problems += controls.ended(capture, record)
     whole = "bytes in both directions, and a clean end of the record"
@@ -195,6 +195,10 @@ def _unanswered(record: Record, advice: Advice) -> Iterator[str]:
         else:
             question = advice.come.removesuffix("?")
             yield f"no request came with an answer: {question}, and is the service up?"
+
+
+def _said(record: Record) -> list[bytes]:
+    return [stream.data for stream in record.streams if stream.direction is Direction.TO_SERVICE]
 
 
 def _only_a_handshake(stream: bytes) -> bool:

@@ -28,8 +28,11 @@ from lab.audit.canary import Canary
 from lab.audit.device import print_instructions
 from lab.audit.tunnel import Gate, listening_address, open_gate
 from lab.audit.window import Audit, Window
+from lab.capture import read
 from lab.model import Exposure, LabError
+from lab.stage.certificates import make_authority, write_private
 from lab.stage.starting import Starter
+from tests.audit import http3
 from tests.audit.services import LOOPBACK, echo
 from tests.audit.wireguard import Configuration, Connection, Secured, Tunnel
 
@@ -136,6 +139,22 @@ def test_an_app_that_refuses_the_authority_has_said_nothing_so_nothing_is_hidden
         phone.lab.confirm(phone.body)
     assert verdicts(phone.lab) == (INCONCLUSIVE, INCONCLUSIVE)
     assert f"{said}; install the lab's authority on the device; an app" in reasons(phone.lab)[1]
+
+
+def test_quic_is_ended_like_tls(phones: Phones, tmp_path: Path) -> None:
+    authority = make_authority("the service's own")
+    (tmp_path / "authority.pem").write_bytes(authority.pem)
+    leaf = write_private(tmp_path / "leaf.pem", authority.issue("localhost"))
+    with http3.service(leaf) as address, phones(str(tmp_path / "authority.pem")) as phone:
+        with phone.tunnel() as tunnel:
+            assert http3.get(tunnel, address, phone.gate.authority, f"/?text={phone.body}") == b"ok"
+        phone.lab.confirm(phone.body)
+    assert verdicts(phone.lab) == (HIDDEN, EXPOSED), reasons(phone.lab)
+    (evidence,) = phone.lab.matrix.cell("body", "server").evidence
+    assert (evidence.place, evidence.excerpt) == ("http.request_line", f"GET /?text={phone.body} HTTP/3")
+    hello = [one for one in read(phone.lab.capture).observations if one.place == "quic.client_hello"]
+    assert [one.observer for one in hello] == ["network"]
+    assert b"localhost" in hello[0].data
 
 
 def test_what_is_neither_http_nor_tls_is_recorded_too(phones: Phones) -> None:

@@ -148,7 +148,7 @@ class Tunnel:
         self._counter = itertools.count()
         self._ports = itertools.count(40_000 + secrets.randbelow(10_000))
         self._connections: dict[int, Connection] = {}
-        self._datagrams: dict[int, list[bytes]] = {}
+        self._datagrams: dict[int, Datagrams] = {}
 
     def knock(self) -> None:
         """Send the first message of the handshake, and wait for nothing."""
@@ -172,16 +172,16 @@ class Tunnel:
 
     def ask(self, data: bytes, address: tuple[str, int]) -> bytes:
         """Send a datagram; the one that comes back."""
+        datagrams = self.datagrams(address)
+        datagrams.send(data)
+        self.until(lambda: bool(datagrams.received), lambda: datagrams.send(data))
+        return datagrams.received[0]
+
+    def datagrams(self, address: tuple[str, int]) -> Datagrams:
+        """UDP through the tunnel."""
         port = next(self._ports)
-        answers = self._datagrams[port] = []
-        head = struct.pack(">HHHH", port, address[1], 8 + len(data), 0)
-
-        def send() -> None:
-            self.send(UDP, address[0], head + data, checksum_at=6)
-
-        send()
-        self.until(lambda: bool(answers), send)
-        return answers[0]
+        self._datagrams[port] = datagrams = Datagrams(self, port, address)
+        return datagrams
 
     def until(self, done: Callable[[], bool], again: Callable[[], None]) -> None:
         """Take packets until `done`; do something `again` after a silence."""
@@ -221,7 +221,7 @@ class Tunnel:
         if protocol == TCP and port in self._connections:
             self._connections[port].got(payload)
         elif protocol == UDP and port in self._datagrams:
-            self._datagrams[port].append(payload[8:])
+            self._datagrams[port].received.append(payload[8:])
 
 
 def checksum(data: bytes) -> bytes:
@@ -230,6 +230,20 @@ def checksum(data: bytes) -> bytes:
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return (~total & 0xFFFF).to_bytes(2)
+
+
+class Datagrams:
+    """What goes from one port to another one and back (RFC 768)."""
+
+    def __init__(self, tunnel: Tunnel, port: int, address: tuple[str, int]) -> None:
+        self._tunnel = tunnel
+        self._port = port
+        self._address = address
+        self.received: list[bytes] = []
+
+    def send(self, data: bytes) -> None:
+        head = struct.pack(">HHHH", self._port, self._address[1], 8 + len(data), 0)
+        self._tunnel.send(UDP, self._address[0], head + data, checksum_at=6)
 
 
 class Connection:
