@@ -29,7 +29,8 @@ from lab.audit.device import print_instructions
 from lab.audit.tunnel import Gate, listening_address, open_gate
 from lab.audit.window import Audit, Window
 from lab.capture import read
-from lab.model import Exposure, LabError
+from lab.export.connections import connections
+from lab.model import Exposure, LabError, Observer
 from lab.stage.certificates import make_authority, write_private
 from lab.stage.starting import Starter
 from tests.audit import http3
@@ -192,6 +193,8 @@ def test_datagrams_are_read_by_both(phones: Phones, answering: tuple[str, int]) 
         phone.lab.confirm(phone.body)
     assert verdicts(phone.lab) == (EXPOSED, EXPOSED)
     assert {one.place for one in phone.lab.matrix.cell("body", "network").evidence} == {"udp.datagram"}
+    with pytest.raises(LabError, match="recorded nothing"):
+        connections(read(phone.lab.capture), Observer.NETWORK)  # that are TCP
     planted = [one for one in phone.lab.matrix.controls if one.name == "detects" and one.observer == "network"]
     assert [one.detail for one in planted] == [
         "found in a copy of the record: in a datagram to service; in a datagram to client"
