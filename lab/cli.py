@@ -345,6 +345,14 @@ def _add_audit_options(audit: argparse.ArgumentParser) -> None:
     )
     audit.add_argument("--tls", action="store_true", help="put TLS before a service that has none")
     audit.add_argument(
+        "--wireguard", action="store_true", help="look at a device of your own, through a tunnel, until Ctrl-C"
+    )
+    audit.add_argument(
+        "--listen",
+        metavar="ADDRESS",
+        help="the address of this machine that the device reaches (default: the one in its network)",
+    )
+    audit.add_argument(
         "--service-ca", metavar="FILE", type=Path, help="check the certificate of the service by this authority"
     )
     audit.add_argument(
@@ -364,9 +372,22 @@ def _add_audit_options(audit: argparse.ArgumentParser) -> None:
     )
     confirmed = audit.add_mutually_exclusive_group()
     confirmed.add_argument(
-        "--confirm-output", metavar="TEXT", help="the recipient got the secrets if the program says this ({NAME} works)"
+        "--confirm-output",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="the recipient got the secrets if the program says this ({NAME} works; repeated, each TEXT is about those "
+        "that it names)",
     )
     confirmed.add_argument("--confirm-file", metavar="PATH", type=Path, help="the recipient got what is in this file")
+    for kind in ("size", "time"):
+        audit.add_argument(
+            f"--{kind}",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help=f"also say whether the {kind} of this secret can be worked out without reading it (repeatable)",
+        )
     audit.add_argument("--expect", metavar="FILE", type=Path, help="compare with the first table of a Markdown file")
     audit.add_argument("--update", action="store_true", help="write that table instead")
     audit.add_argument("--captures", metavar="DIR", type=Path, help="keep the recording in this folder")

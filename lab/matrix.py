@@ -62,7 +62,7 @@ def judge(capture: Capture) -> LeakMatrix:
                 special = [control for control in estimates.controls if control.secret is name]
                 answers = [one for one in estimates.inferences if one.secret is name]
                 checks = [*general, arrival[name], *special]
-                cells[name, observer] = _derived(name, observer, answers, checks, claimed)
+                cells[name, observer] = derived(name, observer, answers, checks, claimed)
             else:
                 hits = [finding for finding in search.findings if finding.secret == name]
                 special = [control for control in detected if control.secret is name]
@@ -110,12 +110,12 @@ def verdict(evidence: Sequence[Evidence], checks: Sequence[Control]) -> tuple[Ex
     return Exposure.HIDDEN, f"not found, and all {len(checks)} controls passed"
 
 
-def _derived(
-    name: SecretName,
-    observer: Observer,
+def derived(
+    name: str,
+    observer: str,
     answers: Sequence[Inference],
     checks: Sequence[Control],
-    claimed: Exposure | None,
+    claimed: Exposure | None = None,
 ) -> Cell:
     """Sizes and times. An estimate that misses proves nothing (a better one may hit): that alone is never `hidden`.
 

@@ -195,6 +195,13 @@ class Inference:
     unit: str
     guess: str
     alike: tuple[int, int] | None = None
+    about: str = ""
+    """In an audit: the secret whose size or time it is."""
+
+    @property
+    def row(self) -> str:
+        """What a matrix calls it."""
+        return f"{self.secret} of {self.about}" if self.about else self.secret
 
     @property
     def holds(self) -> bool:
@@ -266,10 +273,14 @@ class LeakMatrix:
 
     def cell(self, secret: str, observer: str) -> Cell:
         """The cell of one secret at one observer; KeyError where there is none."""
-        for cell in self.cells:
-            if cell.secret == secret and cell.observer == observer:
-                return cell
-        raise KeyError(f"{secret} at {observer}")
+        cell = self.get(secret, observer)
+        if cell is None:
+            raise KeyError(f"{secret} at {observer}")
+        return cell
+
+    def get(self, secret: str, observer: str) -> Cell | None:
+        """As `cell`. In an audit nobody works out from files how long something is, so there is no such cell."""
+        return next((cell for cell in self.cells if (cell.secret, cell.observer) == (secret, observer)), None)
 
     @property
     def rows(self) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ PURE = (
     *("lab.classroom.model", "lab.classroom.documents", "lab.classroom.export", "lab.classroom.seen"),
     "lab.classroom.panes",
     *("lab.audit.environment", "lab.audit.judging", "lab.audit.planting", "lab.audit.table", "lab.audit.target"),
-    *("lab.audit.reports", "lab.audit.sizes", "lab.audit.words"),
+    *("lab.audit.reports", "lab.audit.sizes", "lab.audit.words", "lab.audit.facts", "lab.audit.times"),
 )
 UNCERTAIN = (
     *("os", "io", "pathlib", "shutil", "tempfile", "signal", "locale", "platform", "getpass", "logging"),

@@ -6,13 +6,9 @@ without one 3 if something is inconclusive; else 0.
 
 from __future__ import annotations
 
-import io
-import os
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -22,20 +18,20 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 
 from lab.audit.canary import Canary
+from lab.audit.device import print_instructions
 from lab.audit.environment import variable
+from lab.audit.program import Awaited, filled, run_program
 from lab.audit.table import Expected, differences, read_table, write_table
-from lab.audit.taps import open_taps
+from lab.audit.taps import Taps, open_taps
+from lab.audit.tunnel import Gate, listening_address, open_gate
 from lab.audit.window import Audit, Window
-from lab.model import Exposure, LabError, LeakMatrix
+from lab.model import Exposure, LabError, LeakMatrix, SecretName
 from lab.report.as_text import print_matrix
 
 DIFFERS, INCONCLUSIVE, PROGRAM_FAILED = 1, 3, 4
 
 LOOK_SECONDS = 0.5
 """How often findings are looked for while the taps are open."""
-
-END_SECONDS = 10.0
-"""For how long a program may go on after Ctrl-C, which it gets too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +44,16 @@ class Asked:
     service_ca: Path | None
     secret: Sequence[str]
     watch: Sequence[Path]
-    confirm_output: str | None
+    confirm_output: Sequence[str]
     confirm_file: Path | None
     expect: Path | None
     update: bool
     captures: Path | None
     evidence: bool
+    wireguard: bool = False
+    listen: str | None = None
+    size: Sequence[str] = ()
+    time: Sequence[str] = ()
 
 
 def run(asked: Asked, out: Console, errors: Console) -> int:
@@ -61,20 +61,37 @@ def run(asked: Asked, out: Console, errors: Console) -> int:
     _check(asked)
     with ExitStack() as stack:
         folder = asked.captures or Path(stack.enter_context(TemporaryDirectory(prefix="lab-audit-")))
-        audit = Audit(cache(lambda: stack.enter_context(open_taps())), folder, "lab audit")
+        address = listening_address(asked.listen) if asked.wireguard else ""
+
+        @cache
+        def taps() -> Gate | Taps:
+            return stack.enter_context(open_gate(address)) if address else stack.enter_context(open_taps())
+
+        audit = Audit(taps, folder, "lab audit")
         secrets = [_planted(audit, text) for text in asked.secret]
-        status, output = 0, ""
-        observation = audit.observe(asked.service, tls=asked.tls, service_ca=asked.service_ca)
+        for kind, names in ((SecretName.SIZE, asked.size), (SecretName.TIME, asked.time)):
+            for name in names:
+                audit.infer(name, kind)
+        status = 0
+        unsaid: Sequence[str] = ()
+        if asked.wireguard:
+            observation = audit.observe_device(service_ca=asked.service_ca)
+        else:
+            observation = audit.observe(asked.service, tls=asked.tls, service_ca=asked.service_ca)
         if observation.capture.exists():
             raise LabError(f"{observation.capture} is there already: move it away, or give another folder")
         with observation as lab:
             for path in asked.watch:
                 lab.watch(path, str(path))
             if asked.program:
-                status, output = _program(asked, lab, audit, errors)
+                values = {"url": lab.url, "ca": lab.ca, "proxy": lab.proxy, **audit.secrets}
+                awaited = Awaited(asked.confirm_output, lab, audit.secrets)
+                status = run_program([filled(part, values) for part in asked.program], lab.env, awaited, errors)
+                unsaid = awaited.unsaid
             else:
+                _say_how(lab, taps(), out)
                 _stay_open(lab, secrets, out)
-            _confirm(asked, lab, secrets, output, errors)
+            _confirm(asked, lab, secrets, unsaid, errors)
         print_matrix(lab.matrix, out, evidence=asked.evidence)
         if asked.captures:
             out.print(f"\nRecorded in {lab.capture}", soft_wrap=True, markup=False)
@@ -88,8 +105,19 @@ def _check(asked: Asked) -> None:
         raise LabError("--update writes the table of expectations: give --expect FILE too")
     if asked.expect is not None and not asked.update:
         _expected(asked.expect)  # a mistake in it costs no run
-    if asked.confirm_output is not None and not asked.program:
+    if asked.confirm_output and not asked.program:
         raise LabError("--confirm-output is about the output of a command: give one after --, or --confirm-file")
+    if asked.wireguard and (asked.program or asked.service or asked.tls):
+        raise LabError(
+            "--wireguard is for a device, whatever its apps connect to: leave out the command, --service and --tls"
+        )
+    if asked.listen is not None and not asked.wireguard:
+        raise LabError("--listen says where --wireguard listens; everything else stays on this machine")
+
+    if (asked.size or asked.time) and len(asked.confirm_output) < 2:
+        raise LabError(
+            "--size and --time need to know when each text arrived: give each secret a --confirm-output TEXT of its own"
+        )
 
 
 def _planted(audit: Audit, text: str) -> Canary:
@@ -97,81 +125,16 @@ def _planted(audit: Audit, text: str) -> Canary:
     return audit.secret(name.strip(), value.strip() if equals else None)
 
 
-def _program(asked: Asked, lab: Window, audit: Audit, errors: Console) -> tuple[int, str]:
-    """Run the command to its end, or to Ctrl-C: its exit status (0 after Ctrl-C), and its output if that matters."""
-    values = {"url": lab.url, "ca": lab.ca, "proxy": lab.proxy, **audit.secrets}
-    command = [_filled(part, values) for part in asked.program]
-    listening = asked.confirm_output is not None
-    try:
-        process = subprocess.Popen(
-            command,
-            env={**os.environ, **lab.env},
-            stdout=subprocess.PIPE if listening else None,
-            stderr=subprocess.STDOUT if listening else None,
-        )
-    except OSError as error:
-        raise LabError(f"{command[0]}: cannot be started: {error.strerror or error}") from None
-    said = io.BytesIO()
-    tee = threading.Thread(target=_tee, args=(process, said), daemon=True)
-    interrupted = False
-    try:
-        tee.start()
-        process.wait()
-    except KeyboardInterrupt:  # the regular way to end a program that goes on; it got the same signal from the terminal
-        interrupted = True
-        _end(process)
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
-    tee.join(END_SECONDS)
-    status = 0 if interrupted else process.returncode
-    if status:
-        how = f"exit status {status}" if status > 0 else f"ended by {signal.Signals(-status).name}"
-        errors.print(f"lab: the program failed: {command[0]}: {how}", soft_wrap=True, markup=False)
-    return status, said.getvalue().decode(errors="replace")
-
-
-def _filled(part: str, values: dict[str, str]) -> str:
-    for name, value in values.items():
-        part = part.replace("{" + name + "}", value)
-    return part
-
-
-def _tee(process: subprocess.Popen[bytes], said: io.BytesIO) -> None:
-    """Show what the program says, and keep it."""
-    if process.stdout is None:
-        return
-    with process.stdout as pipe:
-        for piece in iter(lambda: os.read(pipe.fileno(), 1 << 16), b""):
-            said.write(piece)
-            sys.stdout.write(piece.decode(errors="replace"))
-            sys.stdout.flush()
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    for number in (None, signal.SIGINT, signal.SIGKILL):
-        if number is not None:
-            process.send_signal(number)
-        with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
-            process.wait(END_SECONDS)
-            return
-
-
-def _confirm(asked: Asked, lab: Window, secrets: Sequence[Canary], output: str, errors: Console) -> None:
-    if asked.confirm_output is None and asked.confirm_file is None:
+def _confirm(asked: Asked, lab: Window, secrets: Sequence[Canary], unsaid: Sequence[str], errors: Console) -> None:
+    if not asked.confirm_output and asked.confirm_file is None:
         errors.print(
             "lab: nobody confirmed that the recipient got anything, so nothing can be said to be hidden: "
             "give --confirm-output TEXT or --confirm-file PATH",
             soft_wrap=True,
             markup=False,
         )
-    if asked.confirm_output is not None:
-        values = {secret.name: str(secret) for secret in secrets}
-        if _filled(asked.confirm_output, values) in output:
-            lab.confirm(*secrets)
-        else:
-            errors.print(f"lab: the program did not say {asked.confirm_output!r}", soft_wrap=True, markup=False)
+    for text in unsaid:
+        errors.print(f"lab: the program did not say {text!r}", soft_wrap=True, markup=False)
     if asked.confirm_file is not None:
         try:
             held = asked.confirm_file.read_bytes()
@@ -185,20 +148,31 @@ def _confirm(asked: Asked, lab: Window, secrets: Sequence[Canary], output: str, 
         lab.confirm(*arrived)
 
 
+def _say_how(lab: Window, taps: Gate | Taps, out: Console) -> None:
+    """What a program or a device must be set to."""
+    if isinstance(taps, Gate):
+        print_instructions(taps.configuration, taps.certificate, (lab.host, lab.port), out)
+        return
+    where = f"Let your client connect to   {lab.url}" if lab.url else f"Set the proxy of your client to   {lab.proxy}"
+    out.print(f"{where}\nand let it trust this authority   {lab.ca}", soft_wrap=True, markup=False)
+
+
 def _stay_open(lab: Window, secrets: Sequence[Canary], out: Console) -> None:
-    """Say what a program must be set to, and what is found as it happens, until Ctrl-C."""
-    lines = (
-        [f"Let your client connect to   {lab.url}"] if lab.url else [f"Set the proxy of your client to   {lab.proxy}"]
-    )
-    lines += [f"and let it trust this authority   {lab.ca}", "Type, send or store these secrets:"]
-    lines += [f"  {secret.name} = {secret}   (for programs: {variable(secret.name)})" for secret in secrets]
+    """Say what is found as it happens, until Ctrl-C."""
+    lines = ["Type, send or store these secrets:"]
+    programs = bool(lab.url or lab.proxy)
+    lines += [
+        f"  {secret.name} = {secret}" + (f"   (for programs: {variable(secret.name)})" if programs else "")
+        for secret in secrets
+    ]
     lines.append("Ctrl-C ends the observation and prints who could read what.")
     out.print("\n".join(lines), soft_wrap=True, markup=False)
     told: set[tuple[str, str, str]] = set()
-    with suppress(KeyboardInterrupt):
+    # In a thread of its own: whoever was interrupted while a tap is asked would take its answer for that of the next.
+    with ThreadPoolExecutor(1) as looking, suppress(KeyboardInterrupt):
         while True:
             threading.Event().wait(LOOK_SECONDS)
-            for secret, observer, sentence in lab.found_so_far():
+            for secret, observer, sentence in looking.submit(lab.found_so_far).result():
                 if (secret, observer, sentence) not in told:
                     told.add((secret, observer, sentence))
                     out.print(f"{observer}: {sentence}", soft_wrap=True, markup=False)

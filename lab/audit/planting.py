@@ -14,11 +14,12 @@ from dataclasses import replace
 from urllib.parse import quote
 
 from lab.detect import Wanted, sqlite, websocket
+from lab.detect.reassembly import STREAM
 from lab.model import Direction, Observation
 from lab.planting import Copy, Plant, Way, changed, in_messages, in_streams
 from lab.record import Record
 
-WEBSOCKET = "websocket.message"
+WEBSOCKET, DATAGRAM = "websocket.message", "udp.datagram"
 DATABASE_FILE, DATABASE_WAL = "database.file", "database.wal"
 
 _MASK = b"\x37\xfa\x21\x3d"
@@ -91,10 +92,11 @@ _RAW: tuple[Way[Wanted], ...] = (
 def on_the_wire(secrets: Sequence[Wanted], record: Record, *, http: bool) -> Iterator[Copy]:
     """Copies of what somebody on the path recorded. Not `http`: the connections carry something else."""
     switched = {one.connection for one in record.streams if websocket.upgraded(one.data) is not None} if http else set()
-    others = _without(record, switched)
+    others = _streams_without(record, switched)
     yield from in_streams(secrets, others, _HTTP if http else _RAW)
     for connection in sorted(switched)[:1]:
         yield from _in_frames(secrets, record, connection)
+    yield from _in_datagrams(secrets, record)
 
 
 def in_requests(secrets: Sequence[Wanted], record: Record) -> Iterator[Copy]:
@@ -113,10 +115,25 @@ def in_requests(secrets: Sequence[Wanted], record: Record) -> Iterator[Copy]:
                 for number, secret in enumerate(secrets, start=1)
             ]
             yield Copy(tuple(added), tuple(plants))
+    yield from _in_datagrams(secrets, record)
 
 
-def _without(record: Record, connections: set[str]) -> Record:
-    kept = tuple(one for one in record.observations if one.connection not in connections)
+def _in_datagrams(secrets: Sequence[Wanted], record: Record) -> Iterator[Copy]:
+    """A further datagram for each secret, where there are datagrams."""
+    for direction in (_TO, _BACK):
+        said = [one for one in record.observations if one.place == DATAGRAM and one.direction is direction]
+        if said:
+            added, plants, at = list[Observation](), list[Plant](), 0
+            for secret in secrets:
+                data = b"planted " + secret.value
+                added.append(replace(said[-1], data=data))
+                plants.append(Plant(secret, f"in a datagram {direction}", start=at, end=at + len(data)))
+                at += len(data)
+            yield Copy(tuple(added), tuple(plants))
+
+
+def _streams_without(record: Record, connections: set[str]) -> Record:
+    kept = tuple(one for one in record.observations if one.place == STREAM and one.connection not in connections)
     return Record(replace(record.capture, observations=kept), record.observer)
 
 

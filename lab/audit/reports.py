@@ -60,12 +60,16 @@ def audited(test: str, file: str, line: int, matrix: LeakMatrix, surprises: Sequ
         line,
         matrix.rows,
         tuple(map(str, matrix.columns)),
-        tuple(tuple(str(matrix.cell(secret, at).exposure) for at in matrix.columns) for secret in matrix.rows),
+        tuple(tuple(_word(matrix.get(secret, at)) for at in matrix.columns) for secret in matrix.rows),
         tuple(
             Surprise(cell.secret, str(cell.observer), str(cell.exposure), str(expected), cell.reason)
             for cell, expected in surprises
         ),
     )
+
+
+def _word(cell: Cell | None) -> str:
+    return str(cell.exposure) if cell else ""
 
 
 def from_plain(fields: dict[str, Any]) -> Audited:

@@ -10,7 +10,7 @@ Which bytes belong to which text shows in time: each text is confirmed right aft
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lab.detect import tls
@@ -45,6 +45,12 @@ def infer_size(record: Record, sent: Mapping[str, Sent], name: str) -> tuple[Con
             f"to work out a size an observer needs {OTHERS} other texts that were confirmed, here are {len(others)}"
         )
         return Control("estimate", record.observer, name, passed=False, detail=detail), None
+    truth = sent[name].size
+    if alike := _alike(others, lengths[name]):
+        least, greatest = alike
+        detail = f"of the other texts, those of {least} and of {greatest} bytes look the same, and a longer one longer"
+        control = Control("estimate", record.observer, name, least <= truth <= greatest, detail)
+        return control, _size(record, name, sum(alike) / 2, truth, alike)
     (short, least), (long, most) = others[0], others[-1]
     if short == long or least == most:
         detail = f"the other texts are all alike: of {short} to {long} bytes, {least} to {most} on the way"
@@ -60,24 +66,43 @@ def infer_size(record: Record, sent: Mapping[str, Sent], name: str) -> tuple[Con
     control = Control("estimate", record.observer, name, passed, detail)
     if not passed:
         return control, None
-    truth = sent[name].size
-    answer = Inference(
+    return control, _size(record, name, size(lengths[name]), truth)
+
+
+def _size(record: Record, name: str, estimate: float, truth: int, alike: tuple[int, int] | None = None) -> Inference:
+    return Inference(
         record.observer,
         SecretName.SIZE,
-        size(lengths[name]),
+        estimate,
         truth,
         size_tolerance(truth),
         abs(TYPICAL_SIZE - truth),
         "bytes",
         f"{TYPICAL_SIZE} bytes, as half of all short messages are shorter",
+        alike,
+        name,
     )
-    return control, answer
+
+
+def _alike(others: Sequence[tuple[int, int]], length: int) -> tuple[int, int] | None:
+    """From which to which size known texts look exactly like this one, as padding makes them; None: no two of them.
+
+    The conditions are those of lab/inference.py: no answer is right about both, the guess that needs no record is
+    among them, and a longer text looks longer, so that a difference is noticed where there is one.
+    """
+    same = [size for size, other in others if other == length]
+    if not same:
+        return None
+    least, greatest = min(same), max(same)
+    longer = any(size > greatest and other > length for size, other in others)
+    apart = greatest - least > 2 * size_tolerance(greatest)
+    return (least, greatest) if longer and apart and least <= TYPICAL_SIZE <= greatest else None
 
 
 def _lengths(record: Record, sent: list[Sent]) -> dict[str, int]:
     """Bytes that went to the service while each text was sent."""
     to_service = [one for one in record.observations if one.direction is Direction.TO_SERVICE]
-    went = list(_payloads(to_service))
+    went = list(payloads(to_service))
     found: dict[str, int] = {}
     before = 0.0
     for one in sent:
@@ -86,8 +111,8 @@ def _lengths(record: Record, sent: list[Sent]) -> dict[str, int]:
     return found
 
 
-def _payloads(observations: Iterable[Observation]) -> Iterator[tuple[float, int]]:
-    """(time, bytes), of streams under TLS those of the application's records alone (RFC 8446, section 5).
+def payloads(observations: Iterable[Observation]) -> Iterator[tuple[float, int]]:
+    """(time, bytes) of what went one way; of streams under TLS the application's records alone (RFC 8446, section 5).
 
     The Finished message, with which a client ends the handshake, looks like one, and is left out.
     """

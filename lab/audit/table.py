@@ -7,7 +7,8 @@
     | body  | hidden  | hidden  |
     | alice | hidden  | exposed |
 
-A file may hold one table below each heading, and any prose around them.
+A row may also be about what is worked out without reading: `size of body`, `time of body`. A file may hold one table
+below each heading, and any prose around them.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ def read_table(text: str, name: str, heading: str | None = None) -> Expected | N
         if len(cells) != len(observers) + 1:
             raise LabError(f"{where}: a row of {len(cells)} cells below a header of {len(observers) + 1}")
         for observer, word in zip(observers, cells[1:], strict=True):
+            if not word:  # nobody works out from files how long something is
+                continue
             if word not in list(Exposure) or word == Exposure.INCONCLUSIVE:
                 raise LabError(f"{where}: {word!r} is no verdict; write exposed, inferred or hidden")
             if (cells[0], observer) in found:
@@ -72,9 +75,9 @@ def write_table(text: str, matrix: LeakMatrix, heading: str | None = None) -> st
 def markdown(matrix: LeakMatrix) -> Iterator[str]:
     """The lines of a table, aligned."""
     rows = [["", *matrix.columns]]
-    rows += [
-        [secret, *(matrix.cell(secret, observer).exposure for observer in matrix.columns)] for secret in matrix.rows
-    ]
+    for secret in matrix.rows:
+        cells = [matrix.get(secret, observer) for observer in matrix.columns]
+        rows.append([secret, *(cell.exposure if cell else "" for cell in cells)])
     widths = [max(3, *(len(row[column]) for row in rows)) for column in range(len(rows[0]))]
     for number, row in enumerate(rows):
         yield "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"

@@ -8,18 +8,18 @@ For TCP that is not HTTP, and where nobody is to end TLS, the network tap stands
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol
 
 from lab.audit.target import Target
 from lab.capture import Writer
 from lab.model import LabError, Missing, Observer
 from lab.stage.certificates import write_private
-from lab.stage.process import ChildError
+from lab.stage.process import Child, ChildError
 from lab.stage.stage import LOOPBACK, Ground, listen, relay
 from lab.stage.starting import Starter, open_starter
 from lab.stage.workspace import open_workspace
@@ -41,10 +41,30 @@ class Route:
     ends_tls: bool
     read: bool
     service_authority: Path | None = None
+    tunnel: bool = False
+    """Everything that a device sends comes here, by a tunnel."""
 
     @property
     def observers(self) -> tuple[Observer, ...]:
         return (Observer.NETWORK, Observer.SERVER) if self.read else (Observer.NETWORK,)
+
+
+class Post(Protocol):
+    """What observes, for one observation after the other."""
+
+    def open(self, route: Route) -> tuple[str, int]: ...
+    def close(self, route: Route, writer: Writer) -> None: ...
+    def so_far(self, route: Route) -> dict[Observer, bytes]: ...
+    def end(self) -> None: ...
+
+
+class Posts[P: Post](Protocol):
+    """Lends them."""
+
+    @property
+    def authority(self) -> Path: ...
+    def lend(self) -> P: ...
+    def give_back(self, pair: P, /) -> None: ...
 
 
 class Pair:
@@ -80,14 +100,7 @@ class Pair:
         """End the observation, and write what was recorded. What could not be had is written as `Missing`."""
         taps = {Observer.NETWORK: self._network, Observer.SERVER: self._server}
         for observer in route.observers:
-            try:
-                # Nobody is to come in any more; what is under way goes on until the record is closed.
-                taps[observer].ask({"listen": {"mode": []}})
-                taps[observer].ask({"settle": {"quiet": QUIET_SECONDS, "seconds": SETTLE_SECONDS}}, SETTLE_SECONDS * 2)
-            except ChildError as error:
-                writer.add(Missing(str(error), observer))
-            if (recording := self._recording(observer)).exists():
-                writer.copy_lines(recording)
+            close_recording(taps[observer], self._recording(observer), [observer], writer)
         self.cut()
 
     def cut(self) -> None:
@@ -164,9 +177,21 @@ class Taps:
             self._free.append(pair)
 
 
+def close_recording(tap: Child, recording: Path, observers: Sequence[Observer], writer: Writer) -> None:
+    """Have a tap close its record of what these got, and write it; `Missing` says what could not be had."""
+    try:
+        # Nobody is to come in any more; what is under way goes on until the record is closed.
+        tap.ask({"listen": {"mode": []}})
+        tap.ask({"settle": {"quiet": QUIET_SECONDS, "seconds": SETTLE_SECONDS}}, SETTLE_SECONDS * 2)
+    except ChildError as error:
+        writer.add(*(Missing(str(error), observer) for observer in observers))
+    if recording.exists():
+        writer.copy_lines(recording)
+
+
 @contextmanager
-def open_taps(starter: Starter | None = None) -> Iterator[Taps]:
-    """Taps in a temporary folder of their own; on leaving, their processes end and their files are gone."""
+def open_ground(starter: Starter | None = None) -> Iterator[Ground]:
+    """What taps stand on, in a temporary folder; on leaving, their processes end and their files are gone."""
     with ExitStack() as stack:
         try:
             workspace = stack.enter_context(open_workspace())
@@ -177,4 +202,11 @@ def open_taps(starter: Starter | None = None) -> Iterator[Taps]:
         ground = Ground(workspace, starter)
         stack.callback(ground.end)
         ground.prepare_for_taps()
+        yield ground
+
+
+@contextmanager
+def open_taps(starter: Starter | None = None) -> Iterator[Taps]:
+    """Taps in a temporary folder of their own; on leaving, their processes end and their files are gone."""
+    with open_ground(starter) as ground:
         yield Taps(ground)

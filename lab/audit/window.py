@@ -20,27 +20,40 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from lab import capture as captures
 from lab import detect
 from lab.audit import planting, words
 from lab.audit.canary import Canary, Draw, canary
 from lab.audit.environment import environment
-from lab.audit.judging import Confirmed, Seen, both, judge, network_view, server_view
+from lab.audit.facts import METHODS, Fact, fact
+from lab.audit.judging import (
+    FOR_CLIENTS,
+    FOR_DEVICES,
+    Confirmed,
+    Seen,
+    both,
+    in_tunnel,
+    judge,
+    network_view,
+    server_view,
+)
 from lab.audit.sizes import Sent, infer_size
 from lab.audit.stored import Watched, watch
 from lab.audit.table import differences, markdown, read_table, write_table
-from lab.audit.taps import Pair, Route, Taps
+from lab.audit.taps import Post, Posts, Route
 from lab.audit.target import target
 from lab.model import (
     Capture,
     Cell,
     Direction,
+    Event,
     Exposure,
     LabError,
     LeakMatrix,
     Mode,
+    Note,
     Observation,
     Observer,
     Story,
@@ -59,7 +72,7 @@ class UndecidedError(Exception):
 class Audit:
     """Secrets and observations that belong together, such as those of one test. Threads may share one."""
 
-    def __init__(self, taps: Callable[[], Taps], folder: Path, name: str, home: Path | None = None) -> None:
+    def __init__(self, taps: Callable[[], Posts[Any]], folder: Path, name: str, home: Path | None = None) -> None:
         """`taps` gives the taps when they are first needed. Captures are kept in `folder`; `name` stands in reports.
 
         Tables that `matches` is asked for are in the folder `home`.
@@ -72,6 +85,7 @@ class Audit:
         self._taps = taps
         self._home = home or Path.cwd()
         self._secrets: dict[str, Canary] = {}
+        self._facts: dict[str, Fact] = {}
         self._turn = Lock()
 
     @property
@@ -97,6 +111,22 @@ class Audit:
             self._secrets[name] = made
         return made
 
+    @property
+    def facts(self) -> Mapping[str, Fact]:
+        """What is to be worked out, by the name of its row."""
+        return dict(self._facts)
+
+    def infer(self, secret: str, *kinds: str) -> tuple[str, ...]:
+        """Judge, too, whether the "size" or the "time" of a secret comes out without reading it, each in a row.
+
+        The rows are called `size of NAME`; the answer is their names, for `infers` and `hides`. The observers work it
+        out from other texts, each of which is confirmed before the next one is sent. LabError: nothing else comes out.
+        """
+        made = [fact(kind, self.named(secret).name) for kind in kinds or METHODS]
+        with self._turn:
+            self._facts.update((one.row, one) for one in made)
+        return tuple(one.row for one in made)
+
     def observe(
         self,
         url: str | None = None,
@@ -117,7 +147,13 @@ class Audit:
             raise LabError("what is not HTTP is relayed as it is: tcp:// goes without tls and end_tls")
         read = aim is None or (aim.http and (end_tls or not aim.tls))
         ends = read and aim is not None and (tls or aim.tls)
-        route = Route(aim, ends, read, Path(service_ca).absolute() if service_ca else None)
+        return self._observe(Route(aim, ends, read, _file(service_ca)))
+
+    def observe_device(self, *, service_ca: str | Path | None = None) -> Window:
+        """What comes through the tunnel, if that is what the taps are (lab/audit/tunnel.py)."""
+        return self._observe(Route(None, True, True, _file(service_ca), tunnel=True))
+
+    def _observe(self, route: Route) -> Window:
         with self._turn:
             window = Window(self, self._taps, route, len(self.observations) + 1)
             self.observations.append(window)
@@ -138,19 +174,20 @@ class Audit:
 class Window:
     """One observation: between entering and leaving it as a context manager (`with`, `async with`)."""
 
-    def __init__(self, audit: Audit, taps: Callable[[], Taps], route: Route, number: int) -> None:
+    def __init__(self, audit: Audit, taps: Callable[[], Posts[Any]], route: Route, number: int) -> None:
         self._audit = audit
         self._taps_wanted = taps
         self._route = route
         self._number = number
-        self._taps: Taps | None = None
-        self._pair: Pair | None = None
+        self._taps: Posts[Any] | None = None
+        self._pair: Post | None = None
         self._address = ("", 0)
         self._started = 0.0
         self._confirmed: dict[str, float] = {}
         self._watched: dict[str, Watched] = {}
         self._capture: Capture | None = None
         self._matrix: LeakMatrix | None = None
+        self._asked: tuple[str, ...] = ()
         self._at_rest: list[Seen] = []
         self._looked: dict[Observer, tuple[int, list[Observation]]] = {}
         self.surprises: list[tuple[Cell, Exposure]] = []
@@ -177,7 +214,7 @@ class Window:
     def proxy(self) -> str:
         """The address of the explicit proxy; "" where the taps stand before one service."""
         host, port = self._opened()
-        return "" if self._route.target else f"http://{host}:{port}"
+        return "" if self._route.target or self._route.tunnel else f"http://{host}:{port}"
 
     @property
     def ca(self) -> str:
@@ -261,7 +298,9 @@ class Window:
             ]
             self.surprises += odd
             evidence = "\n".join(
-                self.explain(cell, before) for cell, before in odd if cell.exposure is Exposure.EXPOSED
+                self.explain(cell, before)
+                for cell, before in odd
+                if cell.exposure in (Exposure.EXPOSED, Exposure.INFERRED)
             )
             raise LeakError(
                 f"{file}, “{heading}”: the table is not what was measured\n"
@@ -287,19 +326,27 @@ class Window:
         """Who could read what. LabError: the block has not ended."""
         if self._capture is None:
             raise LabError("the block is still open, or has failed: what was observed is judged after it")
-        if self._matrix is None or self._matrix.secrets.keys() != self._audit.secrets.keys():
-            self._matrix = self._judged(self._capture)
+        asked = (*self._audit.secrets, *self._audit.facts)
+        if self._matrix is None or self._asked != asked:
+            self._matrix, self._asked = self._judged(self._capture), asked
         return self._matrix
 
     def explain(self, cell: Cell, expected: Exposure) -> str:
         """A verdict that was not expected, with all that is needed to find the leak."""
         assert self._capture is not None  # noqa: S101 - there is no cell without one
-        return words.surprise(cell, self._audit.named(cell.secret), expected, self._capture, str(self.capture))
+        known = self._audit.facts.get(cell.secret)
+        value = self._audit.named(known.secret if known else cell.secret)
+        answers = [
+            one for one in self.matrix.inferences if (one.row, one.observer) == (cell.secret, cell.observer) and known
+        ]
+        return words.surprise(cell, value, expected, self._capture, str(self.capture), answers)
 
     def check(self, observer: str, expected: Exposure, secret: str) -> None:
         """LeakError, UndecidedError: what is measured is not as expected."""
         __tracebackhide__ = True
-        cell = self.matrix.cell(self._audit.named(secret).name, observer)
+        cell = self.matrix.get(secret if self.is_fact(secret) else self._audit.named(secret).name, observer)
+        if cell is None:
+            raise LabError("sizes and times are worked out from what passes: ask lab.network or lab.server")
         if cell.exposure is expected:
             return
         self.surprises.append((cell, expected))
@@ -307,32 +354,41 @@ class Window:
             raise UndecidedError(self._undecided(cell))
         raise LeakError(self.explain(cell, expected))
 
+    def is_fact(self, row: str) -> bool:
+        return row in self._audit.facts
+
     def check_size(self, observer: str, secret: str) -> None:
-        """UndecidedError: its size does not come out, or a control is missing."""
+        """LeakError: it is hidden. UndecidedError: its size does not come out, or a control is missing."""
         __tracebackhide__ = True
         name = self._audit.named(secret).name
         if observer not in (Observer.NETWORK, Observer.SERVER):
             raise LabError("sizes are worked out from what passes: ask lab.network or lab.server")
         _ = self.matrix.cell(name, observer)
         assert self._capture is not None  # noqa: S101 - there is no matrix without one
-        sent = {
-            one: Sent(one, len(self._audit.named(one).encode()), moment)
-            for one, moment in sorted(self._confirmed.items(), key=lambda pair: pair[1])
-        }
         general = [one for one in self.matrix.controls if one.name == "recorded" and one.observer == observer]
         general += [one for one in self.matrix.controls if one.name == "travelled" and one.secret == name]
         failed = next((one for one in general if not one.passed), None)
         control, answer = (
-            (failed, None) if failed else infer_size(Record(self._capture, Observer(observer)), sent, name)
+            (failed, None) if failed else infer_size(Record(self._capture, Observer(observer)), self._sent(), name)
         )
         about = f"the size of {name} cannot be worked out at {observer}"
         if answer is None:
             raise UndecidedError(f"{about}: control {control.name!r} failed: {control.detail}")
+        if answer.alike is not None:
+            least, greatest = answer.alike
+            raise LeakError(f"{about}: texts of {least} and of {greatest} bytes look exactly the same, so it is hidden")
         if not answer.holds:
             raise UndecidedError(
                 f"{about}: estimated {answer.estimate:.0f} where {answer.truth:.0f} is true (bytes; without any record "
                 f"one would say {answer.guess}). That proves nothing: a better method may do it."
             )
+
+    def _sent(self) -> dict[str, Sent]:
+        """The texts that were confirmed, in their order."""
+        return {
+            one: Sent(one, len(self._audit.named(one).encode()), moment)
+            for one, moment in sorted(self._confirmed.items(), key=lambda pair: pair[1])
+        }
 
     def _undecided(self, cell: Cell) -> str:
         return f"nothing can be said about {cell.secret} at {cell.observer}: {cell.reason}\n  capture:   {self.capture}"
@@ -341,22 +397,30 @@ class Window:
         network = Record(capture, Observer.NETWORK)
         moments = {name: Confirmed(moment, _passed(network, moment)) for name, moment in self._confirmed.items()}
         http = self._route.target is None or self._route.target.http
-        seen = [network_view(capture, lambda secrets: planting.on_the_wire(secrets, network, http=http))]
+        advice = FOR_DEVICES if self._route.tunnel else FOR_CLIENTS
+        seen = [network_view(capture, lambda secrets: planting.on_the_wire(secrets, network, http=http), advice)]
         if self._route.read:
             server = Record(capture, Observer.SERVER)
-            read = server_view(capture, lambda secrets: planting.in_requests(secrets, server))
-            seen = [*both(seen[0], read)]
+            read = server_view(capture, lambda secrets: planting.in_requests(secrets, server), advice)
+            seen = [*(in_tunnel(seen[0], read, capture) if self._route.tunnel else both(seen[0], read))]
         seen += self._at_rest
-        return judge(capture, [one.wanted for one in self._audit.secrets.values()], moments, seen)
+        secrets = [one.wanted for one in self._audit.secrets.values()]
+        facts = list(self._audit.facts.values())
+        return judge(capture, secrets, moments, seen, advice, facts, self._sent())
 
     def found_so_far(self) -> list[tuple[str, str, str]]:
-        """While the block is open: (secret, observer, what was found) for all that can be read until now."""
+        """While the block is open: (secret, observer, what was found) for all that can be read until now.
+
+        Without a secret: a client has just refused TLS, so nothing of it was read.
+        """
         assert self._pair is not None  # noqa: S101 - asked for in the block only
         found: list[tuple[str, str, str]] = []
         for observer, data in self._pair.so_far(self._route).items():
             known, seen = self._looked.get(observer, (0, []))
             items = [captures.decode(line) for line in data[known:].decode().splitlines()]
             fresh = [one for one in items if isinstance(one, Observation)]
+            refused = [one for one in items if isinstance(one, Note) and one.event is Event.REFUSED]
+            found += (("", observer, one.detail) for one in refused)
             self._looked[observer] = len(data), [*seen, *fresh]
             if fresh:
                 secrets = [one.wanted for one in self._audit.secrets.values()]
@@ -422,7 +486,7 @@ class Window:
             raise LabError("the observation has not begun: use it in a with statement")
         return self._address
 
-    def _known_taps(self) -> Taps:
+    def _known_taps(self) -> Posts[Any]:
         assert self._taps is not None  # noqa: S101 - asked for once the block has begun
         return self._taps
 
@@ -445,7 +509,8 @@ class View:
         self._check(Exposure.EXPOSED, secrets)
 
     def infers(self, *secrets: str) -> None:
-        """How long it is comes out without reading it, from three other texts or more of different lengths.
+        """How long it is comes out without reading it, from three other texts or more of different lengths. What
+        `leaklab.infer` gave stands for its row.
 
         In the block each text is sent and confirmed before the next one. UndecidedError: the size does not come out,
         which proves nothing, or a control is missing.
@@ -454,7 +519,10 @@ class View:
         if not secrets:
             raise LabError("name at least one secret")
         for secret in secrets:
-            self._window.check_size(self.name, secret)
+            if self._window.is_fact(secret):
+                self._window.check(self.name, Exposure.INFERRED, secret)
+            else:
+                self._window.check_size(self.name, secret)
 
     def _check(self, expected: Exposure, secrets: tuple[str, ...]) -> None:
         __tracebackhide__ = True
@@ -462,6 +530,10 @@ class View:
             raise LabError("name at least one secret")
         for secret in secrets:
             self._window.check(self.name, expected, secret)
+
+
+def _file(given: str | Path | None) -> Path | None:
+    return Path(given).absolute() if given else None
 
 
 def _passed(network: Record, moment: float) -> bool:

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from lab.detect import http1
 from lab.detect.excerpt import printable
-from lab.model import Capture, Cell, Direction, Evidence, Exposure, Observer
+from lab.model import Capture, Cell, Direction, Evidence, Exposure, Inference, Observer
 from lab.record import Record
+from lab.report.words import amount, answer
 
 MARKS = ("▶", "◀")
 """Before and after the match in an excerpt."""
 
 
-def surprise(cell: Cell, value: str, expected: Exposure, capture: Capture, kept: str) -> str:
-    """A verdict that is not the expected one, with the evidence for it. `kept` is the file of the capture."""
+def surprise(
+    cell: Cell, value: str, expected: Exposure, capture: Capture, kept: str, answers: Sequence[Inference] = ()
+) -> str:
+    """A verdict that is not the expected one, with the evidence for it. `kept` is the file of the capture.
+
+    `answers` are what was worked out, where the cell is about that.
+    """
     lines = [f"{cell.secret} is {cell.exposure} at {cell.observer}, expected: {expected}"]
     if not cell.evidence:
         lines.append(f"  why:       {cell.reason}")
-    lines.append(f"  secret:    {cell.secret} = {value}")
+    lines.append(f"  secret:    {answers[0].about if answers else cell.secret} = {value}")
     lines.append(f"  observer:  {cell.observer}")
+    lines += (
+        f"  estimate:  {answer(one)}; true: {amount(one, one.truth)}; a guess without the record: {one.guess}"
+        for one in answers
+    )
     for one in cell.evidence[:1]:
         lines += found(one, cell, value, capture)
     if len(cell.evidence) > 1:

@@ -9,6 +9,7 @@ from ipaddress import IPv4Address
 from lab.model import Capture, Event, LabError, Mode, Note, Observation, Observer
 
 SERVICE_ADDRESS = "127.0.0.1"
+DATAGRAM = "udp.datagram"
 LAST_MOMENT = 253402300799.0
 """The end of the year 9999: no format takes more."""
 
@@ -25,7 +26,7 @@ class Connection:
 
 
 def connections(capture: Capture, observer: Observer) -> tuple[Connection, ...]:
-    """The connections of `observer` in the order of its record. LabError: it recorded nothing."""
+    """The TCP connections of `observer` in the order of its record. LabError: it recorded nothing."""
     recorded: dict[str, list[Observation]] = {}
     notes: dict[str, dict[Event, Note]] = {}
     for note in capture.notes:
@@ -35,6 +36,8 @@ def connections(capture: Capture, observer: Observer) -> tuple[Connection, ...]:
     for one in capture.observations:
         if one.observer is observer:
             recorded.setdefault(one.connection, []).append(one)
+    for number in {one.connection for one in capture.observations if one.place == DATAGRAM}:
+        recorded.pop(number, None)  # what comes through the tunnel of a phone may be UDP
     if not any(recorded.values()):
         raise LabError(f"the {observer} observer recorded nothing, so there is nothing of it to export")
     return tuple(_connections(recorded, notes))

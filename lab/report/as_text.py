@@ -66,11 +66,13 @@ def _grid(matrix: LeakMatrix, width: int) -> Table:
     for observer in matrix.columns:
         table.add_column(observer, min_width=min(_WIDEST_VERDICT, max(room, 1)), overflow="fold")
     for secret in matrix.rows:
-        table.add_row(secret, *(_verdict(matrix.cell(secret, observer)) for observer in matrix.columns))
+        table.add_row(secret, *(_verdict(matrix.get(secret, observer)) for observer in matrix.columns))
     return table
 
 
-def _verdict(cell: Cell) -> Text:
+def _verdict(cell: Cell | None) -> Text:
+    if cell is None:
+        return Text()
     text = Text(cell.exposure, style=_STYLE[cell.exposure])
     if cell.failed:
         text.append(f"\n(claimed: {cell.claimed})", style="bold reverse")
@@ -93,21 +95,25 @@ def _lines(rows: Iterable[Sequence[str]]) -> RenderableType:
 def _examples(matrix: LeakMatrix) -> Iterator[Sequence[str]]:
     """For each observer the first secret that it read, in the lesson's order, and its estimates in one line."""
     for observer in matrix.columns:
-        cells = [matrix.cell(secret, observer) for secret in matrix.rows]
+        cells = [cell for cell in matrix.cells if cell.observer == observer]
         exposed = next((cell for cell in cells if cell.exposure is Exposure.EXPOSED), None)
         if exposed is not None:
             yield observer, f"{_where(exposed)}: {exposed.secret}\n{_quote(exposed)}"
-        sizes = [one for one in matrix.inferences if one.observer is observer and one.secret is SecretName.SIZE]
+        answers = [one for one in matrix.inferences if one.observer == observer]
+        sizes = [one for one in answers if one.secret is SecretName.SIZE and not one.about]
         if sizes:
             pairs = ", ".join(f"{answer(one)} (true: {one.truth:.0f})" for one in sizes)
             yield observer, f"message sizes worked out: {pairs}"
+        for one in answers:
+            if one.about:
+                yield observer, f"{one.row} worked out: {answer(one)} (true: {amount(one, one.truth)})"
 
 
 def _findings(matrix: LeakMatrix) -> Iterator[Sequence[str]]:
     for observer in matrix.columns:
         for secret in matrix.rows:
-            cell = matrix.cell(secret, observer)
-            if cell.evidence:
+            cell = matrix.get(secret, observer)
+            if cell is not None and cell.evidence:
                 yield observer, secret, f"{_where(cell)}\n{_quote(cell)}"
 
 
@@ -127,7 +133,7 @@ def _quote(cell: Cell) -> str:
 
 def _inferences(matrix: LeakMatrix) -> Iterator[Sequence[str]]:
     for one in matrix.inferences:
-        yield one.observer, one.secret, f"estimated {answer(one)}, true {amount(one, one.truth)}"
+        yield one.observer, one.row, f"estimated {answer(one)}, true {amount(one, one.truth)}"
 
 
 def _open(matrix: LeakMatrix) -> Iterator[Sequence[str]]:

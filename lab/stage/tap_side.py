@@ -48,8 +48,10 @@ CUT_SECONDS = 5.0
 class Recorder:
     """Numbers connections and writes what the observer got; keeps nothing that it has written."""
 
-    def __init__(self, observer: Observer) -> None:
+    def __init__(self, observer: Observer, beside: Recorder | None = None) -> None:
+        """`beside` is the recorder of another observer that sits in the same process; both write into one file."""
         self.observer = observer
+        self._beside = beside
         self._file: TextIO | None = None
         self._numbers: dict[str, str] = {}
         self._open: set[str] = set()
@@ -62,16 +64,18 @@ class Recorder:
         """Start a new recording. OSError where the file cannot be made; an existing one is never overwritten."""
         descriptor = private.create(path)
         self.close()
-        self._file = os.fdopen(descriptor, "w", encoding="utf-8", newline="\n")
-        self._numbers.clear()
-        self._count = 0
-        self._seen = 0
+        file = os.fdopen(descriptor, "w", encoding="utf-8", newline="\n")
+        for one in self._all:
+            one._file = file
+            one._numbers.clear()
+            one._count = 0
+            one._seen = 0
 
     def checkpoint(self) -> int:
         """Note that everything up to here is recorded, and see that it is in the file: its first so many bytes."""
         if self._file is None:
             raise LabError("nothing is being recorded")
-        self._note(Event.CHECKPOINT, detail=str(self._seen))
+        self._note_how_many(Event.CHECKPOINT)
         return self.flush()
 
     def flush(self) -> int:
@@ -88,7 +92,7 @@ class Recorder:
         """
         try:
             await self.all_ended(seconds)
-            self._note(Event.SEGMENT, detail=str(self._seen))
+            self._note_how_many(Event.SEGMENT)
         finally:
             self.close()
 
@@ -99,13 +103,13 @@ class Recorder:
         """
         latest = time.monotonic() + seconds
         while self._open and time.monotonic() < latest:
-            seen = self._seen
+            seen = [one._seen for one in self._all]
             with suppress(TimeoutError):
                 async with asyncio.timeout(quiet):
                     await self._all_ended.wait()
-            if seen == self._seen:
+            if seen == [one._seen for one in self._all]:
                 break
-        self._note(Event.CHECKPOINT if self._open else Event.SEGMENT, detail=str(self._seen))
+        self._note_how_many(Event.CHECKPOINT if self._open else Event.SEGMENT)
         self.close()
         return len(self._open)
 
@@ -116,7 +120,9 @@ class Recorder:
 
     def close(self) -> None:
         if self._file is not None:
-            file, self._file = self._file, None
+            file = self._file
+            for one in self._all:
+                one._file = None
             file.close()
 
     def opened(self, connection: str, peer: str) -> None:
@@ -151,6 +157,14 @@ class Recorder:
 
     def failed(self, detail: str) -> None:
         self._note(Event.FAILED, detail=detail)
+
+    @property
+    def _all(self) -> tuple[Recorder, ...]:
+        return (self._beside, self) if self._beside else (self,)
+
+    def _note_how_many(self, event: Event) -> None:
+        for one in self._all:
+            one._note(event, detail=str(one._seen))
 
     def _note(self, event: Event, connection: str = "", detail: str = "") -> None:
         if self._file is not None:

@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from mitmproxy.io import FlowReader
 from lab import capture, detect, resources
 from lab.model import Event, Note, Observation, Secret, SecretName
 from lab.stage.starting import Spawner, Starter
+from tests.audit.wireguard import Configuration, Tunnel
 
 ADDONS = resources.folder("addons")
 README = (ADDONS / "README.md").read_text("utf-8")
@@ -207,7 +209,7 @@ def test_no_addon_has_the_name_of_a_standard_module() -> None:
 
 def test_every_command_of_the_gallery_is_run_here_or_talks_to_one_that_is() -> None:
     attackers = {"interceptor", "tls-only", "downgrade", "meddler", "substituted", "ghost"}
-    assert set(TAPS) == {"network", "proxy", "server", "network-tls", *attackers}
+    assert set(TAPS) == {"network", "proxy", "server", "network-tls", "tunnel", *attackers}
     others = {command.split()[0] for command in COMMANDS if not command.startswith("mitmdump ")}
     assert others == {"curl", "python3"}
 
@@ -279,6 +281,19 @@ def test_without_tls_both_read_it(service: int, tmp_path: Path, mitmproxies: Sta
     assert server.sees
     assert network.sees
     assert marks(server.flows()) == marks(network.flows()) == [FOUND, NOTHING]
+
+
+def test_the_tunnel_observer_reads_for_two_observers(service: int, tmp_path: Path, mitmproxies: Starter) -> None:
+    with tap("tunnel", service, tmp_path, mitmproxies) as running:
+        printed = "".join(running.said)
+        configuration = Configuration.parse(printed[printed.index("[Interface]") : printed.rindex("-" * 60)])
+        phone = Tunnel(replace(configuration, endpoint=("127.0.0.1", running.port)))
+        with phone, phone.connect(("127.0.0.1", service)) as connection:
+            connection.sendall(f"GET {SAID} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+            assert connection.read().endswith(b"\r\n\r\nok")
+    search = detect.find([SECRET], running.record()[0])
+    assert {search.sources[one.source].observer for one in search.findings} == {"network", "server"}
+    assert marks(running.flows()) == [FOUND]
 
 
 def test_the_interceptor_reads_who_trusts_it_and_notes_who_does_not(

@@ -42,7 +42,7 @@ def tls_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str,
     folder = tmp_path_factory.mktemp("service")
     authority = make_authority("the service's own")
     (folder / "authority.pem").write_bytes(authority.pem)
-    leaf = write_private(folder / "leaf.pem", authority.issue(LOOPBACK))
+    leaf = write_private(folder / "leaf.pem", authority.issue(LOOPBACK, "localhost"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(leaf)
     with chat(context) as url:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +21,7 @@ from rich.console import Console
 
 from lab.audit.command import Asked, run
 from lab.audit.taps import Taps
+from lab.audit.window import Window
 from lab.model import LabError
 from tests.audit.services import chat
 
@@ -59,7 +63,7 @@ def audit(taps: Taps, service: str, monkeypatch: pytest.MonkeyPatch) -> Audit:
             "service_ca": None,
             "secret": ["body"],
             "watch": [],
-            "confirm_output": GOT,
+            "confirm_output": [GOT],
             "confirm_file": None,
             "expect": None,
             "update": False,
@@ -87,26 +91,26 @@ def test_it_says_who_could_read_what(audit: Audit) -> None:
 
 
 def test_without_confirmation_nothing_is_hidden_and_it_says_so(audit: Audit) -> None:
-    result = audit(confirm_output=None)
+    result = audit(confirm_output=[])
     assert (result.status, row(result)) == (3, ["inconclusive", "inconclusive"])
     assert "nobody confirmed that the recipient got anything, so nothing can be said to be hidden" in result.err
-    result = audit("leak", confirm_output=None)
+    result = audit("leak", confirm_output=[])
     assert (result.status, row(result)) == (3, ["inconclusive", "exposed"])
-    result = audit(confirm_output="carol got {body}")
+    result = audit(confirm_output=["carol got {body}"])
     assert (result.status, row(result)) == (3, ["inconclusive", "inconclusive"])
     assert "did not say 'carol got {body}'" in result.err
 
 
 def test_a_file_of_the_recipient_confirms_too(audit: Audit, tmp_path: Path) -> None:
     inbox = tmp_path / "inbox.txt"
-    result = audit(str(inbox), "log it", confirm_output=None, confirm_file=inbox)
+    result = audit(str(inbox), "log it", confirm_output=[], confirm_file=inbox)
     assert (result.status, row(result)) == (0, ["hidden", "hidden"])
     inbox.unlink()
-    result = audit(str(inbox), confirm_output=None, confirm_file=inbox)
+    result = audit(str(inbox), confirm_output=[], confirm_file=inbox)
     assert (result.status, row(result)) == (3, ["inconclusive", "inconclusive"])
     assert "does not hold body" in result.err
     inbox.unlink()
-    assert audit(confirm_output=None, confirm_file=inbox).status == 3
+    assert audit(confirm_output=[], confirm_file=inbox).status == 3
 
 
 @pytest.mark.parametrize(("logs", "verdict"), [(["log it"], "exposed"), ([], "hidden")])
@@ -128,12 +132,12 @@ def test_it_is_compared_with_a_table(audit: Audit, tmp_path: Path) -> None:
     result = audit("leak", expect=table)
     assert result.status == 1
     assert "NEW LEAK: body at server: the table says hidden, measured: exposed" in result.out
-    assert audit(expect=table, confirm_output=None).status == 3
+    assert audit(expect=table, confirm_output=[]).status == 3
     table.write_text(table.read_text("utf-8").replace("hidden |\n", "exposed |\n"), "utf-8")
     result = audit(expect=table)
     assert result.status == 1
     assert "no longer: body at server" in result.out
-    assert audit(expect=table, update=True, confirm_output=None).status == 3
+    assert audit(expect=table, update=True, confirm_output=[]).status == 3
     assert "exposed" in table.read_text("utf-8")  # what is inconclusive is not written
 
 
@@ -146,7 +150,7 @@ def test_a_program_that_fails_is_reported(audit: Audit) -> None:
 
 def test_values_are_filled_in(audit: Audit, taps: Taps, capsys: pytest.CaptureFixture[str]) -> None:
     program = [sys.executable, "-c", "import sys; print(*sys.argv[1:])", "{url}", "{ca}", "<{proxy}>", "{a name}"]
-    result = audit(program=program, secret=["a name=correct horse 4711 battery"], confirm_output="correct horse 4711")
+    result = audit(program=program, secret=["a name=correct horse 4711 battery"], confirm_output=["correct horse 4711"])
     url, ca, proxy, *text = capsys.readouterr().out.split()
     assert url.startswith("https://127.0.0.1:")
     assert (ca, proxy, text) == (str(taps.authority), "<>", ["correct", "horse", "4711", "battery"])
@@ -172,6 +176,10 @@ def test_recordings_are_kept_on_request(audit: Audit, tmp_path: Path) -> None:
         ({"expect": Path("no such file")}, "no such file: No such file or directory; --expect FILE --update writes it"),
         ({"expect": Path(__file__)}, "there is no table in it"),
         ({"program": []}, "--confirm-output is about the output of a command"),
+        ({"wireguard": True}, "leave out the command, --service and --tls"),
+        ({"listen": "127.0.0.1"}, "--listen says where --wireguard listens"),
+        ({"size": ["nobody"], "confirm_output": ["got it", "got all"]}, "'nobody' is no secret of this audit"),
+        ({"time": ["body"]}, "give each secret a --confirm-output TEXT of its own"),
         ({"program": ["no such program"]}, "no such program: cannot be started: No such file or directory"),
         ({"service": "localhost"}, "give the URL of a service"),
     ],
@@ -226,3 +234,53 @@ def test_ctrl_c_ends_a_program_that_goes_on(audit: Audit) -> None:
     result = audit(program=[sys.executable, "-c", GOES_ON])
     assert (result.status, row(result)) == (3, ["inconclusive", "inconclusive"])
     assert "the program failed" not in result.err
+
+
+SEND_ALL = """
+import os, socket, sys, urllib.request
+for name in "ABCDE":
+    text = os.environ["LAB_SECRET_" + name]
+    urllib.request.urlopen(os.environ["LAB_URL"] + "/messages", os.urandom(len(text))).close()
+    print("bob got", text, flush=True)
+    with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as heard:
+        heard.recv(1)
+"""
+
+
+def test_sizes_and_times_are_rows_of_the_matrix_and_of_the_table(
+    audit: Audit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    confirmed = threading.Semaphore(0)
+    confirm = Window.confirm
+
+    def heard(window: Window, *secrets: str) -> None:
+        confirm(window, *secrets)
+        confirmed.release()
+
+    monkeypatch.setattr(Window, "confirm", heard)
+    sizes = dict(zip("abcde", (300, 40, 170, 700, 100), strict=True))
+    table = tmp_path / "leaks.md"
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as telling:
+
+        def tell() -> None:
+            for _ in sizes:
+                connection, _ = listener.accept()
+                with connection:
+                    confirmed.acquire()
+
+        for update in (True, False):
+            told = telling.submit(tell)
+            result = audit(
+                program=[sys.executable, "-c", SEND_ALL, str(listener.getsockname()[1])],
+                secret=[f"{name}={os.urandom(size // 2).hex()}" for name, size in sizes.items()],
+                confirm_output=[f"bob got {{{name}}}" for name in sizes],
+                size=["c", "e"],
+                time=["c"],
+                expect=table,
+                update=update,
+            )
+            told.result()
+            assert (result.status, result.err) == (0, "")
+    assert "| size of c | inferred | inferred |\n" in table.read_text("utf-8")
+    assert "| time of c | inferred | inferred |\n" in table.read_text("utf-8")
+    assert "(true: 170 bytes)" in result.out
