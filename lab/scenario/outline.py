@@ -17,7 +17,8 @@ from gherkin.errors import AstBuilderException, CompositeParserException
 from gherkin.parser import Parser
 from gherkin.parser_types import Scenario as ScenarioNode
 from gherkin.parser_types import ScenarioEnvelope
-from gherkin.token_matcher_markdown import GherkinInMarkdownTokenMatcher
+from gherkin.token import Token
+from gherkin.token_matcher_markdown import KEYWORD_PREFIX_HEADER, GherkinInMarkdownTokenMatcher
 
 from lab.scenario.errors import Problems
 from lab.scenario.markdown import Fence, Heading, as_heading, find_fences, is_indented_row, is_row, is_separator
@@ -181,7 +182,7 @@ def _gherkin_only(lines: Sequence[str], without: Collection[int]) -> str:
 
 def _parse(text: str, code: str, problems: Problems) -> tuple[RawScenario, ...] | None:
     try:
-        document = Parser().parse(text, GherkinInMarkdownTokenMatcher(code))
+        document = Parser().parse(text, _Matcher(code))
     except CompositeParserException as composite:
         for error in composite.errors:
             ragged = isinstance(error, AstBuilderException)
@@ -192,6 +193,21 @@ def _parse(text: str, code: str, problems: Problems) -> tuple[RawScenario, ...] 
     last = text.count("\n") + 1
     following = [node["location"]["line"] for node in nodes[1:]] + [last + 1]
     return tuple(_scenario(node, line - 1) for node, line in zip(nodes, following, strict=False))
+
+
+class _Matcher(GherkinInMarkdownTokenMatcher):
+    """The official one, which asks of each line whether it is any of twelve things: most are blank by now, and none."""
+
+    def _match_title_line(self, prefix: str, keywords: Iterable[str], suffix: str, token: Token, kind: str) -> bool:
+        starts = ("#",) if prefix == KEYWORD_PREFIX_HEADER else ("*", "+", "-")
+        may = token.line.get_line_text().lstrip().startswith(starts)
+        return may and super()._match_title_line(prefix, keywords, suffix, token, kind)
+
+    def match_TableRow(self, token: Token) -> bool:  # noqa: N802 - the parser calls them so
+        return not token.line.is_empty() and super().match_TableRow(token)
+
+    def match_TagLine(self, token: Token) -> bool:  # noqa: N802
+        return not token.line.is_empty() and super().match_TagLine(token)
 
 
 def _scenario(node: ScenarioNode, last: int) -> RawScenario:
