@@ -86,7 +86,7 @@ def match_template(template: str, text: str) -> Mapping[str, str] | None:
 
 @cache
 def _pattern(template: str) -> re.Pattern[str]:
-    """What the texts look like that fit: made once for each phrase, for a lesson has each step compared with them all."""
+    """How the texts look that fit. Made once for each phrase: each step of a lesson is compared with them all."""
     pattern = re.escape(template).replace(r"\ ", r"\s+")
     fields: set[str] = set()
 
