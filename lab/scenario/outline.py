@@ -18,7 +18,7 @@ from gherkin.parser import Parser
 from gherkin.parser_types import Scenario as ScenarioNode
 from gherkin.parser_types import ScenarioEnvelope
 from gherkin.token import Token
-from gherkin.token_matcher_markdown import KEYWORD_PREFIX_HEADER, GherkinInMarkdownTokenMatcher
+from gherkin.token_matcher_markdown import GherkinInMarkdownTokenMatcher
 
 from lab.scenario.errors import Problems
 from lab.scenario.markdown import Fence, Heading, as_heading, find_fences, is_indented_row, is_row, is_separator
@@ -195,19 +195,33 @@ def _parse(text: str, code: str, problems: Problems) -> tuple[RawScenario, ...] 
     return tuple(_scenario(node, line - 1) for node, line in zip(nodes, following, strict=False))
 
 
+def _begins(token: Token, *signs: str) -> bool:
+    return token.line.get_line_text().lstrip().startswith(signs)
+
+
 class _Matcher(GherkinInMarkdownTokenMatcher):
-    """The official one, which asks of each line whether it is any of twelve things: most are blank by now, and none."""
+    """The official one asks of each line whether it is one of twelve things. Most are blank by now: those are none."""
 
-    def _match_title_line(self, prefix: str, keywords: Iterable[str], suffix: str, token: Token, kind: str) -> bool:
-        starts = ("#",) if prefix == KEYWORD_PREFIX_HEADER else ("*", "+", "-")
-        may = token.line.get_line_text().lstrip().startswith(starts)
-        return may and super()._match_title_line(prefix, keywords, suffix, token, kind)
+    def match_TagLine(self, token: Token) -> bool:  # noqa: N802 - the parser calls them so
+        return not token.line.is_empty() and super().match_TagLine(token)
 
-    def match_TableRow(self, token: Token) -> bool:  # noqa: N802 - the parser calls them so
+    def match_TableRow(self, token: Token) -> bool:  # noqa: N802
         return not token.line.is_empty() and super().match_TableRow(token)
 
-    def match_TagLine(self, token: Token) -> bool:  # noqa: N802
-        return not token.line.is_empty() and super().match_TagLine(token)
+    def match_StepLine(self, token: Token) -> bool:  # noqa: N802
+        return _begins(token, "*", "+", "-") and super().match_StepLine(token)
+
+    def match_ScenarioLine(self, token: Token) -> bool:  # noqa: N802
+        return _begins(token, "#") and super().match_ScenarioLine(token)
+
+    def match_BackgroundLine(self, token: Token) -> bool:  # noqa: N802
+        return _begins(token, "#") and super().match_BackgroundLine(token)
+
+    def match_ExamplesLine(self, token: Token) -> bool:  # noqa: N802
+        return _begins(token, "#") and super().match_ExamplesLine(token)
+
+    def match_RuleLine(self, token: Token) -> bool:  # noqa: N802
+        return _begins(token, "#") and super().match_RuleLine(token)
 
 
 def _scenario(node: ScenarioNode, last: int) -> RawScenario:
