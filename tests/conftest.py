@@ -105,7 +105,7 @@ class Lent:
 
 
 _IMPORTED = (
-    *("lab.service.server", "lab.matrix"),
+    *("lab.service.server", "lab.matrix", "tests.quick_passwords"),
     *("mitmproxy.tools.main", "mitmproxy.tools.dump", "lab.stage.http_tap", "lab.stage.operator_tap"),
 )
 
