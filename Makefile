@@ -35,8 +35,6 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@python=$$(.ci/pythons | head -n 1) && test -n "$$python" && "$$python" -m venv --clear $(VENV)
 	@echo "installing into $(VENV) (about a minute) …" >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
-	@# Brings axe-core, which checks the HTML report. Its other half needs Playwright (53 MB), which nothing here does.
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps axe-playwright-python==0.1.8
 	@touch $@
 
 .PHONY: help demo test lint bench lock install clean

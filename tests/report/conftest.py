@@ -13,7 +13,7 @@ from lab.stage.stage import Stage
 from . import chromium
 
 AXE = "axe_playwright_python"
-"""A package that brings axe-core. Nothing else in it is used, so what it requires is not needed."""
+"""A package that brings axe-core; nothing else in it is used."""
 
 
 @pytest.fixture(scope="session")
@@ -37,5 +37,5 @@ def axe() -> str:
     """The source of axe-core, which looks for what keeps people from reading a page."""
     spec = find_spec(AXE)
     if spec is None or not spec.submodule_search_locations:
-        pytest.skip(f"no axe-core; pip install --no-deps {AXE.replace('_', '-')}")
+        pytest.skip(f"no axe-core; pip install {AXE.replace('_', '-')}")
     return (Path(spec.submodule_search_locations[0]) / "axe.min.js").read_text(encoding="utf-8")
