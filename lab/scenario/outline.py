@@ -17,6 +17,7 @@ from gherkin.errors import AstBuilderException, CompositeParserException
 from gherkin.parser import Parser
 from gherkin.parser_types import Scenario as ScenarioNode
 from gherkin.parser_types import ScenarioEnvelope
+from gherkin.token import Token
 from gherkin.token_matcher_markdown import GherkinInMarkdownTokenMatcher
 
 from lab.scenario.errors import Problems
@@ -181,7 +182,7 @@ def _gherkin_only(lines: Sequence[str], without: Collection[int]) -> str:
 
 def _parse(text: str, code: str, problems: Problems) -> tuple[RawScenario, ...] | None:
     try:
-        document = Parser().parse(text, GherkinInMarkdownTokenMatcher(code))
+        document = Parser().parse(text, _Matcher(code))
     except CompositeParserException as composite:
         for error in composite.errors:
             ragged = isinstance(error, AstBuilderException)
@@ -192,6 +193,35 @@ def _parse(text: str, code: str, problems: Problems) -> tuple[RawScenario, ...] 
     last = text.count("\n") + 1
     following = [node["location"]["line"] for node in nodes[1:]] + [last + 1]
     return tuple(_scenario(node, line - 1) for node, line in zip(nodes, following, strict=False))
+
+
+def _begins(token: Token, *signs: str) -> bool:
+    return token.line.get_line_text().lstrip().startswith(signs)
+
+
+class _Matcher(GherkinInMarkdownTokenMatcher):
+    """The official one asks of each line whether it is one of twelve things. Most are blank by now: those are none."""
+
+    def match_TagLine(self, token: Token) -> bool:  # noqa: N802 - the parser calls them so
+        return not token.line.is_empty() and super().match_TagLine(token)
+
+    def match_TableRow(self, token: Token) -> bool:  # noqa: N802
+        return not token.line.is_empty() and super().match_TableRow(token)
+
+    def match_StepLine(self, token: Token) -> bool:  # noqa: N802
+        return _begins(token, "*", "+", "-") and super().match_StepLine(token)
+
+    def match_ScenarioLine(self, token: Token) -> bool:  # noqa: N802
+        return _begins(token, "#") and super().match_ScenarioLine(token)
+
+    def match_BackgroundLine(self, token: Token) -> bool:  # noqa: N802
+        return _begins(token, "#") and super().match_BackgroundLine(token)
+
+    def match_ExamplesLine(self, token: Token) -> bool:  # noqa: N802
+        return _begins(token, "#") and super().match_ExamplesLine(token)
+
+    def match_RuleLine(self, token: Token) -> bool:  # noqa: N802
+        return _begins(token, "#") and super().match_RuleLine(token)
 
 
 def _scenario(node: ScenarioNode, last: int) -> RawScenario:

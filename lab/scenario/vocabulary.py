@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher, get_close_matches
 from enum import StrEnum
+from functools import cache
 
 from lab.model import INFERRED_ONLY, Exposure, Observer, SecretName
 from lab.scenario.errors import Problems
@@ -79,6 +80,13 @@ def match_template(template: str, text: str) -> Mapping[str, str] | None:
 
     A field that stands in `template` twice has the same text in both places.
     """
+    match = _pattern(template).fullmatch(text)
+    return None if match is None else match.groupdict()
+
+
+@cache
+def _pattern(template: str) -> re.Pattern[str]:
+    """How the texts look that fit. Made once for each phrase: each step of a lesson is compared with them all."""
     pattern = re.escape(template).replace(r"\ ", r"\s+")
     fields: set[str] = set()
 
@@ -88,9 +96,7 @@ def match_template(template: str, text: str) -> Mapping[str, str] | None:
         fields.add(field[1])
         return f'(?P<{field[1]}>[^"]*?)'
 
-    pattern = re.sub(r"\\\{(\w+)\\\}", group, pattern)
-    match = re.fullmatch(pattern, text)
-    return None if match is None else match.groupdict()
+    return re.compile(re.sub(r"\\\{(\w+)\\\}", group, pattern))
 
 
 def vocabulary_markdown() -> str:

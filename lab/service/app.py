@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any, NoReturn
 
 from apiflask import APIFlask
 from flask import Request, Response
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.routing import Rule
 
 from lab.service.accounts import Accounts
 from lab.service.api import (
@@ -43,8 +46,19 @@ from lab.service.texts import Texts
 from lab.service.throttle import LoginThrottle
 
 
+class _Address(Rule):
+    """An address that is understood. What puts one together is compiled when somebody asks for it, which nobody does:
+    for each address at once, it takes longer than all the rest of an application."""
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        compiled = cache(super()._compile_builder)
+        return lambda rule, **values: compiled(append_unknown)(rule, **values)
+
+
 class ServiceApp(APIFlask):
     """The application together with what it holds open. Nothing is shared between two of them."""
+
+    url_rule_class = _Address
 
     def __init__(self, config: Config) -> None:
         super().__init__(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
 
@@ -26,6 +27,8 @@ from sqlalchemy import (
     event,
     text,
 )
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 
 metadata = MetaData()
 
@@ -207,6 +210,16 @@ log_nodes = Table(
 _BUSY_TIMEOUT = 5000  # milliseconds a writer waits for another one
 
 
+@cache
+def _schema() -> tuple[str, ...]:
+    """What makes the tables and indexes that are not there yet. To have it in words once makes opening quick."""
+    tables = metadata.sorted_tables
+    indexes = sorted((index for table in tables for index in table.indexes), key=lambda index: str(index.name))
+    statements: list[DDLElement] = [CreateTable(table, if_not_exists=True) for table in tables]
+    statements += [CreateIndex(index, if_not_exists=True) for index in indexes]
+    return tuple(str(statement.compile(dialect=sqlite.dialect())) for statement in statements)
+
+
 class Storage:
     """One SQLite database with mode 0600. Its connections are shared by threads, one transaction at a time each."""
 
@@ -240,7 +253,8 @@ class Storage:
 
         try:
             with self.writing() as connection:
-                metadata.create_all(connection)
+                for statement in _schema():
+                    connection.exec_driver_sql(statement)
         except BaseException:
             self.close()
             raise

@@ -102,6 +102,16 @@ def test_the_last_message_of_grpc_may_be_cut_off() -> None:
     assert views(framing.grpc_messages, grpc(VALUE)[:-1]) == []
 
 
+def test_messages_of_grpc_without_content_part_nothing_and_take_no_room() -> None:
+    data = grpc(b"", b"", VALUE[:9], b"", VALUE[9:], b"")
+    apart, joined = views(framing.grpc_messages, data)
+    assert apart.data.split(GAP)[:-1] == [VALUE[:9], VALUE[9:]]
+    assert pointed_at(joined, VALUE, data) == VALUE
+    assert VALUE[:-4] in views(framing.grpc_messages, grpc(b"", VALUE)[:-4])[0].data
+    (view,) = views(framing.grpc_messages, bytes(5 << 20) + grpc(VALUE))
+    assert len(view.data) < 2 * len(VALUE)
+
+
 def test_grpc_stands_where_a_value_starts() -> None:
     before = b"POST / HTTP/1.1\r\n\r\n"
     data = before + grpc(VALUE)

@@ -203,6 +203,13 @@ def _header_fields(
 
 _GRPC_HEADER = 5
 _GRPC_FLAGS = frozenset({0x00, 0x01, 0x80, 0x81})
+_GRPC_EMPTY = re.compile(rb"(?:\x00{5})++")
+
+
+def _empty_messages(data: bytes, at: int, end: int) -> int:
+    """Where the messages without content end that begin at `at`: zeros may be millions of them, and say nothing."""
+    found = _GRPC_EMPTY.match(data, at, end)
+    return found.end() if found else at
 
 
 def grpc_messages(view: View, _budget: Budget) -> Iterator[View]:
@@ -217,11 +224,11 @@ def grpc_messages(view: View, _budget: Budget) -> Iterator[View]:
             continue
         messages: list[Message] = []
         at = start
-        while at + _GRPC_HEADER <= end and view.data[at] in _GRPC_FLAGS:
+        while (at := _empty_messages(view.data, at, end)) + _GRPC_HEADER <= end and view.data[at] in _GRPC_FLAGS:
             begin = at + _GRPC_HEADER
             at = begin + int.from_bytes(view.data[at + 1 : begin])
             messages.append([Stretch(view.data[begin : min(at, end)], begin)])
-        if fills(view.data, at, end) or (at > end and len(messages) > 1):
+        if fills(view.data, at, end) or (at > end and begin > start + _GRPC_HEADER):
             found.append(messages)
     yield from apart(view, "grpc", found)
     yield from joined(view, "grpc", found)
