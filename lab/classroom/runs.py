@@ -161,11 +161,11 @@ class LiveRunner:
             if matrix.broken_off and not stage.intact:
                 return matrix.broken_off
             evidence = evidence_of(capture.read(path), matrix, self._language)
-            self._turns.check(order)
-            self._teller.measured(order.question, matrix, evidence)
-            return ""
         finally:
             path.unlink(missing_ok=True)
+        self._turns.check(order)
+        self._teller.measured(order.question, matrix, evidence)
+        return ""
 
 
 class Onlooker:

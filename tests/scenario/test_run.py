@@ -56,7 +56,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Path]:
     monkeypatch.setattr(run, "open_stage", stage)
     monkeypatch.setattr(run, "Judges", _Judges)
     monkeypatch.setattr(run, "joined", lambda parts: parts[0])
-    monkeypatch.setattr(director, "play", lambda lesson, scenario, stage, path, progress, pace: paths.append(path))
+    monkeypatch.setattr(director, "play", lambda lesson, scenario, stage, path, *_: paths.append(path))
     return paths
 
 
@@ -96,7 +96,7 @@ def test_sessions_at_the_same_time_and_their_matrices_in_order(
     together = Barrier(LANES)
     last = Event()
 
-    def play(lesson: object, scenario: object, stage: object, path: Path, progress: Progress, _: object) -> None:
+    def play(lesson: object, scenario: object, stage: object, path: Path, progress: Progress, *_: object) -> None:
         together.wait(GUARD)  # a BrokenBarrierError, unless so many are here at the same time
         number = int(path.name.partition(".")[0])
         if number == 1:
@@ -115,7 +115,7 @@ def test_a_caller_who_has_a_matrix_in_hand_is_told_nothing(
 ) -> None:
     in_hand, told = Event(), Event()
 
-    def play(lesson: object, scenario: object, stage: object, path: Path, progress: Progress, _: object) -> None:
+    def play(lesson: object, scenario: object, stage: object, path: Path, progress: Progress, *_: object) -> None:
         if not path.name.startswith("1."):
             assert in_hand.wait(GUARD)
             progress("goes on")
@@ -134,7 +134,7 @@ def test_a_caller_who_has_a_matrix_in_hand_is_told_nothing(
 
 
 def test_what_fails_in_one_of_them_ends_the_run(recorded: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    def play(lesson: object, scenario: object, stage: object, path: Path, progress: Progress, _: object) -> None:
+    def play(lesson: object, scenario: object, stage: object, path: Path, progress: Progress, *_: object) -> None:
         if path.name.startswith("2."):
             raise OSError(28, "No space left on device")
         recorded.append(path)
