@@ -30,7 +30,6 @@ from lab.report.qr import print_qr
 from lab.scenario.lesson import Lesson
 from lab.scenario.library import ALL, chosen, require
 
-STATE = Path("lab-class.sqlite")
 PORT = 8420
 FASTEST = 1000.0
 
