@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,8 +19,9 @@ from lab.cli import main
 from lab.messenger.content import Content
 from lab.messenger.participant import Participant
 from lab.model import Exposure, LeakMatrix, Observer, SecretName, exit_status
-from lab.scenario import load, run
-from lab.scenario.run import Session, perform
+from lab.scenario import director, load, run
+from lab.scenario.lesson import Lesson, Scenario
+from lab.scenario.run import Progress, Session, perform
 from lab.scenario.vocabulary import ON_STAGE
 from lab.stage.stage import Stage, open_stage
 from lab.stage.starting import Spawner, Starter
@@ -114,19 +116,25 @@ def test_the_next_lesson_gets_a_new_stage(
             stages.append(stage)
             yield stage
 
-    def strike(what: str) -> None:
-        # Whoever says this first: those that are held at the same time have not come so far.
-        if "alice sends" in what and not struck:
-            struck.append(stages[0].network.pid)
-            os.kill(struck[0], signal.SIGKILL)
+    def play(lesson: Lesson, scenario: Scenario, lane: Stage, path: Path, progress: Progress, *more: Any) -> None:
+        def strike(what: str) -> None:
+            progress(what)
+            if "alice sends" in what and not struck:
+                struck.append(lane.network.pid)
+                os.kill(struck[0], signal.SIGKILL)
+
+        really_play(lesson, scenario, lane, path, strike, *more)
 
     lend(monkeypatch)
+    really_play = director.play
+    monkeypatch.setattr(director, "play", play)
     monkeypatch.setattr(run, "open_stage", watched)
     first = starter if forks else Spawner()
     sessions = [Session(session.lesson, session.scenario, number) for number, _ in enumerate(expected, start=1)]
-    statuses = [exit_status([one]) for one in run.hold(sessions, tmp_path / "captures", strike, first)]
+    held = run.hold(sessions, tmp_path / "captures", lambda _: None, first)
+    statuses = [exit_status([one]) for one in held]
     assert len(stages) == 2
-    # Of two at the same time, either may have had the tap that was struck.
+    # Of two at the same time, either may have been the first that came so far.
     assert sorted(statuses[:-1]) == expected[:-1]
     assert statuses[-1] == expected[-1]
 
