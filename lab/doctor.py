@@ -12,9 +12,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 from lab.stage.certificates import make_authority, write_private
+from lab.temporary import temporary_folder
 
 OLDEST_PYTHON = (3, 12)
 NEEDED_BYTES = 200 * 2**20
@@ -75,8 +75,8 @@ def _python() -> Check:
 
 def _room() -> Check:
     try:
-        with tempfile.TemporaryDirectory(prefix="lab-doctor-") as folder:
-            file = write_private(Path(folder) / "try", b"x")
+        with temporary_folder("lab-doctor-") as folder:
+            file = write_private(folder / "try", b"x")
             private = os.name != "posix" or file.stat().st_mode & 0o077 == 0
             free = shutil.disk_usage(folder).free
     except OSError as error:
@@ -122,8 +122,8 @@ def _own_authorities(environment: Mapping[str, str]) -> Check:
 def _interception_on_loopback() -> Check:
     """A TLS connection to a server of our own: some security programs read even those."""
     authority = make_authority("Lab doctor")
-    with tempfile.TemporaryDirectory(prefix="lab-doctor-") as folder:
-        leaf = write_private(Path(folder) / "leaf.pem", authority.issue(HOST))
+    with temporary_folder("lab-doctor-") as folder:
+        leaf = write_private(folder / "leaf.pem", authority.issue(HOST))
         serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         serving.load_cert_chain(leaf)
     trusting = ssl.create_default_context(cadata=authority.pem.decode("ascii"))

@@ -16,9 +16,11 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = {
     "lab.model": 0,
     "lab.resources": 0,
+    "lab.addresses": 0,
     "lab.calibration": 0,
     "lab.private": 0,
     "lab.interrupt": 0,
+    "lab.temporary": 0,
     "lab": 0,
     "lab.detect": 1,
     "lab.record": 1,
@@ -61,7 +63,7 @@ LAYERS = {
 
 PURE = (
     *("lab.model", "lab.detect", "lab.record", "lab.planting", "lab.inference", "lab.controls", "lab.matrix"),
-    *("lab.calibration", "lab.mail", "lab.device_copy", "lab.safety", "lab.e2ee"),
+    *("lab.addresses", "lab.calibration", "lab.mail", "lab.device_copy", "lab.safety", "lab.e2ee"),
     *(
         "lab.attack.accounts",
         "lab.attack.bitflip",

@@ -13,7 +13,6 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
@@ -27,6 +26,7 @@ from lab.audit.tunnel import Gate, listening_address, open_gate
 from lab.audit.window import Audit, Window
 from lab.model import Exposure, LabError, LeakMatrix, SecretName
 from lab.report.as_text import print_matrix
+from lab.temporary import temporary_folder
 
 DIFFERS, INCONCLUSIVE, PROGRAM_FAILED = 1, 3, 4
 
@@ -60,7 +60,7 @@ def run(asked: Asked, out: Console, errors: Console) -> int:
     """Observe, print; the exit status. LabError: bad input, before anything is started."""
     _check(asked)
     with ExitStack() as stack:
-        folder = asked.captures or Path(stack.enter_context(TemporaryDirectory(prefix="lab-audit-")))
+        folder = asked.captures or stack.enter_context(temporary_folder("lab-audit-"))
         address = listening_address(asked.listen) if asked.wireguard else ""
 
         @cache

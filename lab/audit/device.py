@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 
 from rich.console import Console
 
+from lab.addresses import is_loopback
 from lab.report.qr import print_qr
 
 
@@ -43,7 +43,7 @@ _AFTERWARDS = (
 
 def _opened(host: str, port: int) -> str:
     where = f"Listening for WireGuard at {host}, UDP port {port}"
-    if ipaddress.ip_address(host).is_loopback:
+    if is_loopback(host):
         return f"{where}, which only this machine reaches. Only for devices that you own."
     return (
         f"{where}, until Ctrl-C. This is opened to the network of this machine: nobody without the key that is printed "

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from lab.addresses import is_here
 from lab.model import LabError
 
 _PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443, "tcp": None}
@@ -34,10 +34,7 @@ class Target:
     @property
     def local(self) -> bool:
         """It is on this machine."""
-        try:
-            return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_here(self.host)
 
     @property
     def upstream(self) -> str:

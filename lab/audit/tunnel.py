@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import socket
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,10 +18,12 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from lab.addresses import is_loopback
 from lab.audit.taps import Route, close_recording, open_ground
 from lab.capture import Writer
 from lab.model import LabError, Observer
 from lab.stage.certificates import write_private
+from lab.stage.own_address import own_address
 from lab.stage.stage import Ground, listen
 from lab.stage.starting import Starter
 
@@ -34,9 +35,6 @@ NAMES = "10.0.0.53"
 
 EVERYTHING = "0.0.0.0/0, ::/0"
 """What goes into the tunnel. The device has no address of IPv6 in it, so nothing gets around by that way."""
-
-_ELSEWHERE = "192.0.2.1"
-"""An address that is nobody's (RFC 5737): what the system would use to get there is its address in its network."""
 
 
 class Gate:
@@ -122,13 +120,11 @@ def listening_address(given: str | None) -> str:
 
 def _own_address() -> str:
     """LabError: there is none."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:  # nothing is sent
-        try:
-            asking.connect((_ELSEWHERE, 9))
-            found = str(asking.getsockname()[0])
-        except OSError:
-            found = ""
-    if not found or ipaddress.ip_address(found).is_loopback:
+    try:
+        found = own_address()
+    except OSError:
+        found = ""
+    if not found or is_loopback(found):
         raise LabError("no address of this machine in a network was found: give one with --listen ADDRESS")
     return found
 

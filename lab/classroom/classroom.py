@@ -44,7 +44,7 @@ from lab.classroom.store import Store
 from lab.guide.zoom import Zoom
 from lab.model import Exposure, LabError, LeakMatrix, Mode, Observer
 from lab.scenario.lesson import Lesson
-from lab.scenario.predictions import PREDICTABLE, Place, named, place_of, table
+from lab.scenario.predictions import PREDICTABLE, Place, named, table
 
 MOST_LEARNERS = 1000
 """Who is let in, at most."""
@@ -703,7 +703,7 @@ class Classroom:
         if lesson is None or question.scenario >= len(lesson.scenarios):
             return False
         places = table(lesson.scenarios[question.scenario])
-        return set(question.cells) | {place_of(one) for one in question.measured or ()} <= set(places)
+        return set(question.cells) | set(question.known) <= set(places)
 
     def _sent(self, learner: int) -> Mapping[int, Answer]:
         return self._answers.get(self._moment.question or 0, {}).get(learner, {})

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from lab.addresses import is_loopback
 from lab.classroom import guard
 from lab.classroom.catalogue import catalogue
 from lab.classroom.classroom import Classroom
@@ -29,13 +30,11 @@ from lab.phones.serving import LOOPBACK, MAX_PORT
 from lab.report.qr import print_qr
 from lab.scenario.lesson import Lesson
 from lab.scenario.library import ALL, chosen, require
+from lab.stage.own_address import own_address
 
 PORT = 8420
 FASTEST = 1000.0
 
-_SOMEWHERE = ("192.0.2.1", 9)
-"""An address for documentation. Nothing is sent there: to ask for the way is enough to learn the address that the
-network knows this machine by."""
 _BACKLOG = 512
 _OWN_FILES = 512
 """File descriptors for everything but connections: the stage with its processes, the state."""
@@ -168,13 +167,11 @@ def _rename(state: Path) -> Path | None:
 
 def _lan_address() -> str:
     """By which others in the network reach this machine."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
-        try:
-            way.connect(_SOMEWHERE)
-        except OSError:
-            raise LabError("--lan: this machine is in no network; connect it to one, or leave out --lan") from None
-        address: str = way.getsockname()[0]
-    if guard.is_loopback(address):
+    try:
+        address = own_address()
+    except OSError:
+        raise LabError("--lan: this machine is in no network; connect it to one, or leave out --lan") from None
+    if is_loopback(address):
         raise LabError("--lan: this machine has no address that others could use; leave out --lan")
     return address
 

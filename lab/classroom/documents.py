@@ -4,7 +4,6 @@ learners, and before the reveal it holds nothing that is right, and nothing of o
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -12,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
+from lab.addresses import is_here
 from lab.classroom.model import (
     ALONE,
     NOTHING,
@@ -138,7 +138,7 @@ def for_teacher(now: Now, room: Room, version: int) -> Document:
         "face": "teacher",
         **_address(room),
         **_numbers(now, room),
-        "lan": not _is_loopback(room.url),
+        "lan": not is_here(urlsplit(room.url).hostname or ""),
         "learners": [_learner(one, now, room) for one in room.learners],
         "votes": {},
         "key": {},
@@ -368,14 +368,6 @@ def _html(text: str) -> str:
 
 def _address(room: Room) -> Document:
     return {"code": room.code, "url": room.url}
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _over(now: Now, number: int) -> bool:

@@ -12,7 +12,7 @@ from lab.classroom.model import NOTHING, Learner, Question, Rounds, counting, fi
 from lab.export.gift import to_gift
 from lab.model import Exposure
 from lab.scenario.lesson import Lesson, Scenario
-from lab.scenario.predictions import PREDICTABLE, Place, named, place_of
+from lab.scenario.predictions import PREDICTABLE, Place, named
 
 ROUNDS = (1, 2)
 
@@ -148,7 +148,7 @@ def _said(sent: Rounds, number: int) -> dict[str, Exposure]:
 
 
 def _measured(question: Question) -> dict[Place, Exposure]:
-    return {place_of(one): one.exposure for one in question.measured or ()}
+    return {place: cell.exposure for place, cell in question.known.items()}
 
 
 def _asked_rounds(answers: Iterable[Rounds]) -> tuple[int, ...]:

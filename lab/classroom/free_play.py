@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from lab import capture
 from lab.classroom.catalogue import catalogue
 from lab.classroom.panes import Panes, Planted
-from lab.classroom.runs import LOOK_SECONDS, SHOWN
+from lab.classroom.runs import LOOK_SECONDS, new_pieces
 from lab.messenger.wire import CertificateError
 from lab.model import LabError, Mode, Observer, Secret, SecretName
 from lab.phones.phones import Phones, Setting, check, set_out_phones
@@ -323,7 +323,5 @@ class _Line:
 
     def look(self) -> None:
         """Tell what the observers got since somebody looked. ChildError: a tap is gone."""
-        found = self._watch.new(self.phones.venue)
-        pieces = self._panes.pieces([one for each in found.values() for one in each], SHOWN)
-        if pieces:
+        if pieces := new_pieces(self._watch, self._panes, self.phones.venue):
             self._teller.seen(pieces)

@@ -6,7 +6,6 @@ Nothing here knows of HTTP frameworks, so that pages, API and open connections a
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import threading
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
@@ -105,14 +104,6 @@ class Limits:
 def same(given: str, expected: str) -> bool:
     """Compared in a time that says nothing about where they differ."""
     return hmac.compare_digest(given.encode(errors="replace"), expected.encode(errors="replace"))
-
-
-def is_loopback(address: str | None) -> bool:
-    """Whether a connection from this address comes from this very machine."""
-    try:
-        return ipaddress.ip_address(address or "").is_loopback
-    except ValueError:
-        return False
 
 
 def hosts(port: int, lan: str | None) -> frozenset[str]:

@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from lab.model import Cell, Exposure, Mode
 from lab.scenario.lesson import Scenario
-from lab.scenario.predictions import PREDICTABLE, Grade, Place, grade, table
+from lab.scenario.predictions import PREDICTABLE, Grade, Place, grade, place_of, table
 
 LONGEST_NICKNAME = 24
 LONGEST_REASON = 200
@@ -335,6 +335,11 @@ class Question:
     measured: tuple[Cell, ...] | None = None
     revealed: bool = False
 
+    @property
+    def known(self) -> dict[Place, Cell]:
+        """What was measured, by its place in the table."""
+        return {place_of(one): one for one in self.measured or ()}
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -398,7 +403,7 @@ def votes(
 def truth(question: Question, scenario: Scenario) -> dict[Place, Cell]:
     """What is right in each cell of the table: what was measured, and before that what the lesson claims."""
     if question.measured is not None:
-        known = {(one.secret, one.observer): one for one in question.measured}
+        known = question.known
         return {place: known[place] for place in table(scenario) if place in known}
     return {
         (one.secret, one.observer): Cell(one.secret, one.observer, one.exposure, "", claimed=one.exposure)
@@ -419,7 +424,7 @@ def right(question: Question, predictions: Mapping[Place, Exposure]) -> int | No
     """How many of the predictions were right; None as long as it was not measured."""
     if question.measured is None:
         return None
-    known = {(one.secret, one.observer): one for one in question.measured}
+    known = question.known
     return sum(
         grade(predictions[place], known[place]) is Grade.RIGHT
         for place in question.cells

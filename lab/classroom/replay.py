@@ -8,7 +8,6 @@ there is a stop before each message instead, and nothing is said about steps.
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from lab.calibration import OBSERVERS_OWN
 from lab.classroom.catalogue import catalogue
 from lab.classroom.panes import Panes, Planted
 from lab.classroom.runs import SHOWN, evidence_of
-from lab.classroom.turns import LeftError, Order, Turns
+from lab.classroom.turns import Follower, LeftError, Order
 from lab.matrix import judge
 from lab.model import Capture, Deed, LabError, Observation, Statement
 from lab.scenario.director import acted
@@ -80,43 +79,17 @@ def _versions(name: str) -> Iterator[tuple[str, Lesson]]:
             yield code, find(name, code)
 
 
-class ReplayRunner:
+class ReplayRunner(Follower):
     """A `Runner` that plays recordings, `speed` times as fast as they were made; 0: all that a step brings at once."""
 
     def __init__(self, teller: Teller, recordings: Sequence[Recording], language: str, speed: float = 1.0) -> None:
+        super().__init__("replay")
         self._teller = teller
         self._say = catalogue(language).say
         self._language = language
         self._recordings = {(one.lesson.name, one.scenario): one for one in recordings}
-        self._turns = Turns()
-        self._turn = threading.Lock()
-        self._thread: threading.Thread | None = None
         self.speed = speed
         """May be changed at any time."""
-
-    def start(self, question: int, lesson: Lesson, scenario: int) -> None:
-        """Play the recording of this scenario up to its first step."""
-        self._turns.begin(question, lesson, scenario)
-        with self._turn:
-            if self._thread is None and not self._turns.closed:
-                self._thread = threading.Thread(target=self._work, name="replay")
-                self._thread.start()
-
-    def step(self, *, rest: bool) -> None:
-        """Play the step before which it waits, or all that are left."""
-        self._turns.release(rest=rest)
-
-    def stop(self) -> None:
-        """Break off at once; nothing more is told of this run."""
-        self._turns.drop()
-
-    def close(self) -> None:
-        """End everything."""
-        self._turns.close()
-        with self._turn:
-            thread = self._thread
-        if thread is not None:
-            thread.join()
 
     def _work(self) -> None:
         turn = 0

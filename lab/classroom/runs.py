@@ -13,12 +13,13 @@ from lab import capture
 from lab.classroom.catalogue import catalogue
 from lab.classroom.panes import Panes, Planted
 from lab.classroom.seen import Piece
-from lab.classroom.turns import LeftError, Order, Turns
+from lab.classroom.turns import Follower, LeftError, Order
 from lab.guide.words import words_for
 from lab.guide.zoom import Zoom, zoom
 from lab.model import Capture, LabError, LeakMatrix, Mode, Secret
 from lab.scenario.director import acted
-from lab.scenario.lesson import Lesson, Step
+from lab.scenario.lesson import Step
+from lab.scenario.predictions import named, place_of
 from lab.scenario.run import Session, record
 from lab.stage.judges import MOST, Judges, joined
 from lab.stage.process import ChildError
@@ -36,48 +37,25 @@ SHOWN = 60
 pieces are shown."""
 
 
-class LiveRunner:
-    """A `Runner` on real taps. `teller` is told from its threads."""
+class LiveRunner(Follower):
+    """A `Runner` on real taps, whose stage is opened with its thread. `teller` is told from its threads."""
 
     def __init__(self, teller: Teller, language: str) -> None:
+        super().__init__("class")
         self._teller = teller
         self._say = catalogue(language).say
         self._language = language
-        self._turns = Turns()
-        self._turn = threading.Lock()
         self._stage: Stage | None = None
         self._judges: Judges | None = None
-        self._thread: threading.Thread | None = None
-
-    def prepare(self) -> None:
-        """Open the stage, which takes some seconds, before it is needed."""
-        with self._turn:
-            if self._thread is None and not self._turns.closed:
-                self._thread = threading.Thread(target=self._work, name="class")
-                self._thread.start()
-
-    def start(self, question: int, lesson: Lesson, scenario: int) -> None:
-        """Play this scenario up to its first step."""
-        self._turns.begin(question, lesson, scenario)
-        self.prepare()
-
-    def step(self, *, rest: bool) -> None:
-        """Do the step before which it waits, or all that are left."""
-        self._turns.release(rest=rest)
-
-    def stop(self) -> None:
-        """Break off at the next stop; nothing more is told of this run."""
-        self._turns.drop()
 
     def close(self) -> None:
         """End everything, and wait until it is gone."""
         self._turns.close()
         with self._turn:
-            stage, thread = self._stage, self._thread
+            stage = self._stage
         if stage is not None:
             stage.end()  # whoever waits for a process of the stage waits no longer
-        if thread is not None:
-            thread.join()
+        super().close()
 
     def _work(self) -> None:
         turn = 0
@@ -212,8 +190,7 @@ class Onlooker:
         self._thread.join()
 
     def _new(self, venue: Venue) -> list[Piece]:
-        found = self._watch.new(venue)
-        return self._panes.pieces([one for each in found.values() for one in each], SHOWN)
+        return new_pieces(self._watch, self._panes, venue)
 
     def _look_on(self) -> None:
         with self._changed:
@@ -231,7 +208,12 @@ class Onlooker:
                     self._tell(pieces)
 
 
+def new_pieces(watch: Watch, panes: Panes, venue: Venue) -> list[Piece]:
+    """What the observers got since somebody looked. ChildError: a tap is gone."""
+    return panes.pieces([one for each in watch.new(venue).values() for one in each], SHOWN)
+
+
 def evidence_of(recording: Capture, matrix: LeakMatrix, language: str) -> dict[str, Zoom]:
     """The evidence for each cell, by the name of the cell."""
     words = words_for(language)
-    return {f"{cell.secret}@{cell.observer}": zoom(recording, matrix, cell, words) for cell in matrix.cells}
+    return {named(place_of(cell)): zoom(recording, matrix, cell, words) for cell in matrix.cells}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from threading import Condition
+from threading import Condition, Lock, Thread
 
 from lab.scenario.lesson import Lesson, Scenario
 
@@ -102,3 +103,45 @@ class Turns:
 
     def _left(self, order: Order) -> bool:
         return self._closed or self._order is not order
+
+
+class Follower(ABC):
+    """A `Runner` that does what is wanted in a thread of its own, which starts when it is first needed."""
+
+    def __init__(self, name: str) -> None:
+        self._turns = Turns()
+        self._turn = Lock()
+        self._thread: Thread | None = None
+        self._name = name
+
+    def prepare(self) -> None:
+        """Start the thread before it is needed."""
+        with self._turn:
+            if self._thread is None and not self._turns.closed:
+                self._thread = Thread(target=self._work, name=self._name)
+                self._thread.start()
+
+    def start(self, question: int, lesson: Lesson, scenario: int) -> None:
+        """Play this scenario up to its first step."""
+        self._turns.begin(question, lesson, scenario)
+        self.prepare()
+
+    def step(self, *, rest: bool) -> None:
+        """Play the step before which it waits, or all that are left."""
+        self._turns.release(rest=rest)
+
+    def stop(self) -> None:
+        """Break off at the next stop; nothing more is told of this run."""
+        self._turns.drop()
+
+    def close(self) -> None:
+        """End everything, and wait until it is gone."""
+        self._turns.close()
+        with self._turn:
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    @abstractmethod
+    def _work(self) -> None:
+        """Follow one order after the other, until there are no more."""

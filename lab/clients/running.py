@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import os
 import shutil
 import signal
-import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from lab.clients.case import LOCALHOST, Attempt, Case, NotServable, Report, judge, worth_trying
+from lab.addresses import is_here
+from lab.clients.case import Attempt, Case, NotServable, Report, judge, worth_trying
 from lab.clients.serving import Server, context_for, listening
 from lab.model import LabError
+from lab.temporary import temporary_folder
 
 GRACE = 1.0
 """Seconds that a client has to end by itself: after its verdict is clear, and between being asked to end and killed."""
@@ -189,10 +189,9 @@ async def _cancelled(*tasks: asyncio.Task[Any]) -> None:
 
 async def _try(client: Client, case: Case, seconds: float) -> Attempt | NotServable:
     """One case, from its keys to the client's end."""
-    if not client.takes_proxy and not _is_here(case.host):
+    if not client.takes_proxy and not is_here(case.host):
         return NotServable(f"the client would look for {case.host} elsewhere: give it {PROXY} too")
-    with tempfile.TemporaryDirectory(prefix="lab-clients-") as name:
-        directory = Path(name)
+    with temporary_folder("lab-clients-") as directory:
         try:
             material = case.make()
             server = Server(context_for(material, directory))
@@ -259,13 +258,3 @@ async def _end_group(process: asyncio.subprocess.Process) -> None:
 def _signal(process: asyncio.subprocess.Process, number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):  # nobody is left in the group
         os.killpg(process.pid, number)
-
-
-def _is_here(host: str) -> bool:
-    """True for the names and addresses under which a client finds this machine without asking anybody."""
-    if host == LOCALHOST:
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import BinaryIO, Protocol
 
 from lab import private
+from lab.temporary import temporary_folder
 
 WAL = "-wal"
 """What SQLite appends to a database's name for the log beside it."""
@@ -79,8 +79,8 @@ class Shipped:
 
     @contextmanager
     def path(self) -> Iterator[Path]:
-        with TemporaryDirectory(prefix="lab-scan-") as folder:
-            path = Path(folder) / "recording"
+        with temporary_folder("lab-scan-") as folder:
+            path = folder / "recording"
             with os.fdopen(private.create(path), "wb") as file:
                 file.write(self.data)
             yield path

@@ -139,8 +139,14 @@ def record(
     planted: Planted = lambda _: None,
 ) -> None:
     """The same without judging: hold one session on a running stage, and record it in the new file `path`."""
+    from lab.scenario.director import play  # a third of a second, which passes while the stage starts
+
     _check_installed([session])
-    _record(session, stage, path, progress, pace, planted)
+    name = _name(session)
+    try:
+        play(session.lesson, session.scenario, stage, path, lambda what: progress(f"{name}: {what}"), pace, planted)
+    except OSError as error:
+        raise LabError(f"{path}: the recording failed: {error.strerror or error}") from error
 
 
 def _check_installed(sessions: Iterable[Session]) -> None:
@@ -153,25 +159,8 @@ def _check_installed(sessions: Iterable[Session]) -> None:
             engine_for(encryption, os.urandom)
 
 
-def _record(
-    session: Session,
-    stage: Stage,
-    path: Path,
-    progress: Progress,
-    pace: Pace = lambda _step, _venue: None,
-    planted: Planted = lambda _: None,
-) -> None:
-    from lab.scenario.director import play  # a third of a second, which passes while the stage starts
-
-    name = _name(session)
-    try:
-        play(session.lesson, session.scenario, stage, path, lambda what: progress(f"{name}: {what}"), pace, planted)
-    except OSError as error:
-        raise LabError(f"{path}: the recording failed: {error.strerror or error}") from error
-
-
 def _ready(lane: Stage) -> _Held:
-    from lab.scenario import director  # noqa: F401 - as in `_record`: it must not come after the wait for the stage
+    from lab.scenario import director  # noqa: F401 - as in `record`: it must not come after the wait for the stage
 
     lane.ready()
     return _Held(lane)
@@ -188,7 +177,7 @@ def _close(judges: Future[Judges]) -> None:
 
 
 def _hold_in(lane: Stage, session: Session, path: Path, progress: Progress, judges: Future[Judges]) -> _Held:
-    _record(session, lane, path, progress)
+    record(session, lane, path, progress)
     return _Held(lane, judges.result().judge(path, session.scenario.observers))
 
 

@@ -9,13 +9,12 @@ Three calls, from the hooks of the same names:
 
 from __future__ import annotations
 
-import ipaddress
-
 from mitmproxy import ctx
 from mitmproxy.addonmanager import Loader
 from mitmproxy.options import Options
 from mitmproxy.proxy import mode_specs, server_hooks
 
+from lab.addresses import is_here
 from lab.stage.tap_side import refused
 
 OPTION = "lab_own_traffic"
@@ -40,16 +39,6 @@ def refuse_connection(data: server_hooks.ServerConnectionHookData) -> None:
     """Let no connection be made to another machine, unless this traffic is the user's own."""
     if data.server.address and not getattr(ctx.options, OPTION) and not is_here(data.server.address[0]):
         data.server.error = _refusal(data.server.address[0])
-
-
-def is_here(host: str) -> bool:
-    """Whether this name or address leads back to this machine (RFC 6761, section 6.3; RFC 1122, section 3.2.1.3)."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _refusal(host: str) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from tempfile import gettempdir
 
 from lab.stage import janitor
+from lab.temporary import temporary_folder
 
 
 class Workspace:
@@ -44,10 +43,7 @@ class Workspace:
 def open_workspace() -> Iterator[Workspace]:
     """A workspace whose folder only its owner can enter. OSError: no room for temporary files."""
     with ExitStack() as stack:
-        folder = Path(gettempdir()) / f"lab-{secrets.token_hex(8)}"
-        # Before there is one: Ctrl-C may come right after it was made.
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        folder.mkdir(mode=0o700)
+        folder = stack.enter_context(temporary_folder())
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", janitor.__file__, str(folder)],
             stdin=subprocess.PIPE,

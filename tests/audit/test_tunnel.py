@@ -283,7 +283,7 @@ class Nowhere(socket.socket):
 def test_the_address_is_that_of_the_network_unless_another_one_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     assert listening_address("::1") == "::1"
     sockets = SimpleNamespace(socket=Nowhere, AF_INET=socket.AF_INET, SOCK_DGRAM=socket.SOCK_DGRAM)
-    monkeypatch.setattr("lab.audit.tunnel.socket", sockets)
+    monkeypatch.setattr("lab.stage.own_address.socket", sockets)
     for own in ("", LOOPBACK):
         monkeypatch.setattr(Nowhere, "own", own)
         with pytest.raises(LabError, match="no address of this machine in a network was found: give one with --listen"):

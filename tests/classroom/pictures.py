@@ -17,7 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from report import chromium
 
-from classroom.in_class import PATIENCE, Learner, Teacher, browser_of, started
+from classroom.in_class import PATIENCE, Learner, Teacher, browser_of
+from classroom.running import started
 
 LESSON = "the-operator-reads"
 RIGHT = {"body@network": "hidden", "body@server": "exposed", "password@database": "hidden"}

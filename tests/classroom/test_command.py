@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import re
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,64 +12,11 @@ from lab import cli
 from lab.classroom import command
 from lab.classroom.store import Store
 from tests.classroom.prepared import Browser, act
-
-
-class Held:
-    """A running `lab class`, once it has printed its addresses."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-        lines = []
-        assert process.stdout
-        for line in process.stdout:
-            lines.append(line)
-            if line.startswith("Ctrl-C ends"):
-                break
-        self.printed = "".join(lines)
-
-    def address(self, what: str) -> str:
-        found = re.search(rf"^{what} +(\S+)", self.printed, flags=re.MULTILINE)
-        assert found, self.printed
-        return found[1]
-
-    @property
-    def port(self) -> int:
-        return int(re.findall(r"127\.0\.0\.1:(\d+)", self.printed)[0])
-
-    @property
-    def key(self) -> str:
-        return self.address("teacher").partition("key=")[2]
-
-    @property
-    def code(self) -> str:
-        return re.findall(r"(?:join code |#code=)(\w+)", self.printed)[0]
-
-    def end(self, number: int = signal.SIGINT) -> str:
-        self.process.send_signal(number)
-        said, _ = self.process.communicate(timeout=60)
-        return said
-
-
-@contextmanager
-def started(folder: Path, *arguments: str) -> Iterator[Held]:
-    (temporary := folder / "temporary").mkdir(exist_ok=True)
-    with subprocess.Popen(
-        [sys.executable, "-m", "lab", "class", "tour", "--state", str(folder / "class.sqlite"), *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        env={**os.environ, "TMPDIR": str(temporary)},
-    ) as process:
-        try:
-            yield Held(process)
-        finally:
-            if process.poll() is None:
-                process.terminate()
+from tests.classroom.running import started
 
 
 def test_a_class_is_held_and_its_restart_goes_on_with_it(tmp_path: Path) -> None:
-    with started(tmp_path, "--port", "0") as one:
+    with started(tmp_path, "tour") as one:
         kim, teacher = Browser(one.port), Browser(one.port)
         assert kim.post("/api/join", {"code": one.code, "nickname": "Kim"}).status == 201
         assert teacher.get(f"/teacher?key={one.key}").status == 303
@@ -92,26 +33,23 @@ def test_a_class_is_held_and_its_restart_goes_on_with_it(tmp_path: Path) -> None
         assert events.until(lambda state: state["measured"])["measured"]["body@network"]["exposure"] == "exposed"
         events.close()
         said = one.end()
-        assert one.process.returncode == 0
         assert f"kept in {tmp_path / 'class.sqlite'}" in said
     assert list((tmp_path / "temporary").iterdir()) == []
-    with started(tmp_path, "--port", str(one.port)) as two:
+    with started(tmp_path, "tour", port=one.port) as two:
         assert (two.port, two.key, two.code) == (one.port, one.key, one.code)
         assert "goes on from there" in two.printed
         assert kim.get("/api/me").json["nickname"] == "Kim"
         assert teacher.get("/api/lessons").status == 200
-        two.end(signal.SIGTERM)
-        assert two.process.returncode == 128 + signal.SIGTERM
+        two.end(signal.SIGTERM, status=128 + signal.SIGTERM)
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_a_new_class_leaves_the_old_one_as_it_is(tmp_path: Path) -> None:
     codes = []
     for _ in range(2):
-        with started(tmp_path, "--port", "0", "--new", "--alone") as held:
+        with started(tmp_path, "tour", "--new", "--alone") as held:
             codes.append(held.code)
             assert held.end()
-            assert held.process.returncode == 0
     assert len(set(codes)) == 2
     assert {path.name for path in tmp_path.glob("*.sqlite*")} == {"class.sqlite", "class-1.sqlite"}
     with Store(tmp_path / "class-1.sqlite") as store:

@@ -83,14 +83,6 @@ def test_the_other_rates(clock: Clock) -> None:
         assert bucket.take(1) == pytest.approx(every)
 
 
-@pytest.mark.parametrize(
-    ("address", "expected"),
-    [("127.0.0.1", True), ("127.8.9.1", True), ("::1", True), ("192.0.2.7", False), ("", False), (None, False)],
-)
-def test_loopback(address: str | None, expected: bool) -> None:
-    assert guard.is_loopback(address) is expected
-
-
 def test_hosts() -> None:
     assert guard.hosts(8420, None) == {"127.0.0.1:8420", "localhost:8420"}
     assert "192.0.2.7:8420" in guard.hosts(8420, "192.0.2.7")

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ pytest.importorskip("playwright", reason="no Playwright; pip install playwright"
 
 from playwright.sync_api import Browser, Page, expect
 
-from classroom.in_class import PATIENCE, Learner, Teacher, browser_of, started
+from classroom.in_class import PATIENCE, Learner, Teacher, browser_of
+from classroom.running import started
 from lab.classroom.catalogue import catalogue
 
 LESSON = "the-operator-reads"
@@ -37,10 +37,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def axe() -> str:
-    spec = find_spec("axe_playwright_python")
-    if spec is None or not spec.submodule_search_locations:
+    source = chromium.axe()
+    if source is None:
         pytest.skip("no axe-core; pip install axe-playwright-python")
-    return (Path(spec.submodule_search_locations[0]) / "axe.min.js").read_text(encoding="utf-8")
+    return source
 
 
 def barriers(page: Page, axe: str) -> list[tuple[str, str, str]]:

@@ -14,8 +14,8 @@ from judging.recordings import TOUR, recorded, shortly_recorded
 from classroom.heard import Heard, Told, marks
 from lab import capture
 from lab.capture import Fact, Writer
-from lab.classroom import replay
 from lab.classroom.replay import Recording, ReplayRunner, open_recording, parts
+from lab.classroom.turns import Turns
 from lab.matrix import judge
 from lab.model import Capture, LabError, Mode, Observer
 from lab.scenario.director import acted
@@ -85,7 +85,7 @@ def test_it_takes_as_long_as_it_took_divided_by_the_speed(
     runner: ReplayRunner, heard: Heard, recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
-    monkeypatch.setattr(replay.Turns, "wait", lambda _self, _order, seconds: waited.append(seconds))
+    monkeypatch.setattr(Turns, "wait", lambda _self, _order, seconds: waited.append(seconds))
     to_the_end(runner, heard, recording)
     assert waited == []
     for speed in (1.0, 4.0):

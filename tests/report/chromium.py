@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -32,7 +33,18 @@ OPTIONS = (
 PATIENCE = 600
 """Seconds after which a browser is ended, so that one that hangs fails its tests."""
 
+AXE = "axe_playwright_python"
+"""A package that brings axe-core; nothing else in it is used."""
+
 KEYS = {"Tab": (9, ""), "Enter": (13, "\r")}
+
+
+def axe() -> str | None:
+    """The source of axe-core, which looks for what keeps people from reading a page, where it is installed."""
+    spec = find_spec(AXE)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return (Path(spec.submodule_search_locations[0]) / "axe.min.js").read_text(encoding="utf-8")
 
 
 def find() -> str | None:

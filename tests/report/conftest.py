@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 from judging.recordings import judged
@@ -11,9 +9,6 @@ from lab.model import LeakMatrix, Mode
 from lab.stage.stage import Stage
 
 from . import chromium
-
-AXE = "axe_playwright_python"
-"""A package that brings axe-core; nothing else in it is used."""
 
 
 @pytest.fixture(scope="session")
@@ -34,8 +29,8 @@ def page() -> Iterator[chromium.Page]:
 
 @pytest.fixture(scope="session")
 def axe() -> str:
-    """The source of axe-core, which looks for what keeps people from reading a page."""
-    spec = find_spec(AXE)
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip(f"no axe-core; pip install {AXE.replace('_', '-')}")
-    return (Path(spec.submodule_search_locations[0]) / "axe.min.js").read_text(encoding="utf-8")
+    """See chromium.axe."""
+    source = chromium.axe()
+    if source is None:
+        pytest.skip(f"no axe-core; pip install {chromium.AXE.replace('_', '-')}")
+    return source

@@ -15,6 +15,7 @@ import segno
 from flask import Flask, Response, abort, jsonify, redirect, render_template, request, url_for
 from werkzeug.exceptions import HTTPException
 
+from lab.addresses import is_loopback
 from lab.classroom import guard
 from lab.classroom.catalogue import Catalogue
 from lab.classroom.classroom import Classroom, Face, RefusedError
@@ -233,12 +234,12 @@ def _must_be_in(room: Classroom, words: Catalogue) -> Learner:
 
 
 def _has_key(room: Classroom) -> bool:
-    here = guard.is_loopback(request.remote_addr)
+    here = is_loopback(request.remote_addr)
     return here and guard.same(request.cookies.get(guard.TEACHER_COOKIE, ""), room.key)
 
 
 def _must_be_here(words: Catalogue) -> None:
-    if not guard.is_loopback(request.remote_addr):
+    if not is_loopback(request.remote_addr):
         abort(403, words.say("errors.only_here"))
 
 

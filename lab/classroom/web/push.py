@@ -26,6 +26,7 @@ from tornado.iostream import IOStream
 from tornado.routing import Router
 from tornado.wsgi import WSGIContainer
 
+from lab.addresses import is_loopback
 from lab.classroom import guard
 from lab.classroom.classroom import Classroom, Face, RefusedError
 from lab.classroom.model import Learner
@@ -296,7 +297,7 @@ class _Requests(Router):
         # The app behind takes the host apart and relies on finding what it expects.
         if request.host not in site.hosts:
             return refuse(HTTPStatus.MISDIRECTED_REQUEST, "wrong_address")
-        if not guard.is_loopback(request.remote_ip) and site.limits.requests.take(request.remote_ip):
+        if not is_loopback(request.remote_ip) and site.limits.requests.take(request.remote_ip):
             return refuse(HTTPStatus.TOO_MANY_REQUESTS, "too_many_requests")
         answer = self._events if request.path == _EVENTS and request.method == "GET" else self._flask
         return _Collected(request, answer, self._too_long)
@@ -315,7 +316,7 @@ class _Requests(Router):
             _refuse(request, HTTPStatus.NOT_FOUND, site.say("errors.no_such_page"))
             return
         if face is not Face.LEARNER:
-            if not guard.is_loopback(request.remote_ip):
+            if not is_loopback(request.remote_ip):
                 _refuse(request, HTTPStatus.FORBIDDEN, site.say("errors.only_here"))
             elif not guard.same(_cookie(request, guard.TEACHER_COOKIE), site.room.key):
                 _refuse(request, HTTPStatus.FORBIDDEN, site.say("errors.no_key"))
@@ -414,7 +415,7 @@ class _Server(HTTPServer):
     _open = 0
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
-        if self._open >= self.room - (0 if guard.is_loopback(address[0]) else KEPT):
+        if self._open >= self.room - (0 if is_loopback(address[0]) else KEPT):
             stream.close()
             return
         if hasattr(socket, "TCP_USER_TIMEOUT"):

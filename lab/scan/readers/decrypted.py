@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from lab.scan.entry import Entry, Read, Unread, on_the_way
 from lab.scan.readers.packets import HELD, OVERLAP, STREAM, Connection, Packets
 from lab.scan.source import Source
+from lab.temporary import temporary_folder
 
 _FIELDS = ("tcp.stream", "ip.src", "ipv6.src", "tcp.srcport", "ip.dst", "ipv6.dst", "tcp.dstport", "data.data")
 _BELOW = re.compile(
@@ -45,8 +45,8 @@ def read_decrypted(source: Source, packets: Packets, keylog: Path | None) -> Ite
         return
     streams = _Streams(packets.tls, end)
     try:
-        with source.path() as path, TemporaryDirectory(prefix="lab-scan-") as home:
-            for piece in _pieces(program, path, keylog, Path(home)):
+        with source.path() as path, temporary_folder("lab-scan-") as home:
+            for piece in _pieces(program, path, keylog, home):
                 yield from streams.add(piece)
     except (OSError, subprocess.SubprocessError, ValueError):
         yield Unread("only part of the decrypted view was searched: tshark failed", end, place="tcp.stream")
