@@ -163,9 +163,9 @@ def reply(state: State, answers: Answers) -> tuple[Event, ...]:
     if state.zoom is not None:
         return (Key.NEXT,)
     match state.page:
-        case Page.SCENE if state.current.scenario > max(answers):
+        case Page.SCENE | Page.STEPS if state.current.scenario > max(answers):
             return (Key.QUIT,)
-        case Page.SCENE if answer is None:
+        case Page.SCENE | Page.STEPS if answer is None:
             return (Key.SKIP,)
         case Page.PREDICT if answer is not None:
             left = (place for place in answer.predictions if place in state.cells and place not in one.predictions)

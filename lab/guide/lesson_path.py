@@ -13,7 +13,7 @@ from lab.detect.reassembly import STREAM
 from lab.guide.zoom import readable
 from lab.model import Direction, Mode, Observation, Observer
 from lab.report.page import visible
-from lab.scenario.lesson import Participant, Scenario
+from lab.scenario.lesson import Habit, Participant, Scenario
 
 _ON_PATH = (Observer.NETWORK, Observer.INTERCEPTOR, Observer.SERVER)
 _SAMPLE = 160
@@ -38,6 +38,8 @@ class Traffic:
     line: str = ""
     """The request with the most bytes, where requests can be read."""
     sample: bytes = b""
+    requests: bool = False
+    """Whether the pieces are requests that could be read as such."""
 
     @property
     def shown(self) -> str:
@@ -72,12 +74,14 @@ def people(scenario: Scenario) -> tuple[Participant, ...]:
 def stops(scenario: Scenario) -> tuple[Stop, ...]:
     """Everything between the participants and the operator's storage, in the order in which a message comes by."""
     tls = scenario.mode is not Mode.PLAINTEXT
+    # Only an app that begins without TLS can be kept from changing to it.
+    stripped = scenario.strips_tls and Habit.HTTP_FIRST in scenario.habits
     # Else who stands in for the service is on a line of its own, which an app turns back from.
     acts = scenario.interceptor is not None or scenario.strips_tls
     on_path = [one for one in _ON_PATH if one in scenario.observers and (acts or one is not Observer.INTERCEPTOR)]
     before_stripper = [*on_path[: on_path.index(Observer.INTERCEPTOR) + 1]] if Observer.INTERCEPTOR in on_path else []
     return (
-        *(Stop(one, one, tls and not (scenario.strips_tls and one in before_stripper)) for one in on_path),
+        *(Stop(one, one, tls and not (stripped and one in before_stripper)) for one in on_path),
         Stop("", None, encrypted=False),  # the service, behind the front end
         *(Stop(one, one, encrypted=False) for one in scenario.observers if one is Observer.DATABASE),
     )
@@ -93,11 +97,12 @@ def traffic(observer: Observer, observations: Sequence[Observation]) -> Traffic:
     bodies = [one for one in ups if one.place == ("http.body" if lines else STREAM)]
     largest = max(bodies, key=lambda one: (one.data[:1] == _CONTENT, len(one.data)), default=None)
     if largest is None:
-        return Traffic(observer, pieces, up, down, first_words(next(iter(lines.values()), b"")))
+        return Traffic(observer, pieces, up, down, first_words(next(iter(lines.values()), b"")), requests=bool(lines))
     line, sample = lines.get((largest.connection, largest.exchange), b""), largest.data
     if not lines and readable(sample[:_SAMPLE]):  # HTTP in the clear: what comes with it is at its end
         line, sample = sample.split(b"\r\n", 1)[0], sample.rpartition(b"\r\n")[2]
-    return Traffic(observer, pieces, up, down, first_words(line), _ID.sub(b"..", sample)[:_SAMPLE])
+    sample = _ID.sub(b"..", sample)[:_SAMPLE]
+    return Traffic(observer, pieces, up, down, first_words(line), sample, requests=bool(lines))
 
 
 def at_rest(grown: int, new: Iterable[bytes]) -> Traffic:

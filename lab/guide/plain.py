@@ -135,5 +135,5 @@ def amounts(one: Traffic, words: Words) -> str:
         return words.nothing_passed
     if one.observer is Observer.DATABASE:
         return words.grew.format(count=f"{one.up:,}")
-    count = (words.pieces if one.observer is Observer.NETWORK else words.requests).format(count=one.pieces)
+    count = (words.requests if one.requests else words.pieces).format(count=one.pieces)
     return f"{count}, {one.up:,} B {words.up}, {one.down:,} B {words.down}"

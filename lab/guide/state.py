@@ -5,7 +5,8 @@ A state is never changed: `advance` gives the next one. What is to be played fol
 
     story → scene → steps → predict → lock → run, step by step → result → each wrong prediction → explain → next scene
 
-A scenario can be tried again. Each try keeps its own predictions, its own run and its own matrix.
+Where the author says nothing about a scene, it has no page. A scenario can be tried again. Each try keeps its own
+predictions, its own run and its own matrix.
 """
 
 from __future__ import annotations
@@ -286,7 +287,7 @@ def _next(state: State) -> State:
     if here + 1 < len(pages):
         return _to(state, *pages[here + 1])
     if state.now + 1 < len(state.tries):
-        return _to(replace(state, now=state.now + 1), Page.SCENE)
+        return _open(replace(state, now=state.now + 1))
     return _next_scene(state)
 
 
@@ -295,7 +296,16 @@ def _next_scene(state: State) -> State:
     following = state.current.scenario + 1
     if following == len(state.plan.lesson.scenarios):
         return _to(state, Page.END)
-    return _to(replace(state, tries=(*state.tries, Try(following)), now=len(state.tries)), Page.SCENE)
+    return _open(replace(state, tries=(*state.tries, Try(following)), now=len(state.tries)))
+
+
+def _opening(state: State) -> Page:
+    """The first page of the try that is looked at: where the author says nothing about a scenario, its steps."""
+    return Page.SCENE if state.scenario.prose else Page.STEPS
+
+
+def _open(state: State) -> State:
+    return _to(state, _opening(state))
 
 
 def _back(state: State) -> State:
@@ -313,7 +323,7 @@ def _try_again(state: State) -> State:
     if state.page is Page.STORY:
         return state
     again = Try(state.current.scenario)
-    return _to(replace(state, tries=(*state.tries, again), now=len(state.tries)), Page.SCENE)
+    return _open(replace(state, tries=(*state.tries, again), now=len(state.tries)))
 
 
 def _skip(state: State) -> State:
@@ -328,9 +338,9 @@ def _skip(state: State) -> State:
         case Page.END:
             return state
         case Page.STORY:
-            return _to(state, Page.SCENE)
+            return _open(state)
     if state.now + 1 < len(state.tries):
-        return _to(replace(state, now=state.now + 1), Page.SCENE)
+        return _open(replace(state, now=state.now + 1))
     return _next_scene(state)
 
 
@@ -407,7 +417,7 @@ def _pages(state: State) -> list[tuple[Page, int]]:
     """The pages of the try that is looked at, as far as it has come."""
     one = state.current
     pages = [(Page.STORY, 0)] if state.now == 0 else []
-    pages += [(Page.SCENE, 0), (Page.STEPS, 0), (Page.PREDICT, 0)]
+    pages += [(page, 0) for page in dict.fromkeys((_opening(state), Page.STEPS, Page.PREDICT))]
     pages.append((Page.RUN if one.locked else Page.LOCK, 0))
     if one.matrix is not None:
         pages.append((Page.RESULT, 0))

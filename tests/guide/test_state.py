@@ -48,10 +48,11 @@ def test_a_lesson_from_its_beginning_to_its_end() -> None:
     state = at_result(Choose(BODY_AT_SERVER), Predict(H), Choose(SERVICE_AT_NETWORK), Predict(E))
     assert state.at == BODY_AT_SERVER, "the first wrong prediction is looked at first"
     seen = [state.page]
-    for event in (Key.NEXT, Key.NEXT, Write("It ends there."), Key.NEXT, Key.NEXT, Predict(E), Key.NEXT, Key.NEXT):
+    for event in (Key.NEXT, Key.NEXT, Write("It ends there."), Key.NEXT, Predict(E), Key.NEXT, Key.NEXT):
         state = advance(state, event)
         seen.append(state.page)
-    assert seen[1:] == [Page.WRONG, Page.EXPLAIN, Page.SCENE, Page.STEPS, *[Page.PREDICT] * 2, Page.LOCK, Page.RUN]
+    assert seen[1:3] == [Page.WRONG, Page.EXPLAIN]
+    assert seen[3:] == [Page.STEPS, *[Page.PREDICT] * 2, Page.LOCK, Page.RUN], "no page where the author says nothing"
     assert state.tries[0].because == "It ends there."
     for done in (0, 1, 2):
         state = after(state, reached(state, done), Key.NEXT)

@@ -24,10 +24,12 @@ from guide.lessons import (
 )
 from lab.guide import plain, screen
 from lab.guide.lesson_path import at_rest, people, stops, texts, traffic
+from lab.guide.plain import amounts
 from lab.guide.state import Choose, Event, Key, Page, Predict, State, Write, begin
 from lab.guide.view import Listed, Picture, View, view
 from lab.guide.words import ENGLISH, GERMAN, words_for
 from lab.model import Direction, Exposure, LabError, Observation, Observer, SecretName
+from lab.scenario.lesson import Habit
 from lab.scenario.misconceptions import MISCONCEPTIONS
 
 _SWAPPED = TEXT.replace("exposed", "EXPOSED").replace("hidden", "exposed").replace("EXPOSED", "hidden")
@@ -145,12 +147,15 @@ def test_the_path_has_everybody_on_it_and_says_what_is_encrypted() -> None:
     everybody = (Observer.NETWORK, Observer.INTERCEPTOR, Observer.SERVER)
     aside = replace(scenario, observers=everybody)
     assert [stop.name for stop in stops(aside)] == ["network", "server", ""], "an app has turned back from it"
-    stripped = stops(replace(aside, strips_tls=True))
+    stripper = replace(aside, strips_tls=True)
+    stripped = stops(replace(stripper, habits=frozenset({Habit.HTTP_FIRST})))
     assert [(stop.name, stop.encrypted) for stop in stripped[:3]] == [
         ("network", False),
         ("interceptor", False),
         ("server", True),
     ]
+    remembered = stops(replace(stripper, habits=frozenset({Habit.REMEMBERED})))
+    assert [stop.encrypted for stop in remembered[:3]] == [True] * 3, "an app that begins with TLS keeps it"
     assert people(scenario) == ("alice", "bob")
 
 
@@ -176,6 +181,7 @@ def test_what_an_observer_recorded_is_counted_and_a_piece_of_it_shown() -> None:
         Observer.NETWORK, [got("tcp.stream", b"\x16" + bytes(500)), got("tcp.stream", b"\x17\3\3\0\1\xff")]
     )
     assert (sealed.pieces, sealed.up, sealed.shown) == (2, 507, "17 03 03 00 01 ff")
+    assert amounts(sealed, ENGLISH).startswith("2 pieces")
     clear = b"POST /v1/x HTTP/1.1\r\nHost: a\r\n\r\n" + b'{"text":"Meet me"}'
     assert traffic(Observer.NETWORK, [got("tcp.stream", clear)]).shown == 'POST /v1/x  {"text":"Meet me"}'
     read = traffic(
@@ -188,6 +194,9 @@ def test_what_an_observer_recorded_is_counted_and_a_piece_of_it_shown() -> None:
         ],
     )
     assert (read.pieces, read.down, read.shown) == (2, 5, 'POST /v1/../x  {"a":1}')
+    assert amounts(read, ENGLISH).startswith("2 requests")
+    passed_on = traffic(Observer.INTERCEPTOR, [got("tcp.stream", b"\x17\3\3\0\1\xff")] * 2)
+    assert amounts(passed_on, ENGLISH).startswith("2 pieces"), "what it cannot read, it cannot count as requests"
     assert traffic(Observer.SERVER, []).shown == ""
     assert at_rest(9, texts(b"\0short\0Meet me at 5pm\0\xff")).shown == "Meet me at 5pm"
 
