@@ -17,11 +17,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import batched
 from typing import Self
 
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.markdown import Markdown
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.segment import Segment
 from rich.table import Table
@@ -53,6 +55,8 @@ _FIXED = "\u00a0"
 """A space at which no line is broken."""
 _CHOSEN = "reverse"
 _MARK = "▸"
+_UNLIMITED = 1_000
+"""Columns: more than any table needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +148,7 @@ def _block(block: Block, words: Words, width: int, *, roomy: bool) -> Renderable
                     step.no_wrap, step.overflow = True, "ellipsis"
             return Group(*(part for step in steps for part in (step, *between)))
         case Grid():
-            return _grid(block, roomy=roomy)
+            return _Grid(block, roomy)
         case Picture():
             return Group(*_picture(block, words, width, roomy=roomy))
         case Dump(lines):
@@ -166,15 +170,38 @@ def _step(number: int, line: str, here: int | None) -> Text:
     return Text(f"✓ {line}")
 
 
-def _grid(grid: Grid, *, roomy: bool) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, expand=True, leading=int(roomy))
-    table.add_column("", no_wrap=True)
-    for column in grid.columns:
-        table.add_column(column, no_wrap=True)
-    for row in grid.rows:
-        boxes = (grid.boxes.get((row, column)) for column in grid.columns)
-        table.add_row(row, *(_box(one) if one is not None else Text() for one in boxes))
-    return table
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """A table; where it is too wide, several below each other, with some of its columns each, so that none is cut."""
+
+    grid: Grid
+    roomy: bool
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        unlimited = options.update(max_width=_UNLIMITED)
+
+        def tables(count: int) -> list[Table]:
+            each = max(1, -(-len(self.grid.columns) // count))
+            return [self._table(columns) for columns in batched(self.grid.columns, each, strict=False)]
+
+        def fit(count: int) -> bool:
+            return all(Measurement.get(console, unlimited, one).maximum <= options.max_width for one in tables(count))
+
+        most = max(1, len(self.grid.columns))
+        for number, table in enumerate(tables(next(filter(fit, range(1, most)), most))):
+            if number:
+                yield Text()
+            yield table
+
+    def _table(self, columns: Sequence[str]) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, expand=True, leading=int(self.roomy))
+        table.add_column("", no_wrap=True)
+        for column in columns:
+            table.add_column(column, no_wrap=True)
+        for row in self.grid.rows:
+            boxes = (self.grid.boxes.get((row, column)) for column in columns)
+            table.add_row(row, *(_box(one) if one is not None else Text() for one in boxes))
+        return table
 
 
 def _box(one: Box) -> Text:

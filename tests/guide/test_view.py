@@ -26,7 +26,7 @@ from lab.guide import plain, screen
 from lab.guide.lesson_path import at_rest, people, stops, texts, traffic
 from lab.guide.plain import amounts
 from lab.guide.state import Choose, Event, Key, Page, Predict, State, Write, begin
-from lab.guide.view import Listed, Picture, View, view
+from lab.guide.view import Box, Grid, Listed, Mood, Picture, View, view
 from lab.guide.words import ENGLISH, GERMAN, words_for
 from lab.model import Direction, Exposure, LabError, Observation, Observer, SecretName
 from lab.scenario.lesson import Habit
@@ -133,6 +133,20 @@ def test_the_page_follows_the_cell_that_is_chosen() -> None:
     assert any("time" in line and "▸?◂" in line for line in lines)
     assert frame.scroll
     assert not any("▸" in line for line in drawn(view(state), 80, 14, 0)[1]), "unless somebody scrolls"
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_table_that_is_too_wide_is_broken_and_not_cut(width: int) -> None:
+    columns = tuple(f"{number}: plaintext" for number in range(1, 10))
+    said = Box(Exposure.EXPOSED, Exposure.HIDDEN, Mood.WRONG)
+    grid = Grid(("body@server",), columns, {("body@server", column): said for column in columns})
+    shown = View((), "", (grid,), "", ())
+    frame, lines = drawn(shown, width, 60)
+    together = "\n".join(lines)
+    assert all(together.count(column) == 1 for column in columns)
+    assert together.count("exposed") == together.count("≠ hidden") == len(columns)
+    assert "…" not in together
+    assert not frame.more
 
 
 def test_the_path_has_everybody_on_it_and_says_what_is_encrypted() -> None:
