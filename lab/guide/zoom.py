@@ -47,6 +47,8 @@ _SHORT = 8
 _NEAR = 4
 """Pieces that count as sent at one time: a request takes a few."""
 
+_GREETING = bytes([tls.HANDSHAKE])
+
 _OPENED = "opened."
 """How the places begin of what an observer has opened with keys that it had."""
 
@@ -84,7 +86,7 @@ def _layers(record: Record, matrix: LeakMatrix, cell: Cell, words: Words) -> Ite
     )
     if cell.observer is Observer.DATABASE:
         yield from _on_disk(record, cell, found, words)
-    elif record.streams:
+    elif _as_streams(record, found):
         yield from _on_the_wire(record, cell, found, words)
     else:
         yield from _in_http(record, cell, found, words)
@@ -97,6 +99,17 @@ def _layers(record: Record, matrix: LeakMatrix, cell: Cell, words: Words) -> Ite
         if found.place.startswith(_OPENED):
             note = words.value_opened.format(observer=cell.observer)
         yield Layer(words.value, note, (f"“{visible(found.excerpt)}”",))
+
+
+def _as_streams(record: Record, found: Evidence | None) -> bool:
+    """Whether to begin with the bytes of a connection, and not with requests.
+
+    Whoever ends TLS has recorded both: the greeting of each connection as bytes, and what came after it as requests.
+    """
+    apart = {one.place for one in record.observations} - {STREAM}
+    if not record.streams or found is None:
+        return bool(record.streams) and not apart
+    return found.place not in apart and not found.place.startswith(_OPENED)
 
 
 def _end(layers: tuple[Layer, ...], mode: Mode, cell: Cell, words: Words) -> str:
@@ -159,7 +172,8 @@ def _nearest(record: Record, sent: Statement | None) -> tuple[Observation | None
         opened = {note.connection for note in record.notes(Event.OPENED) if note.detail in addresses}
         ups = [one for one in ups if one.connection in opened] or ups
         ups = sorted(ups, key=lambda one: abs(one.time - sent.time))[:_NEAR]
-    piece = max(ups, key=lambda one: len(one.data), default=None)
+    # The greeting of TLS may be longer than a short message, and says nothing about it.
+    piece = max(ups, key=lambda one: (one.data[:1] != _GREETING, len(one.data)), default=None)
     if piece is None:
         return None, 0
     whole = next(one for one in record.streams if _way(one) == _way(piece))

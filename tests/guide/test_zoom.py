@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from by_hand import CONVERSATION, Conversation, base64_of
 
+from lab.detect.reassembly import STREAM
 from lab.guide.words import ENGLISH
 from lab.guide.zoom import Zoom, zoom
 from lab.model import (
@@ -85,6 +86,12 @@ def test_on_the_way_tls_is_the_end_and_the_bytes_are_those_of_the_sender() -> No
     assert shown.end.startswith("Here it stops. The rest is encrypted")
 
 
+def test_the_greeting_is_not_taken_for_the_message_because_it_is_longer() -> None:
+    capture = recorded(Mode.TLS, piece(b"\x16\x03\x03\x00\x20" + bytes(32)), piece(b"\x17\x03\x03\x00\x08" + bytes(8)))
+    shown = opened(capture, Observer.NETWORK, Exposure.HIDDEN)
+    assert shown.layers[1].lines == ("17 03 03 00 08",)
+
+
 def test_in_the_clear_it_goes_to_the_text() -> None:
     request = b"POST /v1/x HTTP/1.1\r\nContent-Length: 32\r\n\r\n" + b'{"text":"%b"}' % TEXT
     at = request.index(TEXT)
@@ -116,7 +123,31 @@ def test_the_server_stops_at_the_envelope() -> None:
     assert fields[:3] == ["version", "kind", "suite"]
     (ciphertext,) = (line for line in envelope.lines if line.startswith("ciphertext"))
     assert "no   it has no key" in ciphertext
-    assert shown.end.startswith("Here it stops. The ciphertext can be opened with keys that are on the phones alone")
+    assert shown.end.startswith("Here it stops. To read it takes keys that are on the phones alone")
+
+
+def behind_tls(capture: Capture) -> Capture:
+    """The same for an interceptor: as the server has it, and the greeting of TLS besides."""
+    greeting = Observation(Observer.INTERCEPTOR, STREAM, "1", UP, 0.5, b"\x16\x03\x03\x00\x20" + bytes(32))
+    ended = [replace(one, observer=Observer.INTERCEPTOR) for one in capture.observations]
+    return replace(capture, observations=(greeting, *ended))
+
+
+def test_an_interceptor_stops_at_the_envelope_and_not_at_the_tls_that_it_has_ended() -> None:
+    shown = opened(behind_tls(sealed()), Observer.INTERCEPTOR, Exposure.HIDDEN)
+    assert titles(shown) == ["HTTP", "Envelope"]
+    assert "the phones alone; interceptor has none of them" in shown.end
+
+
+def test_what_an_interceptor_read_is_shown_in_its_request_and_a_name_in_the_greeting() -> None:
+    capture = behind_tls(sealed())
+    body = next(one for one in capture.observations if one.exchange and one.place == "http.body")
+    found = Evidence("http.body", "1", UP, ((3, 9),), (), "excerpt", 0, body.data[:40])
+    shown = opened(capture, Observer.INTERCEPTOR, Exposure.EXPOSED, found, secret=SecretName.RECIPIENT)
+    assert titles(shown) == ["HTTP", "Text"]
+    named = Evidence("tls.sni", "1", UP, ((7, 9),), (), "chat.lab.test")
+    shown = opened(capture, Observer.INTERCEPTOR, Exposure.EXPOSED, named, secret=SecretName.SERVICE)
+    assert titles(shown) == ["Bytes on the wire", "TLS record", "Text"]
 
 
 def test_an_envelope_of_another_kind_is_bytes() -> None:
