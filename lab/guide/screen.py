@@ -51,8 +51,6 @@ _STYLES = {
 }
 _VERDICTS = {Exposure.EXPOSED: "red", Exposure.INFERRED: "yellow", Exposure.HIDDEN: "green"}
 _TITLE = "bold reverse"
-_FIXED = "\u00a0"
-"""A space at which no line is broken."""
 _CHOSEN = "reverse"
 _MARK = "▸"
 _UNLIMITED = 1_000
@@ -93,7 +91,7 @@ def frame(view: View, words: Words, console: Console, scroll: int | None = None,
         asked.append(Padding(Text(view.ask, style="bold"), (0, 1)))
     if view.typing:
         asked.append(Text(f" > {typed}▏", style="bold"))
-    foot = [*(drawn(Group(*asked)) if asked else []), *drawn(_keys(view))]
+    foot = [*(drawn(Group(*asked)) if asked else []), *drawn(_keys(view, width))]
     inner = options.update(width=width - 2)
     room = max(1, height - len(head) - len(foot) - 2)
     body = drawn(_blocks(view, words, width - 2, roomy=True), inner)
@@ -113,12 +111,17 @@ def frame(view: View, words: Words, console: Console, scroll: int | None = None,
     return Frame([Segment.adjust_line_length(line, width) for line in lines[:height]], scroll, more)
 
 
-def _keys(view: View) -> Text:
-    keys = Text(no_wrap=False)
+def _keys(view: View, width: int) -> Text:
+    """Broken between keys only: rich breaks lines at fixed spaces as well, and would part a key from what it does."""
+    lines, free = Text(no_wrap=True), width
     for key, what in view.keys:
-        keys.append(f"{_FIXED}{key}{_FIXED}", style="reverse")
-        keys.append(f"{_FIXED}{what.replace(' ', _FIXED)}  ")
-    return keys
+        one = Text.assemble((f" {key} ", "reverse"), f" {what}")
+        if one.cell_len > free < width:
+            lines.append("\n")
+            free = width
+        lines.append_text(one).append("  ")
+        free -= one.cell_len + 2
+    return lines
 
 
 def _blocks(view: View, words: Words, width: int, *, roomy: bool) -> RenderableType:

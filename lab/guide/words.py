@@ -104,6 +104,7 @@ class Words:
     worked_out_note: str
     estimate: str
     stop_tls: str
+    stop_broken_off: str
     stop_sealed: str
     stop_device: str
     stop_alike: str
@@ -215,6 +216,7 @@ ENGLISH = Words(
     worked_out_note="Nothing is read here. The observer counts and compares with messages of its own:",
     estimate="worked out {estimate}, true {truth}",
     stop_tls="The rest is encrypted with keys that only the app and whoever ends TLS have; {observer} has none.",
+    stop_broken_off="Nothing came after this: the app broke off the connection.",
     stop_sealed="To read it takes keys that are on the phones alone; {observer} has none of them.",
     stop_device="None of the keys on the copied phone opens the ciphertext.",
     stop_alike="Messages of all these sizes look exactly the same.",
@@ -324,6 +326,7 @@ GERMAN = Words(
     worked_out_note="Hier wird nichts gelesen. Es wird gezählt und mit eigenen Nachrichten verglichen:",
     estimate="erschlossen {estimate}, wahr {truth}",
     stop_tls="Der Rest ist verschlüsselt, mit Schlüsseln der App und dessen, der TLS beendet; {observer} hat keine.",
+    stop_broken_off="Danach kam nichts mehr: Die App hat die Verbindung abgebrochen.",
     stop_sealed="Zum Lesen braucht man Schlüssel, die allein auf den Telefonen sind; {observer} hat keinen davon.",
     stop_device="Keiner der Schlüssel auf dem kopierten Telefon öffnet den Geheimtext.",
     stop_alike="Nachrichten von all diesen Längen sehen genau gleich aus.",

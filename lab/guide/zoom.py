@@ -76,7 +76,7 @@ def zoom(capture: Capture, matrix: LeakMatrix, cell: Cell, words: Words) -> Zoom
     """The evidence for `cell`, a cell of `matrix`, which was judged by `capture`."""
     record = Record(with_copies(capture), Observer(cell.observer))
     layers = tuple(_layers(record, matrix, cell, words)) or (Layer(words.look, words.nothing_there, ()),)
-    return Zoom(layers, _end(layers, capture.story.mode, cell, words))
+    return Zoom(layers, _end(layers, record, cell, words))
 
 
 def _layers(record: Record, matrix: LeakMatrix, cell: Cell, words: Words) -> Iterator[Layer]:
@@ -112,7 +112,7 @@ def _as_streams(record: Record, found: Evidence | None) -> bool:
     return found.place not in apart and not found.place.startswith(_OPENED)
 
 
-def _end(layers: tuple[Layer, ...], mode: Mode, cell: Cell, words: Words) -> str:
+def _end(layers: tuple[Layer, ...], record: Record, cell: Cell, words: Words) -> str:
     if cell.exposure is Exposure.EXPOSED:
         return words.all_the_way
     reason = words.stop_other.format(reason=sentence(cell.reason))
@@ -120,11 +120,17 @@ def _end(layers: tuple[Layer, ...], mode: Mode, cell: Cell, words: Words) -> str
         titles = {layer.title for layer in layers}
         if cell.secret in INFERRED_ONLY:
             reason = words.stop_alike
+        elif words.tls_record in titles and cell.observer is Observer.INTERCEPTOR and not record.relayed:
+            reason = words.stop_broken_off  # it has no more than how the connection began
         elif words.tls_record in titles:
             reason = words.stop_tls.format(observer=cell.observer)
         elif cell.observer is Observer.DEVICE and words.envelope in titles:
             reason = words.stop_device
-        elif mode is Mode.E2EE and cell.secret in _SEALED and titles & {words.envelope, words.disk, words.http}:
+        elif (
+            record.capture.story.mode is Mode.E2EE
+            and cell.secret in _SEALED
+            and titles & {words.envelope, words.disk, words.http}
+        ):
             reason = words.stop_sealed.format(observer=cell.observer)
     return words.stops.format(reason=reason)
 

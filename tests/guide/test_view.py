@@ -98,10 +98,18 @@ def test_a_page_fills_the_terminal_and_no_more(state: State, width: int, height:
         len(line) == width for line in lines
     )
     if width >= 80:
-        joined = " ".join("\n".join(lines).replace("\xa0", " ").split())
+        joined = " ".join("\n".join(lines).split())
         assert all(f"{key} {what}" in joined for key, what in shown.keys), "every key is shown"
         assert not frame.more
         assert " ".join(shown.ask.split()) in joined
+
+
+@pytest.mark.parametrize("state", pages(), ids=lambda state: state.page if state.zoom is None else "zoom")
+@pytest.mark.parametrize("width", range(40, 121, 5))
+def test_each_key_stands_on_one_line_with_what_it_does(state: State, width: int) -> None:
+    shown = view(state)
+    _, lines = drawn(shown, width, 24)
+    assert all(any(f" {key}  {what}" in line for line in lines) for key, what in shown.keys)
 
 
 def test_a_long_page_is_scrolled_to_its_end() -> None:

@@ -166,6 +166,39 @@ def test_what_the_server_read_is_shown_in_its_request() -> None:
     assert shown.layers[0].lines[0].startswith("POST /v1/conversations/")
 
 
+HELLO = b"\x16\x03\x01\x00\x04\x01\x00\x00\x00"
+"""The beginning of a connection, before anything is encrypted."""
+
+
+def intercepted(*observations: Observation) -> Capture:
+    """What somebody recorded who answers in place of the service."""
+    return recorded(Mode.TLS, *(replace(one, observer=Observer.INTERCEPTOR) for one in observations))
+
+
+def test_who_ends_tls_shows_the_request_and_not_how_the_connection_began() -> None:
+    body = b'{"text":"%b"}' % TEXT
+    places = {"http.request_line": b"POST /v1/x HTTP/1.1", "http.body": body}
+    parts = (Observation(Observer.INTERCEPTOR, place, "2", UP, 5.0, data, 1) for place, data in places.items())
+    capture = intercepted(piece(HELLO), *parts)
+    at = body.index(TEXT)
+    found = Evidence("http.body", "2", UP, ((at, at + len(TEXT)),), (), TEXT.decode(), 0, body, exchange=1)
+    shown = opened(capture, Observer.INTERCEPTOR, Exposure.EXPOSED, found)
+    assert titles(shown) == ["HTTP", "Text"]
+    assert shown.layers[0].lines[0] == "POST /v1/x HTTP/1.1"
+
+
+def test_who_was_refused_shows_how_the_connection_began_and_that_nothing_came_after_it() -> None:
+    shown = opened(intercepted(piece(HELLO)), Observer.INTERCEPTOR, Exposure.HIDDEN)
+    assert titles(shown) == ["Bytes on the wire", "TLS record"]
+    assert shown.end == "Here it stops. Nothing came after this: the app broke off the connection."
+
+
+def test_who_only_passed_on_what_is_encrypted_has_no_keys() -> None:
+    down = replace(piece(HELLO), direction=Direction.TO_CLIENT)
+    shown = opened(intercepted(piece(HELLO), down), Observer.INTERCEPTOR, Exposure.HIDDEN)
+    assert "interceptor has none" in shown.end
+
+
 def test_the_storage_shows_where_the_message_stands() -> None:
     data = bytes(100) + b"message-1" + bytes(10)
     capture = recorded(Mode.E2EE, Observation(Observer.DATABASE, "database.file", "", Direction.AT_REST, 9.0, data))
