@@ -49,8 +49,6 @@ _STYLES = {
 }
 _VERDICTS = {Exposure.EXPOSED: "red", Exposure.INFERRED: "yellow", Exposure.HIDDEN: "green"}
 _TITLE = "bold reverse"
-_FIXED = "\u00a0"
-"""A space at which no line is broken."""
 _CHOSEN = "reverse"
 _MARK = "▸"
 
@@ -89,7 +87,7 @@ def frame(view: View, words: Words, console: Console, scroll: int | None = None,
         asked.append(Padding(Text(view.ask, style="bold"), (0, 1)))
     if view.typing:
         asked.append(Text(f" > {typed}▏", style="bold"))
-    foot = [*(drawn(Group(*asked)) if asked else []), *drawn(_keys(view))]
+    foot = [*(drawn(Group(*asked)) if asked else []), *drawn(_keys(view, width))]
     inner = options.update(width=width - 2)
     room = max(1, height - len(head) - len(foot) - 2)
     body = drawn(_blocks(view, words, width - 2, roomy=True), inner)
@@ -109,12 +107,15 @@ def frame(view: View, words: Words, console: Console, scroll: int | None = None,
     return Frame([Segment.adjust_line_length(line, width) for line in lines[:height]], scroll, more)
 
 
-def _keys(view: View) -> Text:
-    keys = Text(no_wrap=False)
+def _keys(view: View, width: int) -> RenderableType:
+    """All keys, in lines that end between two of them: a key is not parted from what it does."""
+    lines = [Text(no_wrap=True)]
     for key, what in view.keys:
-        keys.append(f"{_FIXED}{key}{_FIXED}", style="reverse")
-        keys.append(f"{_FIXED}{what.replace(' ', _FIXED)}  ")
-    return keys
+        one = Text.assemble((f" {key} ", "reverse"), f" {what}")
+        if lines[-1] and lines[-1].cell_len + one.cell_len > width:
+            lines.append(Text(no_wrap=True))
+        lines[-1].append_text(one).append("  ")
+    return Group(*lines)
 
 
 def _blocks(view: View, words: Words, width: int, *, roomy: bool) -> RenderableType:
@@ -210,7 +211,7 @@ def _picture(picture: Picture, words: Words, width: int, *, roomy: bool) -> Iter
         yield Text(f"{words.whole_story}: {picture.during}", style="italic")
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0), expand=True)
         table.add_column(no_wrap=True, style="bold")
-        table.add_column(overflow="fold")
+        table.add_column(overflow="fold", ratio=1)  # all that is left: the amounts stay beside the names
         for observer, one in picture.traffic.items():
             table.add_row(observer, amounts(one, words))
             if one.shown:

@@ -48,7 +48,7 @@ class Terminal:
     def screen(self) -> str:
         """The words of what was drawn last."""
         drawn = _CONTROL.sub("", self._sent.rpartition("\x1b[H")[2])
-        return " ".join(drawn.replace("\xa0", " ").split())
+        return " ".join(drawn.split())
 
     def end(self) -> int:
         """Wait until it has ended; its exit status."""
