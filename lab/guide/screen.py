@@ -111,17 +111,15 @@ def frame(view: View, words: Words, console: Console, scroll: int | None = None,
     return Frame([Segment.adjust_line_length(line, width) for line in lines[:height]], scroll, more)
 
 
-def _keys(view: View, width: int) -> Text:
-    """Broken between keys only: rich breaks lines at fixed spaces as well, and would part a key from what it does."""
-    lines, free = Text(no_wrap=True), width
+def _keys(view: View, width: int) -> RenderableType:
+    """All keys, in lines that end between two of them: a key is not parted from what it does."""
+    lines = [Text(no_wrap=True)]
     for key, what in view.keys:
         one = Text.assemble((f" {key} ", "reverse"), f" {what}")
-        if one.cell_len > free < width:
-            lines.append("\n")
-            free = width
-        lines.append_text(one).append("  ")
-        free -= one.cell_len + 2
-    return lines
+        if lines[-1] and lines[-1].cell_len + one.cell_len > width:
+            lines.append(Text(no_wrap=True))
+        lines[-1].append_text(one).append("  ")
+    return Group(*lines)
 
 
 def _blocks(view: View, words: Words, width: int, *, roomy: bool) -> RenderableType:
@@ -240,7 +238,7 @@ def _picture(picture: Picture, words: Words, width: int, *, roomy: bool) -> Iter
         yield Text(f"{words.whole_story}: {picture.during}", style="italic")
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0), expand=True)
         table.add_column(no_wrap=True, style="bold")
-        table.add_column(overflow="fold")
+        table.add_column(overflow="fold", ratio=1)  # all that is left: the amounts stay beside the names
         for observer, one in picture.traffic.items():
             table.add_row(observer, amounts(one, words))
             if one.shown:

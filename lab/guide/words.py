@@ -96,6 +96,8 @@ class Words:
     disk_account: str
     envelope: str
     envelope_note: str
+    envelope_opened: str
+    envelope_bytes: str
     value: str
     value_plain: str
     value_opened: str
@@ -208,6 +210,8 @@ ENGLISH = Words(
     disk_account="The password was found nowhere. This is where the account stands, and what is kept in its place.",
     envelope="Envelope",
     envelope_note="The message in it is sealed. Its fields, their bytes, and whether the server makes sense of them:",
+    envelope_opened="The message in it is sealed. Its fields, and what a server without keys makes of them:",
+    envelope_bytes="The message in it is sealed, and so its bytes look random: offset, bytes, as text.",
     value="Text",
     value_opened="The envelope was opened: {observer} had a key that fits.",
     value_plain="It stands there as it was written.",
@@ -277,8 +281,8 @@ GERMAN = Words(
     lock_none="Du hast nichts vorhergesagt. Wer erst vorhersagt, sieht mehr. Geh zurück, oder leg fest und sieh zu.",
     joining="{who} legen ihre Konten beim Dienst an.",
     measuring="Die Beobachter schicken eigene Nachrichten, um zu lernen, wie Längen und Zeiten aussehen.",
-    next_step="Als Nächstes: {step}",
-    step_runs="Jetzt: {step}",
+    next_step="Als Nächstes geschieht, dass {step}.",
+    step_runs="Jetzt geschieht, dass {step}.",
     all_done="Alles ist gesagt. Als Nächstes wird durchsucht, was jeder aufgezeichnet hat.",
     judging="Es wird durchsucht, was jeder aufgezeichnet hat.",
     stopped="Dieser Versuch wurde vor seinem Ende verlassen. Wiederhole ihn, oder geh weiter.",
@@ -318,6 +322,8 @@ GERMAN = Words(
     disk_account="Das Passwort war nirgends zu finden. Hier steht das Konto, und was an seiner Stelle aufgehoben wird.",
     envelope="Umschlag",
     envelope_note="Die Nachricht darin ist versiegelt. Ihre Felder, deren Bytes, und ob der Server sie versteht:",
+    envelope_opened="Die Nachricht darin ist versiegelt. Ihre Felder, und ob ein Server ohne Schlüssel sie versteht:",
+    envelope_bytes="Die Nachricht darin ist versiegelt, darum sehen ihre Bytes zufällig aus: Stelle, Bytes, als Text.",
     value="Text",
     value_opened="Der Umschlag wurde geöffnet: {observer} hatte einen Schlüssel, der passt.",
     value_plain="Er steht da, wie er geschrieben wurde.",

@@ -204,7 +204,7 @@ def _in_http(record: Record, cell: Cell, found: Evidence | None, words: Words) -
     yield _http(exchange.line.encode(), exchange.request, cell.observer, words)
     envelope = next(_envelopes(exchange), b"")
     if envelope:
-        yield _envelope(envelope, words)
+        yield _envelope(envelope, words.envelope_note if found is None else words.envelope_opened, words)
 
 
 def _around(record: Record, found: Evidence) -> tuple[bytes, bytes]:
@@ -256,18 +256,18 @@ def _envelopes(exchange: Exchange) -> Iterator[bytes]:
         yield shared
 
 
-def _envelope(envelope: bytes, words: Words) -> Layer:
+def _envelope(envelope: bytes, note: str, words: Words) -> Layer:
     try:
         fields = anatomy(envelope)
     except E2EEError:  # another encryption than the ratchet's: its bytes say nothing about their fields
-        return Layer(words.envelope, words.envelope_note, tuple(hexdump(envelope, 0)))
+        return Layer(words.envelope, words.envelope_bytes, tuple(hexdump(envelope, 0)))
     lines = []
     for field in fields:
         data = envelope[field.start : field.end]
         shown = data.hex() if len(data) <= _SHORT else f"{data[:4].hex()}..{data[-4:].hex()}"
         reads = next(one for one in field.readers if one.who is Who.SERVER)
         lines.append(f"{field.name:<20} {len(data):>5}  {shown:<18}  {'yes' if reads.reads else 'no '}  {reads.why}")
-    return Layer(words.envelope, words.envelope_note, tuple(lines))
+    return Layer(words.envelope, note, tuple(lines))
 
 
 def _http(line: bytes, body: bytes, observer: str, words: Words) -> Layer:

@@ -54,7 +54,8 @@ BESIDE = {
 
 SECRETS = {
     SecretName.BODY: "The text of a message.",
-    SecretName.EARLIER: "The text of a message that was sent before somebody copied a device.",
+    SecretName.EARLIER: "The text of a message that was sent before somebody copied a device, "
+    "or switched on encryption.",
     SecretName.LATER: "The text of a message that was sent after somebody copied a device.",
     SecretName.HEALED: "The text of a message that was sent after that, once both sides had replaced their keys.",
     SecretName.REPORTED: "What its recipient showed to the operator: a text, or what stands in a picture.",

@@ -135,7 +135,8 @@ GERMAN = LessonWords(
     secrets=MappingProxyType(
         {
             SecretName.BODY: "Der Text einer Nachricht.",
-            SecretName.EARLIER: "Der Text einer Nachricht, die gesendet wurde, bevor jemand ein Gerät kopiert hat.",
+            SecretName.EARLIER: "Der Text einer Nachricht, die gesendet wurde, bevor jemand ein Gerät kopiert oder die "
+            "Verschlüsselung eingeschaltet hat.",
             SecretName.LATER: "Der Text einer Nachricht, die gesendet wurde, nachdem jemand ein Gerät kopiert hat.",
             SecretName.HEALED: "Der Text einer Nachricht danach, als beide Seiten ihre Schlüssel ersetzt hatten.",
             SecretName.REPORTED: "Was jemand dem Betreiber meldet: ein Text oder der Text in einem Bild.",

@@ -154,6 +154,7 @@ def test_an_envelope_of_another_kind_is_bytes() -> None:
     shown = opened(sealed(Encryption.STATIC), Observer.SERVER, Exposure.HIDDEN)
     assert titles(shown) == ["HTTP", "Envelope"]
     assert shown.layers[1].lines[0].split()[0] == "0"
+    assert "fields" not in shown.layers[1].note
 
 
 def test_what_the_server_read_is_shown_in_its_request() -> None:
@@ -232,6 +233,7 @@ def test_whoever_has_a_key_that_fits_goes_through_the_envelope() -> None:
     for observer in (Observer.SERVER, Observer.DEVICE):
         shown = opened(capture, observer, Exposure.EXPOSED, found)
         assert titles(shown) == ["HTTP", "Envelope", "Text"]
+        assert "what a server without keys makes of them" in shown.layers[1].note
         assert f"{observer} had a key that fits" in shown.layers[2].note
     shown = opened(capture, Observer.DEVICE, Exposure.HIDDEN)
     assert titles(shown) == ["HTTP", "Envelope"]
