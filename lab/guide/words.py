@@ -14,6 +14,8 @@ from lab.model import LabError
 class Words:
     """One language. Words in braces are filled in."""
 
+    language: str
+    """Its code."""
     # Keys
     go_on: str
     lock: str
@@ -68,6 +70,7 @@ class Words:
     not_asked: str
     undecided: str
     disputed: str
+    at_odds: str
     you_said: str
     measured: str
     open: str
@@ -96,6 +99,8 @@ class Words:
     disk_account: str
     envelope: str
     envelope_note: str
+    reads: str
+    reads_not: str
     value: str
     value_plain: str
     value_opened: str
@@ -129,6 +134,7 @@ class Words:
 
 
 ENGLISH = Words(
+    language="en",
     go_on="go on",
     lock="lock",
     play="do it",
@@ -180,6 +186,7 @@ ENGLISH = Words(
     not_asked="not predicted",
     undecided="not counted, because nothing could be decided: {reason}",
     disputed="not counted, because the lesson says {claimed} and {measured} was measured: {reason}",
+    at_odds="not counted, because the lesson says something else: {reason}",
     you_said="You said: {exposure} ({means}).",
     measured="Measured: {exposure} ({means}). {reason}.",
     open="nothing could be decided",
@@ -207,6 +214,8 @@ ENGLISH = Words(
     disk_account="The password was found nowhere. This is where the account stands, and what is kept in its place.",
     envelope="Envelope",
     envelope_note="The message in it is sealed. Its fields, their bytes, and whether the server makes sense of them:",
+    reads="yes",
+    reads_not="no",
     value="Text",
     value_opened="The envelope was opened: {observer} had a key that fits.",
     value_plain="It stands there as it was written.",
@@ -238,6 +247,7 @@ ENGLISH = Words(
 )
 
 GERMAN = Words(
+    language="de",
     go_on="weiter",
     lock="festlegen",
     play="los",
@@ -289,6 +299,7 @@ GERMAN = Words(
     not_asked="nicht vorhergesagt",
     undecided="zählt nicht, denn es war nicht zu entscheiden: {reason}",
     disputed="zählt nicht, denn die Lektion sagt {claimed}, und gemessen wurde {measured}: {reason}",
+    at_odds="zählt nicht, denn die Lektion sagt etwas anderes: {reason}",
     you_said="Du hast gesagt: {exposure} ({means}).",
     measured="Gemessen: {exposure} ({means}). {reason}.",
     open="es war nicht zu entscheiden",
@@ -316,6 +327,8 @@ GERMAN = Words(
     disk_account="Das Passwort war nirgends zu finden. Hier steht das Konto, und was an seiner Stelle aufgehoben wird.",
     envelope="Umschlag",
     envelope_note="Die Nachricht darin ist versiegelt. Ihre Felder, deren Bytes, und ob der Server sie versteht:",
+    reads="ja",
+    reads_not="nein",
     value="Text",
     value_opened="Der Umschlag wurde geöffnet: {observer} hatte einen Schlüssel, der passt.",
     value_plain="Er steht da, wie er geschrieben wurde.",
@@ -346,7 +359,7 @@ GERMAN = Words(
     not_understood="Das wurde nicht verstanden: {line}",
 )
 
-LANGUAGES: Mapping[str, Words] = {"en": ENGLISH, "de": GERMAN}
+LANGUAGES: Mapping[str, Words] = {words.language: words for words in (ENGLISH, GERMAN)}
 
 
 def words_for(language: str) -> Words:
