@@ -99,8 +99,11 @@ def estimate(capture: Capture, record: Record) -> Estimates:
     own_events = events[: len(own)]
     seen = events[len(own) :]
     if len(events) != len(own) + len(story) or not own:
-        wanted = f"{len(own)} messages of the observer's own and {len(story)} of the story"
-        return _unable(observer, asked, f"{len(events)} message events were noticed; {wanted} were sent")
+        why = (
+            f"{len(events)} message events were noticed; {len(own)} messages of the observer's own and {len(story)} of "
+            "the story were sent"
+        )
+        return _unable(observer, asked, why)
     inferences: list[Inference] = []
     controls: list[Control] = []
     if SecretName.TIME in asked:
@@ -321,10 +324,11 @@ class _Steps:
 
     def check(self, sizes: Sequence[Inference]) -> Control:
         """The control where steps are seen: each message of the story, of these `sizes`, has to be on one."""
-        rounds = (
+        rounds = [
             f"{one.least} and {one.greatest} bytes look the same, and {one.longer} look longer" for one in self._steps
-        )
-        detail = f"of the observer's own messages, those of {'; after an answer, '.join(rounds)}"
+        ]
+        rounds[1:] = [f"after an answer, {one}" for one in rounds[1:]]
+        detail = f"of the observer's own messages, those of {'; '.join(rounds)}"
         passed = bool(sizes) and all(one.alike is not None for one in sizes)
         if not passed:
             detail += "; but not each message of the story looks like these two"

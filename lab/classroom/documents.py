@@ -38,6 +38,7 @@ from lab.guide.zoom import Zoom
 from lab.model import Cell, LeakMatrix, Mode, Observer, SecretName
 from lab.report.handout import markdown
 from lab.report.lesson_words import WORDS
+from lab.report.sentences import in_language
 from lab.scenario.lesson import Expect, Lesson, Scenario
 from lab.scenario.misconceptions import MISCONCEPTIONS
 from lab.scenario.predictions import PREDICTABLE, named, place_of, table
@@ -123,8 +124,8 @@ def for_learner(now: Now, version: int) -> Document:
         "alone": now.alone,
         "phase": moment.phase,
         "question": None if now.asked is None else _question(now.asked, moment),
-        "run": _run(moment),
-        "revealed": None if now.asked is None or moment.phase is not Phase.REVEAL else _revealed(now.asked),
+        "run": _run(now),
+        "revealed": _revealed(now.asked, now.language) if now.asked and moment.phase is Phase.REVEAL else None,
         "play": None if moment.play is None else setup_fields(moment.play.setup),
         **({"actions": [one for one in Action if one in possible(moment) & ALONE]} if now.alone else {}),
     }
@@ -311,8 +312,8 @@ def _told(lesson: Lesson, number: int) -> Document:
     }
 
 
-def _run(moment: Moment) -> Document | None:
-    run = moment.run
+def _run(now: Now) -> Document | None:
+    run = now.moment.run
     if run is None:
         return None
     return {
@@ -321,7 +322,7 @@ def _run(moment: Moment) -> Document | None:
         "text": run.text,
         "waiting": run.waits,
         "measured": run.measured,
-        "failed": run.failed,
+        "failed": in_language(run.failed, now.language),
     }
 
 
@@ -341,17 +342,22 @@ def _selected(moment: Moment) -> str | None:
     return None if moment.selected is None else named(moment.selected)
 
 
-def _revealed(asked: Asked) -> Document:
+def _revealed(asked: Asked, language: str) -> Document:
     return {
         "cells": {
-            named(place_of(cell)): {**_verdict(cell), "claimed": cell.claimed} for cell in asked.question.measured or ()
+            named(place_of(cell)): {**_verdict(cell, language), "claimed": cell.claimed}
+            for cell in asked.question.measured or ()
         },
         "explanations": _explanations(asked.scenario),
     }
 
 
-def _verdict(cell: Cell) -> Document:
-    return {"exposure": cell.exposure, "reason": cell.reason, "disputed": cell.failed}
+def _verdict(cell: Cell, language: str) -> Document:
+    return {**_measured(cell, language), "disputed": cell.failed}
+
+
+def _measured(cell: Cell, language: str) -> Document:
+    return {"exposure": cell.exposure, "reason": in_language(cell.reason, language)}
 
 
 def _explanations(scenario: Scenario) -> Document:
@@ -435,7 +441,9 @@ def _for_teaching(asked: Asked, now: Now, room: Room) -> Document:
                 for slug in lesson.misconceptions
             )
         ],
-        "measured": None if measured is None else {named(place_of(one)): _verdict(one) for one in measured},
+        "measured": None
+        if measured is None
+        else {named(place_of(one)): _verdict(one, now.language) for one in measured},
         "minutes": None
         if lesson.minutes is None
         else {"demo": lesson.minutes.demo, "self_study": lesson.minutes.self_study},
@@ -459,14 +467,14 @@ def _path(scenario: Scenario) -> list[Document]:
 def _matrices(now: Now, shown: Shown) -> Document:
     asked = now.asked
     if asked is not None and now.moment.phase is Phase.REVEAL:
-        return {asked.scenario.mode: _short(asked.question.measured or ())}
+        return {asked.scenario.mode: _short(asked.question.measured or (), now.language)}
     if now.moment.phase is Phase.PLAY:
-        return {mode: _short(matrix.cells) for mode, matrix in shown.matrices.items()}
+        return {mode: _short(matrix.cells, now.language) for mode, matrix in shown.matrices.items()}
     return {}
 
 
-def _short(cells: Iterable[Cell]) -> Document:
-    return {f"{one.secret}@{one.observer}": {"exposure": one.exposure, "reason": one.reason} for one in cells}
+def _short(cells: Iterable[Cell], language: str) -> Document:
+    return {f"{one.secret}@{one.observer}": _measured(one, language) for one in cells}
 
 
 def _own_in(message: Own, mode: Mode, matrix: LeakMatrix | None) -> Document:

@@ -17,6 +17,7 @@ from lab.classroom.turns import Follower, LeftError, Order
 from lab.guide.words import words_for
 from lab.guide.zoom import Zoom, zoom
 from lab.model import Capture, LabError, LeakMatrix, Mode, Secret
+from lab.report.sentences import in_language
 from lab.scenario.director import acted
 from lab.scenario.lesson import Step
 from lab.scenario.predictions import named, place_of
@@ -102,7 +103,7 @@ class LiveRunner(Follower):
     def _failed(self, order: Order, why: str) -> None:
         with suppress(LeftError):
             self._turns.check(order)
-            self._teller.failed(order.question, self._say("run.broke_off", why=why))
+            self._teller.failed(order.question, self._say("run.broke_off", why=in_language(why, self._language)))
 
     def _play(self, order: Order) -> str:
         """Play what is wanted, as long as it is. Why that did not go well, else ""."""

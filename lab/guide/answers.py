@@ -21,7 +21,8 @@ from typing import Any, NoReturn
 from lab.guide.state import Choose, Event, Key, Page, Plan, Predict, State, Try, Write, grades
 from lab.guide.words import words_for
 from lab.model import Exposure, LabError
-from lab.scenario.predictions import PREDICTABLE, Place, named, place_named, place_of
+from lab.report.sentences import in_language
+from lab.scenario.predictions import PREDICTABLE, Grade, Place, named, place_named, place_of
 
 FORMAT = 1
 KIND = "lab guide transcript"
@@ -215,8 +216,13 @@ def _markdown(found: Mapping[str, Any]) -> Iterator[str]:
             if measured is None:
                 yield f"- {place}: {said} ({words.stopped})"
                 continue
-            each = one["grades"].get(place)
-            grading = {"right": words.right, "wrong": words.not_right}.get(each) or f"{each}: {one['reasons'][place]}"
+            reason = in_language(one["reasons"][place], words.language)
+            grading = {
+                Grade.RIGHT: words.right,
+                Grade.WRONG: words.not_right,
+                Grade.UNDECIDED: words.undecided.format(reason=reason),
+                Grade.DISPUTED: words.at_odds.format(reason=reason),
+            }[Grade(one["grades"][place])]
             yield f"- {place}: {said} → {measured} ({grading})"
         if one["looked"]:
             yield f"- {words.look}: {', '.join(one['looked'])}"

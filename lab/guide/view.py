@@ -15,6 +15,7 @@ from lab.guide.words import words_for
 from lab.guide.zoom import Zoom, sentence
 from lab.model import INFERRED_ONLY, Cell, Exposure, Observer
 from lab.report.lesson_words import WORDS
+from lab.report.sentences import in_language
 from lab.scenario.misconceptions import MISCONCEPTIONS
 from lab.scenario.predictions import PREDICTABLE, Grade, Place, explanation, grade, named, place_of
 
@@ -355,9 +356,9 @@ class _Author:
             case Grade.WRONG:
                 grading = words.not_right
             case Grade.UNDECIDED:
-                grading = words.undecided.format(reason=cell.reason)
+                grading = words.undecided.format(reason=self._reason(cell))
             case Grade.DISPUTED:
-                grading = words.disputed.format(claimed=cell.claimed, measured=cell.exposure, reason=cell.reason)
+                grading = words.disputed.format(claimed=cell.claimed, measured=cell.exposure, reason=self._reason(cell))
         return f"{named(place)}: {self._you_said(said)} {self._was(cell)} ({grading})"
 
     def _you_said(self, said: Exposure) -> str:
@@ -365,7 +366,10 @@ class _Author:
 
     def _was(self, cell: Cell) -> str:
         means = self.means.exposures.get(cell.exposure, self.words.open)
-        return self.words.measured.format(exposure=cell.exposure, means=means, reason=sentence(cell.reason))
+        return self.words.measured.format(exposure=cell.exposure, means=means, reason=sentence(self._reason(cell)))
+
+    def _reason(self, cell: Cell) -> str:
+        return in_language(cell.reason, self.words.language)
 
     def _different(self) -> Grid | None:
         """The cells whose verdict is not the same in all parts that were measured; of several tries the last one."""

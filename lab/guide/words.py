@@ -14,6 +14,8 @@ from lab.model import LabError
 class Words:
     """One language. Words in braces are filled in."""
 
+    language: str
+    """Its code."""
     # Keys
     go_on: str
     lock: str
@@ -68,6 +70,7 @@ class Words:
     not_asked: str
     undecided: str
     disputed: str
+    at_odds: str
     you_said: str
     measured: str
     open: str
@@ -98,6 +101,8 @@ class Words:
     envelope_note: str
     envelope_opened: str
     envelope_bytes: str
+    reads: str
+    reads_not: str
     value: str
     value_plain: str
     value_opened: str
@@ -132,6 +137,7 @@ class Words:
 
 
 ENGLISH = Words(
+    language="en",
     go_on="go on",
     lock="lock",
     play="do it",
@@ -183,6 +189,7 @@ ENGLISH = Words(
     not_asked="not predicted",
     undecided="not counted, because nothing could be decided: {reason}",
     disputed="not counted, because the lesson says {claimed} and {measured} was measured: {reason}",
+    at_odds="not counted, because the lesson says something else: {reason}",
     you_said="You said: {exposure} ({means}).",
     measured="Measured: {exposure} ({means}). {reason}.",
     open="nothing could be decided",
@@ -212,6 +219,8 @@ ENGLISH = Words(
     envelope_note="The message in it is sealed. Its fields, their bytes, and whether the server makes sense of them:",
     envelope_opened="The message in it is sealed. Its fields, and what a server without keys makes of them:",
     envelope_bytes="The message in it is sealed, and so its bytes look random: offset, bytes, as text.",
+    reads="yes",
+    reads_not="no",
     value="Text",
     value_opened="The envelope was opened: {observer} had a key that fits.",
     value_plain="It stands there as it was written.",
@@ -244,6 +253,7 @@ ENGLISH = Words(
 )
 
 GERMAN = Words(
+    language="de",
     go_on="weiter",
     lock="festlegen",
     play="los",
@@ -295,6 +305,7 @@ GERMAN = Words(
     not_asked="nicht vorhergesagt",
     undecided="zählt nicht, denn es war nicht zu entscheiden: {reason}",
     disputed="zählt nicht, denn die Lektion sagt {claimed}, und gemessen wurde {measured}: {reason}",
+    at_odds="zählt nicht, denn die Lektion sagt etwas anderes: {reason}",
     you_said="Du hast gesagt: {exposure} ({means}).",
     measured="Gemessen: {exposure} ({means}). {reason}.",
     open="es war nicht zu entscheiden",
@@ -324,6 +335,8 @@ GERMAN = Words(
     envelope_note="Die Nachricht darin ist versiegelt. Ihre Felder, deren Bytes, und ob der Server sie versteht:",
     envelope_opened="Die Nachricht darin ist versiegelt. Ihre Felder, und ob ein Server ohne Schlüssel sie versteht:",
     envelope_bytes="Die Nachricht darin ist versiegelt, darum sehen ihre Bytes zufällig aus: Stelle, Bytes, als Text.",
+    reads="ja",
+    reads_not="nein",
     value="Text",
     value_opened="Der Umschlag wurde geöffnet: {observer} hatte einen Schlüssel, der passt.",
     value_plain="Er steht da, wie er geschrieben wurde.",
@@ -355,7 +368,7 @@ GERMAN = Words(
     not_understood="Das wurde nicht verstanden: {line}",
 )
 
-LANGUAGES: Mapping[str, Words] = {"en": ENGLISH, "de": GERMAN}
+LANGUAGES: Mapping[str, Words] = {words.language: words for words in (ENGLISH, GERMAN)}
 
 
 def words_for(language: str) -> Words:

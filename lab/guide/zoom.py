@@ -37,6 +37,7 @@ from lab.model import (
 )
 from lab.record import Exchange, Record
 from lab.report.page import visible
+from lab.report.sentences import in_language
 from lab.report.words import amount, answer
 
 _ROW = 16
@@ -92,8 +93,10 @@ def _layers(record: Record, matrix: LeakMatrix, cell: Cell, words: Words) -> Ite
         yield from _in_http(record, cell, found, words)
     if cell.secret in INFERRED_ONLY:
         answers = [one for one in matrix.inferences if (one.secret, one.observer) == (cell.secret, cell.observer)]
-        lines = [words.estimate.format(estimate=answer(one), truth=amount(one, one.truth)) for one in answers]
-        yield Layer(words.worked_out, words.worked_out_note, tuple(lines))
+        pairs = [(answer(one), amount(one, one.truth)) for one in answers]
+        said = [[in_language(value, words.language) for value in pair] for pair in pairs]
+        lines = tuple(words.estimate.format(estimate=estimate, truth=truth) for estimate, truth in said)
+        yield Layer(words.worked_out, words.worked_out_note, lines)
     elif found is not None:
         note = words.value_decoded.format(decoders=", ".join(found.decoders)) if found.decoders else words.value_plain
         if found.place.startswith(_OPENED):
@@ -115,7 +118,7 @@ def _as_streams(record: Record, found: Evidence | None) -> bool:
 def _end(layers: tuple[Layer, ...], record: Record, cell: Cell, words: Words) -> str:
     if cell.exposure is Exposure.EXPOSED:
         return words.all_the_way
-    reason = words.stop_other.format(reason=sentence(cell.reason))
+    reason = words.stop_other.format(reason=sentence(in_language(cell.reason, words.language)))
     if cell.exposure is Exposure.HIDDEN:
         titles = {layer.title for layer in layers}
         if cell.secret in INFERRED_ONLY:
@@ -262,11 +265,14 @@ def _envelope(envelope: bytes, note: str, words: Words) -> Layer:
     except E2EEError:  # another encryption than the ratchet's: its bytes say nothing about their fields
         return Layer(words.envelope, words.envelope_bytes, tuple(hexdump(envelope, 0)))
     lines = []
+    widest = max(len(words.reads), len(words.reads_not))
     for field in fields:
         data = envelope[field.start : field.end]
         shown = data.hex() if len(data) <= _SHORT else f"{data[:4].hex()}..{data[-4:].hex()}"
         reads = next(one for one in field.readers if one.who is Who.SERVER)
-        lines.append(f"{field.name:<20} {len(data):>5}  {shown:<18}  {'yes' if reads.reads else 'no '}  {reads.why}")
+        name, why = (in_language(text, words.language) for text in (field.name, reads.why))
+        answer_ = words.reads if reads.reads else words.reads_not
+        lines.append(f"{name:<20} {len(data):>5}  {shown:<18}  {answer_:<{widest}}  {why}")
     return Layer(words.envelope, note, tuple(lines))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -142,6 +143,20 @@ def test_the_stage_shows_votes_and_verdicts_after_the_reveal() -> None:
     told = documents.for_stage(now(Phase.REVEAL, cells=CELLS, run=MEASURED, round=2), room(KIM), shown(), 1)
     assert set(told["votes"]) == {"first", "second"}
     assert told["matrices"]["tls"]["body@server"] == {"exposure": "exposed", "reason": "a reason"}
+
+
+def test_a_german_class_is_told_the_reasons_in_german() -> None:
+    cells = tuple(replace(cell, reason="not found, and all 5 controls passed") for cell in CELLS)
+    english = now(
+        Phase.REVEAL, cells=cells, run=replace(MEASURED, failed="the conversation broke off: nobody knows why")
+    )
+    german, why = replace(english, language="de"), "nicht gefunden, und alle 5 Kontrollen sind bestanden"
+    assert documents.for_learner(german, 1)["revealed"]["cells"]["body@server"]["reason"] == why
+    assert documents.for_teacher(german, room(KIM), 1)["measured"]["body@server"]["reason"] == why
+    told = documents.for_stage(german, room(KIM), shown(), 1)
+    assert told["matrices"]["tls"]["body@server"]["reason"] == why
+    assert told["run"]["failed"] == "das Gespräch ist abgebrochen: nobody knows why"
+    assert documents.for_learner(english, 1)["revealed"]["cells"]["body@server"]["reason"].startswith("not found")
 
 
 def test_evidence_is_that_of_the_guide() -> None:

@@ -77,6 +77,15 @@ def test_a_transcript_can_be_read_by_people() -> None:
     assert "> So it is." in shown
 
 
+def test_a_transcript_says_why_something_was_not_counted() -> None:
+    for exposure, why in (
+        (Exposure.INCONCLUSIVE, "not counted, because nothing could be decided: a reason"),
+        (Exposure.HIDDEN, "not counted, because the lesson says something else: a reason"),
+    ):
+        state = at_result(Choose(BODY_AT_SERVER), Predict(Exposure.HIDDEN), body_server=exposure)
+        assert f"- body@server: hidden → {exposure} ({why})" in as_markdown(transcript(state, "2026-11-22"), "a")
+
+
 def test_one_that_was_not_judged_says_so() -> None:
     state = after(begin(fixed()), *[Key.NEXT] * 3, Predict(Exposure.HIDDEN), Key.NEXT, Key.NEXT, Key.QUIT)
     shown = as_markdown(transcript(state, "2026-11-22"), "a")

@@ -23,6 +23,7 @@ from guide.lessons import (
     reached,
 )
 from lab.guide import plain, screen
+from lab.guide.answers import as_markdown, transcript
 from lab.guide.lesson_path import Traffic, at_rest, people, stops, texts, traffic
 from lab.guide.plain import amounts
 from lab.guide.state import Choose, Event, Key, Page, Predict, State, Write, begin
@@ -258,6 +259,28 @@ def test_a_german_lesson_is_guided_in_german() -> None:
     assert words_for("de") is GERMAN
     with pytest.raises(LabError, match="the guide speaks en and de, not 'fr'"):
         words_for("fr")
+
+
+def test_a_german_reader_gets_the_reasons_in_german() -> None:
+    cell = Choose(BODY_AT_SERVER)
+    for exposure in (Exposure.EXPOSED, Exposure.HIDDEN, Exposure.INCONCLUSIVE):
+        state = in_german(at_result(cell, Predict(Exposure.HIDDEN), body_server=exposure))
+        shown = " ".join(text_of(view(after(state, cell)), "de").split())
+        assert f"Gemessen: {exposure} " in shown
+        assert "icht gefunden, und alle 5 Kontrollen sind bestanden" in shown
+        assert "not found" not in shown
+    assert "- body@server: hidden → inconclusive (zählt nicht, denn es war nicht zu entscheiden: nicht gefunden" in (
+        as_markdown(transcript(state, "2026-11-22"), "a")
+    )
+
+
+def in_german(state: State) -> State:
+    """The same state of the same lesson in German, with a reason that the lab gives."""
+    one, reason = state.current, "not found, and all 5 controls passed"
+    assert one.matrix is not None
+    matrix = replace(one.matrix, cells=tuple(replace(cell, reason=reason) for cell in one.matrix.cells))
+    german = replace(state.plan, lesson=replace(state.plan.lesson, language="de"))
+    return replace(state, plan=german, tries=(replace(one, matrix=matrix),))
 
 
 def test_in_the_end_stands_what_many_people_believe() -> None:

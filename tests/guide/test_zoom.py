@@ -7,7 +7,7 @@ from dataclasses import replace
 from by_hand import CONVERSATION, Conversation, base64_of
 
 from lab.detect.reassembly import STREAM
-from lab.guide.words import ENGLISH
+from lab.guide.words import ENGLISH, GERMAN, Words
 from lab.guide.zoom import Zoom, zoom
 from lab.model import (
     Capture,
@@ -43,10 +43,11 @@ def opened(
     *evidence: Evidence,
     secret: SecretName = SecretName.BODY,
     alike: tuple[int, int] | None = None,
+    words: Words = ENGLISH,
 ) -> Zoom:
     cell = Cell(secret, observer, exposure, "not found, and all 5 controls passed", evidence)
     inferences = (Inference(observer, SecretName.SIZE, 33.0, 31.0, 8.0, 40.0, "bytes", "a guess", alike),)
-    return zoom(capture, LeakMatrix("l", "t", capture.story.mode, (cell,), inferences), cell, ENGLISH)
+    return zoom(capture, LeakMatrix("l", "t", capture.story.mode, (cell,), inferences), cell, words)
 
 
 def titles(shown: Zoom) -> list[str]:
@@ -150,6 +151,17 @@ def test_what_an_interceptor_read_is_shown_in_its_request_and_a_name_in_the_gree
     assert titles(shown) == ["Bytes on the wire", "TLS record", "Text"]
 
 
+def test_a_german_reader_gets_the_fields_in_german() -> None:
+    shown = opened(sealed(), Observer.SERVER, Exposure.HIDDEN, words=GERMAN)
+    lines = shown.layers[1].lines
+    assert [line[:20].strip() for line in lines[:4]] == ["Version", "Art", "Verfahren", "flüchtiger Schlüssel"]
+    (ciphertext,) = (line for line in lines if line.startswith("Geheimtext"))
+    assert "nein  er hat keinen Schlüssel; nur die Länge ist zu sehen" in ciphertext
+    english = opened(sealed(), Observer.SERVER, Exposure.HIDDEN).layers[1].lines
+    assert len(lines) == len(english)
+    assert not {line.split(maxsplit=4)[-1] for line in lines} & {line.split(maxsplit=4)[-1] for line in english}
+
+
 def test_an_envelope_of_another_kind_is_bytes() -> None:
     shown = opened(sealed(Encryption.STATIC), Observer.SERVER, Exposure.HIDDEN)
     assert titles(shown) == ["HTTP", "Envelope"]
@@ -248,6 +260,14 @@ def test_what_is_worked_out_stands_beside_the_truth() -> None:
     padded = opened(capture, Observer.NETWORK, Exposure.HIDDEN, secret=SecretName.SIZE, alike=(16, 90))
     assert padded.layers[2].lines == ("worked out 16–90 bytes, true 31 bytes",)
     assert padded.end == "Here it stops. Messages of all these sizes look exactly the same."
+
+
+def test_a_german_reader_gets_the_estimates_and_the_reason_in_german() -> None:
+    capture = recorded(Mode.TLS, piece(b"\x17\x03\x03\x00\x01."))
+    shown = opened(capture, Observer.NETWORK, Exposure.INFERRED, secret=SecretName.SIZE, words=GERMAN)
+    assert shown.layers[2].lines == ("erschlossen 33 Bytes, wahr 31 Bytes",)
+    nothing = opened(recorded(Mode.TLS), Observer.SERVER, Exposure.INCONCLUSIVE, words=GERMAN)
+    assert nothing.end == "Hier ist Schluss. Nicht gefunden, und alle 5 Kontrollen sind bestanden."
 
 
 def test_a_record_with_nothing_in_it_says_so() -> None:
