@@ -23,6 +23,7 @@ from lab.guide.words import words_for
 from lab.model import Exposure, LabError
 from lab.report.sentences import in_language
 from lab.scenario.predictions import PREDICTABLE, Grade, Place, named, place_named, place_of
+from lab.scenario.vocabulary import claimable
 
 FORMAT = 1
 KIND = "lab guide transcript"
@@ -156,6 +157,10 @@ def check(answers: Answers, plan: Plan, name: str) -> None:
         for place in (*answer.predictions, *answer.looked):
             if place not in cells:
                 raise LabError(f"{name}: part {number + 1} of the lesson {plan.lesson.name} has no cell {named(place)}")
+        for place, exposure in answer.predictions.items():
+            if exposure not in claimable(place[0]):
+                wanted = " or ".join(claimable(place[0]))
+                raise LabError(f"{name}: {named(place)} cannot be predicted {exposure}: {place[0]} is {wanted}")
 
 
 def reply(state: State, answers: Answers) -> tuple[Event, ...]:

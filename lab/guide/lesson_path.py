@@ -20,7 +20,8 @@ _SAMPLE = 160
 """Bytes of a sample that are kept."""
 _CONTENT = b"\x17"
 """What a record of TLS begins with that carries what the application sends; others set up the connection."""
-_TEXT = re.compile(rb"[ -~]{8,}")
+_TEXT = re.compile(rb"(?:[ -~]|[\xc3-\xc5][\x80-\xbf]){8,}")
+"""With the letters of other European languages, in UTF-8: else a text would begin after its last umlaut."""
 _ID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}")
 
 

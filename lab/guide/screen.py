@@ -105,7 +105,7 @@ def frame(view: View, words: Words, console: Console, scroll: int | None = None,
     more = scroll + room < len(body)
     shown = body[scroll : scroll + room]
     shown += [[Segment(" " * width)]] * (room - len(shown))
-    further = f"{' ▲ PgUp' if scroll else ''}{' ▼ Space' if more else ''}"
+    further = f"{' ▲ PgUp' if scroll else ''}{(' ▼ PgDn' if view.typing else ' ▼ Space') if more else ''}"
     rule = drawn(Text(f"{'─' * (width - len(further))}{further}", style="dim"))
     lines = [*head, [Segment(" " * width)], *shown, rule[0], *foot]
     return Frame([Segment.adjust_line_length(line, width) for line in lines[:height]], scroll, more)
@@ -297,7 +297,7 @@ class Reader:
 
     def press(self, key: str, state: State, view: View, shown: Frame) -> Event | None:
         """What `key` means on the page that is shown; None: it was for this page alone, or for nothing."""
-        if view.typing:
+        if view.typing and key not in (PAGE_UP, PAGE_DOWN, "up", "down"):
             return self._type(key)
         moves = state.zoom is None and state.page in (Page.PREDICT, Page.RESULT)
         match key:

@@ -21,7 +21,8 @@ from lab.guide.words import words_for
 from lab.guide.zoom import Zoom, zoom
 from lab.model import Capture, Exposure, LabError, LeakMatrix
 from lab.scenario.lesson import Lesson, Scenario, Step
-from lab.scenario.predictions import PREDICTABLE, Grade, Place, grade, named, place_of, table
+from lab.scenario.predictions import Grade, Place, grade, named, place_of, table
+from lab.scenario.vocabulary import claimable
 
 
 class Page(StrEnum):
@@ -369,7 +370,7 @@ def _chosen(state: State, place: Place) -> State:
 
 def _predicted(state: State, exposure: Exposure) -> State:
     one, at = state.current, state.at
-    if state.page is not Page.PREDICT or one.locked or at not in state.cells or exposure not in PREDICTABLE:
+    if state.page is not Page.PREDICT or one.locked or at not in state.cells or exposure not in claimable(at[0]):
         return state
     made = MappingProxyType({**one.predictions, at: exposure})
     state = _changed(state, replace(one, predictions=made))

@@ -18,6 +18,7 @@ from lab.report.lesson_words import WORDS
 from lab.report.sentences import in_language
 from lab.scenario.misconceptions import MISCONCEPTIONS
 from lab.scenario.predictions import PREDICTABLE, Grade, Place, explanation, grade, named, place_of
+from lab.scenario.vocabulary import claimable
 
 UNKNOWN = "?"
 
@@ -166,7 +167,8 @@ class _Author:
             yield "Ctrl-D", words.quit
             return
         if predicting:
-            yield from ((str(number), one) for number, one in enumerate(PREDICTABLE, start=1))
+            possible = claimable(state.at[0]) if state.at else PREDICTABLE
+            yield from ((str(number), one) for number, one in enumerate(PREDICTABLE, start=1) if one in possible)
         if state.waiting and state.page is Page.RUN:
             yield "Enter", words.play
         elif not (state.playing and state.page is Page.RUN):

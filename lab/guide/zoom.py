@@ -53,6 +53,9 @@ _GREETING = bytes([tls.HANDSHAKE])
 _OPENED = "opened."
 """How the places begin of what an observer has opened with keys that it had."""
 
+_WRITTEN_TO = b'"members"'
+"""The field of a request that names those to whom somebody wants to write."""
+
 _SEALED = frozenset(SecretName) - INFERRED_ONLY - {SecretName.PASSWORD, SecretName.SERVICE}
 
 
@@ -81,10 +84,7 @@ def zoom(capture: Capture, matrix: LeakMatrix, cell: Cell, words: Words) -> Zoom
 
 
 def _layers(record: Record, matrix: LeakMatrix, cell: Cell, words: Words) -> Iterator[Layer]:
-    # What somebody sent says more than what came back.
-    found = next(
-        (one for one in cell.evidence if one.direction is Direction.TO_SERVICE), next(iter(cell.evidence), None)
-    )
+    found = min(cell.evidence, key=lambda one: _says_less(cell, one), default=None)
     if cell.observer is Observer.DATABASE:
         yield from _on_disk(record, cell, found, words)
     elif _as_streams(record, found):
@@ -113,6 +113,15 @@ def _as_streams(record: Record, found: Evidence | None) -> bool:
     if not record.streams or found is None:
         return bool(record.streams) and not apart
     return found.place not in apart and not found.place.startswith(_OPENED)
+
+
+def _says_less(cell: Cell, one: Evidence) -> tuple[bool, bool]:
+    """The least of these says the most: that somebody is written to, not only that there is such an account; then, what
+    somebody sent, not what came back."""
+    return (
+        cell.secret is SecretName.RECIPIENT and _WRITTEN_TO not in one.window,
+        one.direction is not Direction.TO_SERVICE,
+    )
 
 
 def _end(layers: tuple[Layer, ...], record: Record, cell: Cell, words: Words) -> str:

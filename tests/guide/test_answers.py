@@ -116,6 +116,7 @@ def test_what_is_no_file_of_answers_is_refused_in_one_sentence(text: str, senten
         ("", "f: there is no answer in it"),
         ("part 3", "f: the lesson short has no part 3, only 2"),
         ("part 2\nservice@network exposed", "f: part 2 of the lesson short has no cell service@network"),
+        ("part 1\nbody@server inferred", "f: body@server cannot be predicted inferred: body is exposed or hidden"),
     ],
 )
 def test_answers_for_another_lesson_are_refused(text: str, sentence: str) -> None:

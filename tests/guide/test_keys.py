@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from guide.lessons import after, at_prediction, at_result
+from guide.lessons import BODY_AT_SERVER, after, at_prediction, at_result
 from lab.guide import screen
 from lab.guide.screen import keys
-from lab.guide.state import Event, Key, Predict, State, Write
+from lab.guide.state import Choose, Event, Key, Predict, State, Write
 from lab.guide.view import view
 from lab.guide.words import ENGLISH
 from lab.model import Exposure
@@ -46,6 +46,24 @@ def press(state: State, *pressed: str) -> list[Event]:
     drawn = screen.frame(shown, ENGLISH, console)
     events = (reader.press(key, state, shown, drawn) for key in pressed)
     return [event for event in events if event is not None]
+
+
+def test_where_a_line_is_typed_the_page_can_still_be_scrolled() -> None:
+    state = after(at_result(Choose(BODY_AT_SERVER), Predict(Exposure.HIDDEN)), Key.NEXT, Key.NEXT)
+    shown, reader = view(state), screen.Reader()
+    reader.turn(shown)
+    console = Console(file=io.StringIO(), width=60, height=12)
+    for page, line in (("page-down", "page-up"), ("down", "up")):
+        drawn = screen.frame(shown, ENGLISH, console, reader.scroll)
+        assert drawn.more
+        assert "▼ PgDn" in "".join(segment.text for one in drawn.lines for segment in one), "Space is typed"
+        assert reader.press("space", state, shown, drawn) is None
+        assert reader.press(page, state, shown, drawn) is None
+        drawn = screen.frame(shown, ENGLISH, console, reader.scroll)
+        assert drawn.scroll
+        assert reader.press(line, state, shown, drawn) is None
+        assert reader.scroll == 0
+    assert reader.typed == "  "
 
 
 def test_what_the_bar_at_the_bottom_promises() -> None:

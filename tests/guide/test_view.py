@@ -58,6 +58,22 @@ def test_until_the_lock_the_page_does_not_know_the_answers(events: list[Event]) 
         assert view(one) == view(other)
 
 
+def test_only_what_can_be_said_of_a_secret_can_be_predicted() -> None:
+    row = "  | service | exposed  | exposed  | exposed  |\n"
+    timed = TEXT.replace("body and service", "body, service and time").replace(row, row + _inferred("time"))
+    state = after(begin(fixed(of=lesson(timed))), *[Key.NEXT] * 3)
+    words = {BODY_AT_NETWORK: ["exposed", "hidden"], (SecretName.TIME, Observer.NETWORK): ["inferred", "hidden"]}
+    for place, possible in words.items():
+        state = after(state, Choose(place))
+        assert [what for key, what in view(state).keys if key.isdigit()] == possible
+        for exposure in Exposure:
+            assert (after(state, Predict(exposure)) != state) is (exposure in possible)
+
+
+def _inferred(secret: str) -> str:
+    return f"  | {secret:<7} | inferred | inferred | inferred |\n"
+
+
 def test_after_it_the_explanation_is_shown() -> None:
     state = after(at_result(Choose(BODY_AT_SERVER), Predict(Exposure.HIDDEN)), Key.NEXT)
     assert "the company reads along" in text_of(view(state))
@@ -220,6 +236,7 @@ def test_what_an_observer_recorded_is_counted_and_a_piece_of_it_shown() -> None:
     assert amounts(passed_on, ENGLISH).startswith("2 pieces"), "what it cannot read, it cannot count as requests"
     assert traffic(Observer.SERVER, []).shown == ""
     assert at_rest(9, texts(b"\0short\0Meet me at 5pm\0\xff")).shown == "Meet me at 5pm"
+    assert at_rest(9, texts("\0Der Schlüssel liegt da\0".encode())).shown == "Der Schlüssel liegt da"
 
 
 def test_what_an_observer_recorded_stands_beside_its_name() -> None:

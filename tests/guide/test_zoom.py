@@ -212,6 +212,20 @@ def test_who_only_passed_on_what_is_encrypted_has_no_keys() -> None:
     assert "interceptor has none" in shown.end
 
 
+def test_a_recipient_is_shown_where_somebody_writes_to_them() -> None:
+    def request(number: int, line: bytes, body: bytes) -> tuple[tuple[Observation, ...], Evidence]:
+        places = {"http.request_line": line, "http.body": body}
+        parts = tuple(Observation(Observer.SERVER, place, "1", UP, 5.0, data, number) for place, data in places.items())
+        return parts, Evidence("http.body", "1", UP, ((12, 15),), (), "bob", 0, body, exchange=number)
+
+    account, of_the_account = request(1, b"POST /v1/accounts HTTP/1.1", b'{"name":"bob"}')
+    conversation, of_the_conversation = request(2, b"POST /v1/conversations HTTP/1.1", b'{"members":["bob"]}')
+    capture = recorded(Mode.TLS, *account, *conversation)
+    found = (of_the_account, of_the_conversation)
+    shown = opened(capture, Observer.SERVER, Exposure.EXPOSED, *found, secret=SecretName.RECIPIENT)
+    assert shown.layers[0].lines[0] == "POST /v1/conversations HTTP/1.1"
+
+
 def test_the_storage_shows_where_the_message_stands() -> None:
     data = bytes(100) + b"message-1" + bytes(10)
     capture = recorded(Mode.E2EE, Observation(Observer.DATABASE, "database.file", "", Direction.AT_REST, 9.0, data))
