@@ -47,6 +47,9 @@ _SHORT = 8
 _NEAR = 4
 """Pieces that count as sent at one time: a request takes a few."""
 
+_ADDRESSING = b"POST /v1/conversations", b"POST /v1/text-messages"
+"""How requests begin that say for whom something is."""
+
 _OPENED = "opened."
 """How the places begin of what an observer has opened with keys that it had."""
 
@@ -78,10 +81,7 @@ def zoom(capture: Capture, matrix: LeakMatrix, cell: Cell, words: Words) -> Zoom
 
 
 def _layers(record: Record, matrix: LeakMatrix, cell: Cell, words: Words) -> Iterator[Layer]:
-    # What somebody sent says more than what came back.
-    found = next(
-        (one for one in cell.evidence if one.direction is Direction.TO_SERVICE), next(iter(cell.evidence), None)
-    )
+    found = _telling(record, cell)
     if cell.observer is Observer.DATABASE:
         yield from _on_disk(record, cell, found, words)
     elif record.streams:
@@ -97,6 +97,16 @@ def _layers(record: Record, matrix: LeakMatrix, cell: Cell, words: Words) -> Ite
         if found.place.startswith(_OPENED):
             note = words.value_opened.format(observer=cell.observer)
         yield Layer(words.value, note, (f"“{visible(found.excerpt)}”",))
+
+
+def _telling(record: Record, cell: Cell) -> Evidence | None:
+    """The piece of evidence that says most: what somebody sent says more than what came back, and that a message is for
+    somebody is seen where they are addressed, not where they log in.
+    """
+    sent = [one for one in cell.evidence if one.direction is Direction.TO_SERVICE]
+    if cell.secret is SecretName.RECIPIENT:
+        sent.sort(key=lambda one: not _around(record, one)[0].startswith(_ADDRESSING))
+    return next(iter(sent or cell.evidence), None)
 
 
 def _end(layers: tuple[Layer, ...], mode: Mode, cell: Cell, words: Words) -> str:

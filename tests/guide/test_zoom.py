@@ -136,6 +136,29 @@ def test_what_the_server_read_is_shown_in_its_request() -> None:
     assert shown.layers[0].lines[0].startswith("POST /v1/conversations/")
 
 
+def test_a_recipient_is_shown_where_a_message_is_addressed() -> None:
+    requests = (
+        (b"POST /v1/accounts HTTP/1.1", b'{"name":"bob-1"}'),
+        (
+            b"POST /v1/conversations HTTP/1.1",
+            b'{"members":["bob-1"]}',
+        ),
+    )
+    capture = recorded(
+        Mode.TLS,
+        *(
+            Observation(Observer.SERVER, place, "1", UP, 4.0, data, number)
+            for number, request in enumerate(requests, start=1)
+            for place, data in zip(("http.request_line", "http.body"), request, strict=True)
+        ),
+    )
+    joined, addressed = (Evidence("http.body", "1", UP, ((9, 14),), (), "bob-1", 0, body) for _, body in requests)
+    shown = opened(capture, Observer.SERVER, Exposure.EXPOSED, joined, addressed, secret=SecretName.RECIPIENT)
+    assert shown.layers[0].lines[0] == "POST /v1/conversations HTTP/1.1"
+    shown = opened(capture, Observer.SERVER, Exposure.EXPOSED, joined, addressed, secret=SecretName.SENDER)
+    assert shown.layers[0].lines[0] == "POST /v1/accounts HTTP/1.1"
+
+
 def test_the_storage_shows_where_the_message_stands() -> None:
     data = bytes(100) + b"message-1" + bytes(10)
     capture = recorded(Mode.E2EE, Observation(Observer.DATABASE, "database.file", "", Direction.AT_REST, 9.0, data))
