@@ -49,12 +49,11 @@ _NEAR = 4
 """Pieces that count as sent at one time: a request takes a few."""
 
 _GREETING = bytes([tls.HANDSHAKE])
-
 _OPENED = "opened."
 """How the places begin of what an observer has opened with keys that it had."""
 
-_WRITTEN_TO = b'"members"'
-"""The field of a request that names those to whom somebody wants to write."""
+_WRITTEN_TO = (b'"members"', b'"recipient"')
+"""The fields of requests that name those to whom somebody wants to write."""
 
 _SEALED = frozenset(SecretName) - INFERRED_ONLY - {SecretName.PASSWORD, SecretName.SERVICE}
 
@@ -84,7 +83,7 @@ def zoom(capture: Capture, matrix: LeakMatrix, cell: Cell, words: Words) -> Zoom
 
 
 def _layers(record: Record, matrix: LeakMatrix, cell: Cell, words: Words) -> Iterator[Layer]:
-    found = min(cell.evidence, key=lambda one: _says_less(cell, one), default=None)
+    found = _telling(cell)
     if cell.observer is Observer.DATABASE:
         yield from _on_disk(record, cell, found, words)
     elif _as_streams(record, found):
@@ -115,13 +114,14 @@ def _as_streams(record: Record, found: Evidence | None) -> bool:
     return found.place not in apart and not found.place.startswith(_OPENED)
 
 
-def _says_less(cell: Cell, one: Evidence) -> tuple[bool, bool]:
-    """The least of these says the most: that somebody is written to, not only that there is such an account; then, what
-    somebody sent, not what came back."""
-    return (
-        cell.secret is SecretName.RECIPIENT and _WRITTEN_TO not in one.window,
-        one.direction is not Direction.TO_SERVICE,
-    )
+def _telling(cell: Cell) -> Evidence | None:
+    """The piece of evidence that says most: what somebody sent says more than what came back, and that a message is for
+    somebody is seen where they are addressed, not where they log in.
+    """
+    sent = [one for one in cell.evidence if one.direction is Direction.TO_SERVICE]
+    if cell.secret is SecretName.RECIPIENT:
+        sent.sort(key=lambda one: not any(field in one.window for field in _WRITTEN_TO))
+    return next(iter(sent or cell.evidence), None)
 
 
 def _end(layers: tuple[Layer, ...], record: Record, cell: Cell, words: Words) -> str:

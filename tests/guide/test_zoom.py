@@ -212,18 +212,27 @@ def test_who_only_passed_on_what_is_encrypted_has_no_keys() -> None:
     assert "interceptor has none" in shown.end
 
 
-def test_a_recipient_is_shown_where_somebody_writes_to_them() -> None:
-    def request(number: int, line: bytes, body: bytes) -> tuple[tuple[Observation, ...], Evidence]:
-        places = {"http.request_line": line, "http.body": body}
-        parts = tuple(Observation(Observer.SERVER, place, "1", UP, 5.0, data, number) for place, data in places.items())
-        return parts, Evidence("http.body", "1", UP, ((12, 15),), (), "bob", 0, body, exchange=number)
-
-    account, of_the_account = request(1, b"POST /v1/accounts HTTP/1.1", b'{"name":"bob"}')
-    conversation, of_the_conversation = request(2, b"POST /v1/conversations HTTP/1.1", b'{"members":["bob"]}')
-    capture = recorded(Mode.TLS, *account, *conversation)
-    found = (of_the_account, of_the_conversation)
-    shown = opened(capture, Observer.SERVER, Exposure.EXPOSED, *found, secret=SecretName.RECIPIENT)
+def test_a_recipient_is_shown_where_a_message_is_addressed() -> None:
+    requests = (
+        (b"POST /v1/accounts HTTP/1.1", b'{"name":"bob-1"}'),
+        (
+            b"POST /v1/conversations HTTP/1.1",
+            b'{"members":["bob-1"]}',
+        ),
+    )
+    capture = recorded(
+        Mode.TLS,
+        *(
+            Observation(Observer.SERVER, place, "1", UP, 4.0, data, number)
+            for number, request in enumerate(requests, start=1)
+            for place, data in zip(("http.request_line", "http.body"), request, strict=True)
+        ),
+    )
+    joined, addressed = (Evidence("http.body", "1", UP, ((9, 14),), (), "bob-1", 0, body) for _, body in requests)
+    shown = opened(capture, Observer.SERVER, Exposure.EXPOSED, joined, addressed, secret=SecretName.RECIPIENT)
     assert shown.layers[0].lines[0] == "POST /v1/conversations HTTP/1.1"
+    shown = opened(capture, Observer.SERVER, Exposure.EXPOSED, joined, addressed, secret=SecretName.SENDER)
+    assert shown.layers[0].lines[0] == "POST /v1/accounts HTTP/1.1"
 
 
 def test_the_storage_shows_where_the_message_stands() -> None:
