@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import ipaddress
 import os
@@ -14,12 +15,17 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from lab.e2ee import textbook_rsa
+from lab.scenario import loader
 from lab.stage.stage import Stage, open_stage
 from lab.stage.starting import Process, Starter, Streams, open_starter
 
 # Machines differ in speed; on CI every run tries the same examples.
 settings.register_profile("lab", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("lab")
+
+# Hundreds of tests take lessons that ship, many as soon as they are collected; each is the same every time.
+loader.parse = functools.cache(loader.parse)
 
 SCRUBBED = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -39,6 +45,10 @@ class OutsideError(AssertionError):
     """Something in the test process tried to reach another machine."""
 
 
+SENT = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
+NAMED = SENT | {"socket.getaddrinfo", "socket.gethostbyname"}
+
+
 class Guard:
     """Refuses to connect, send or resolve outside loopback, and remembers it: the caller may swallow the error."""
 
@@ -47,12 +57,9 @@ class Guard:
         self.attempts: list[str] = []
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if not self.active:
-            return
-        if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
-            self._check(event, arguments[1])
-        elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
-            self._check(event, (arguments[0],))
+        # Python tells of all that it opens and imports too, thousands of times in each test.
+        if self.active and event in NAMED:
+            self._check(event, arguments[1] if event in SENT else (arguments[0],))
 
     def _check(self, event: str, address: Any) -> None:
         # A tuple begins with the host; AF_UNIX has a path, and a connected socket sends without an address.
@@ -74,7 +81,6 @@ def is_loopback(host: object) -> bool:
 
 
 GUARD = Guard()
-sys.addaudithook(GUARD)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -84,6 +90,7 @@ def _own_environment() -> Iterator[None]:
         for name in list(os.environ):
             if name.upper().endswith("_PROXY") or name.startswith("SSL") or name in SCRUBBED:
                 patch.delenv(name)
+        sys.addaudithook(GUARD)
         GUARD.active = True
         yield
         GUARD.active = False
@@ -95,6 +102,14 @@ def outside() -> Iterator[list[str]]:
     GUARD.attempts.clear()
     yield GUARD.attempts
     assert not GUARD.attempts, f"tests stay on loopback, this one tried: {', '.join(GUARD.attempts)}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _rsa_keys_are_read_once() -> Iterator[None]:
+    """Whoever reads a private key looks whether its factors are primes, which takes as long as a hundred envelopes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(textbook_rsa, "load_der_private_key", functools.cache(textbook_rsa.load_der_private_key))
+        yield
 
 
 class Lent:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import cli, resources
+from lab import capture, cli, matrix, resources
+from lab.model import LeakMatrix
 
 LESSON = (resources.folder("scenarios") / "tour.feature.md").read_text("utf-8")
 COMMANDS = ("run", "up", "show", "scan", "export", "explain", "keys", "list", "check", "handout", "new")
@@ -51,9 +52,20 @@ def tour(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def recording(tour: Path) -> Path:
     return tour / "tour-2-tls.capture.jsonl"
+
+
+@pytest.fixture(scope="module")
+def verdicts(recording: Path) -> LeakMatrix:
+    return matrix.judge(capture.read(recording))
+
+
+@pytest.fixture
+def judged(verdicts: LeakMatrix, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of what becomes of the verdicts on this recording: they are there already."""
+    monkeypatch.setattr(matrix, "judge", lambda _: verdicts)
 
 
 def lesson(folder: Path, text: str, name: str = "mine.feature.md") -> str:
@@ -232,12 +244,14 @@ def test_show_gives_the_same_matrix_as_the_run(capsys: pytest.CaptureFixture[str
     assert Said(capsys, "show", str(recording)).out == said.out
 
 
+@pytest.mark.usefixtures("judged")
 def test_show_prints_all_evidence_on_request(capsys: pytest.CaptureFixture[str], recording: Path) -> None:
     said = Said(capsys, "show", str(recording), "--evidence")
     assert "What they read" in said.out
     assert "What they read" not in Said(capsys, "show", str(recording)).out
 
 
+@pytest.mark.usefixtures("judged")
 def test_json_alone_on_standard_output(capsys: pytest.CaptureFixture[str], recording: Path) -> None:
     said = Said(capsys, "show", "--json", "-", str(recording))
     assert said.status == 0
@@ -246,6 +260,7 @@ def test_json_alone_on_standard_output(capsys: pytest.CaptureFixture[str], recor
     assert "32 of 32 claims hold." in said.err
 
 
+@pytest.mark.usefixtures("judged")
 def test_json_into_a_file(capsys: pytest.CaptureFixture[str], recording: Path, tmp_path: Path) -> None:
     file = tmp_path / "matrices.json"
     said = Said(capsys, "show", "--json", str(file), str(recording), str(recording))
@@ -254,6 +269,7 @@ def test_json_into_a_file(capsys: pytest.CaptureFixture[str], recording: Path, t
     assert len(json.loads(file.read_text("utf-8"))["sessions"]) == 2
 
 
+@pytest.mark.usefixtures("judged")
 def test_json_where_nothing_can_be_written(capsys: pytest.CaptureFixture[str], recording: Path, tmp_path: Path) -> None:
     for place in (tmp_path, tmp_path / "none" / "matrices.json"):
         said = Said(capsys, "show", "--json", str(place), str(recording))

@@ -65,14 +65,42 @@ RUNS = [one for one in _others() if one.startswith("lab run") and one != RECORDI
 ALONE = [one for one in _others() if one not in (RECORDING, *OF_RECORDINGS, *RUNS)]
 
 
+PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+type Call = Callable[[str], str]
+
+
 def do(command: str, folder: Path) -> str:
     """What a command of the README prints, which has to end well and without a complaint."""
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment = {**os.environ, "PATH": PATH}
     done = subprocess.run(  # noqa: S602 - the README is ours, and its commands are for a shell
         command, shell=True, cwd=folder, env=environment, capture_output=True, encoding="utf-8", timeout=120
     )
     assert (done.returncode, done.stderr) == (0, ""), command
     return done.stdout
+
+
+@pytest.fixture
+def call(
+    lend: Callable[[pytest.MonkeyPatch], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Call:
+    """Does the same in this process, which has imported already what the command needs."""
+    lend(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", PATH)
+
+    def call(command: str) -> str:
+        program, *arguments = shlex.split(command)
+        assert program == "lab"
+        assert main(arguments) == 0
+        printed, complaints = capsys.readouterr()
+        assert complaints == ""
+        return printed
+
+    return call
 
 
 @pytest.fixture(scope="module")
@@ -111,19 +139,14 @@ def test_a_command_does_with_recordings_what_the_readme_says(recordings: Path, t
 
 
 @pytest.mark.parametrize("command", ALONE)
-def test_a_command_does_what_the_readme_says(tmp_path: Path, command: str) -> None:
+def test_a_command_does_what_the_readme_says(call: Call, tmp_path: Path, command: str) -> None:
     shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
-    do(command, tmp_path)
+    call(command)
 
 
 @pytest.mark.parametrize("command", RUNS)
 def test_a_command_holds_and_prints_what_the_readme_says(
-    command: str,
-    verdicts: Mapping[Mode, LeakMatrix],
-    lend: Callable[[pytest.MonkeyPatch], None],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    command: str, verdicts: Mapping[Mode, LeakMatrix], call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the verdicts on the tour, which are there already."""
     lesson, mode = re.fullmatch(r"lab run(?: ([a-z-]+))?(?: --mode (\w+))?(?: --.*)?", command).groups()  # type: ignore[union-attr]
@@ -134,14 +157,8 @@ def test_a_command_holds_and_prints_what_the_readme_says(
         assert [one.scenario for one in sessions] == wanted
         yield from (verdicts[one.scenario.mode] for one in sessions)
 
-    lend(monkeypatch)
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(run, "hold", hold)
-    program, *arguments = shlex.split(command)
-    assert program == "lab"
-    assert main(arguments) == 0
-    printed, complaints = capsys.readouterr()
-    assert complaints == ""
+    printed = call(command)
     assert printed.count("(tour, mode ") == len(wanted) > 0
     if lesson in (None, "tour") and mode is None:
         assert picture(printed) == picture(tour_in_the_readme())
@@ -153,10 +170,10 @@ def written(command: str) -> list[str]:
     return re.findall(r"--(?:json|html|har|flows|pcapng|keylog|gift) ([\w.]+)", command)
 
 
-def test_the_page_about_lessons_can_be_followed_to_the_letter(tmp_path: Path) -> None:
+def test_the_page_about_lessons_can_be_followed_to_the_letter(call: Call, tmp_path: Path) -> None:
     page = (ROOT / "scenarios" / "README.md").read_text(encoding="utf-8")
     assert [command.split()[1] for command in commands(page)] == ["new", "check", "run", "handout", "export"]
-    printed = [do(command, tmp_path) for command in commands(page)]
+    printed = [call(command) for command in commands(page)]
     assert printed[1] == "1 lesson, no problem\n"
     assert "6 of 6 claims hold." in printed[2]
     assert {path.name for path in tmp_path.iterdir()} == {"hello.feature.md", "hello-handout.html", "hello.gift"}

@@ -51,14 +51,14 @@ def test_what_is_given_back_can_be_taken_again(clock: Clock) -> None:
     bucket.give_back("nobody")
 
 
-def test_ten_thousand_who_ask_once_are_forgotten(clock: Clock) -> None:
+def test_thousands_who_ask_once_are_forgotten(clock: Clock) -> None:
     bucket = guard.Bucket(guard.Rate(1, 10.0), clock)
     assert bucket.take("first") == 0
-    for number in range(10_000):
+    for number in range(4_500):
         assert bucket.take(number) == 0
     assert len(bucket._whole_at) <= 4096
     clock.now += 20.0
-    for number in range(10_000):
+    for number in range(4_500):
         assert bucket.take(-1 - number) == 0
     assert len(bucket._whole_at) <= 4096
 

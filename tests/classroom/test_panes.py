@@ -6,14 +6,16 @@ import base64
 import gzip
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import count
 
 import pytest
-from judging.recordings import judged, recorded
+from judging.recordings import shortly_recorded
 
 from classroom.heard import marks
 from lab.classroom.panes import LATELY, SHOWN, Panes, Planted, bounded
 from lab.classroom.seen import Part, Piece
+from lab.matrix import judge
 from lab.model import INFERRED_ONLY, Capture, Direction, Exposure, Mode, Observation, Observer, SecretName
 from lab.stage.stage import Stage
 
@@ -26,8 +28,10 @@ def panes_of(recording: Capture) -> Panes:
     return Panes(recording.story.mode, planted, count(1))
 
 
-def all_pieces(recording: Capture) -> list[Piece]:
-    return panes_of(recording).pieces(recording.observations)
+@cache
+def all_pieces(stage: Stage, mode: Mode) -> Sequence[Piece]:
+    recording = shortly_recorded(stage)[mode]
+    return tuple(panes_of(recording).pieces(recording.observations))
 
 
 def shown(piece: Piece) -> str:
@@ -36,12 +40,12 @@ def shown(piece: Piece) -> str:
 
 @pytest.mark.parametrize("mode", list(Mode))
 def test_what_is_marked_is_what_the_judge_finds(stage: Stage, mode: Mode) -> None:
-    recording = recorded(stage)[mode]
+    recording = shortly_recorded(stage)[mode]
     panes = panes_of(recording)
     pieces = panes.pieces(recording.observations)
     exposed = {
         (cell.secret, cell.observer)
-        for cell in judged(stage)[mode].cells
+        for cell in judge(recording).cells
         if cell.exposure is Exposure.EXPOSED and cell.secret not in INFERRED_ONLY
     }
     found = {
@@ -57,7 +61,7 @@ def test_what_is_marked_is_what_the_judge_finds(stage: Stage, mode: Mode) -> Non
 
 
 def test_a_message_in_plaintext_is_shown_as_text_and_in_tls_as_numbers(stage: Stage) -> None:
-    plain, tls = (all_pieces(recorded(stage)[mode]) for mode in (Mode.PLAINTEXT, Mode.TLS))
+    plain, tls = (all_pieces(stage, mode) for mode in (Mode.PLAINTEXT, Mode.TLS))
     post = next(one for one in plain if one.observer is Observer.NETWORK and "body" in marks([one], Observer.NETWORK))
     assert post.what == "POST /v1/conversations/../messages"
     assert post.direction is Direction.TO_SERVICE
@@ -72,7 +76,7 @@ def test_a_message_in_plaintext_is_shown_as_text_and_in_tls_as_numbers(stage: St
 
 
 def test_envelopes_are_cut_and_nothing_of_them_is_marked(stage: Stage) -> None:
-    pieces = all_pieces(recorded(stage)[Mode.E2EE])
+    pieces = all_pieces(stage, Mode.E2EE)
     assert marks(pieces, Observer.SERVER).isdisjoint({"body", "attachment"})
     assert marks(pieces, Observer.DATABASE).isdisjoint({"body", "attachment"})
     envelope = next(one for one in pieces if one.observer is Observer.SERVER and '"envelopes"' in shown(one))
@@ -81,15 +85,15 @@ def test_envelopes_are_cut_and_nothing_of_them_is_marked(stage: Stage) -> None:
 
 def test_pieces_are_numbered_and_no_longer_than_a_pane_can_show(stage: Stage) -> None:
     for mode in Mode:
-        pieces = all_pieces(recorded(stage)[mode])
+        pieces = all_pieces(stage, mode)
         assert [one.number for one in pieces] == list(range(1, len(pieces) + 1))
         assert max(len(shown(one)) for one in pieces) <= SHOWN + 50
         assert all(one.parts or one.what for one in pieces)
 
 
 def test_of_many_pieces_the_newest_are_shown(stage: Stage) -> None:
-    recording = recorded(stage)[Mode.TLS]
-    every, few = all_pieces(recording), panes_of(recording).pieces(recording.observations, 5)
+    recording = shortly_recorded(stage)[Mode.TLS]
+    every, few = all_pieces(stage, Mode.TLS), panes_of(recording).pieces(recording.observations, 5)
     assert 0 < len(few) < len(every)
     last = [one for one in few if one.observer is Observer.SERVER]
     assert [shown(one) for one in last] == [shown(one) for one in every if one.observer is Observer.SERVER][

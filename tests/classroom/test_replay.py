@@ -9,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from judging.recordings import TOUR, recorded, shortly_recorded
+from judging.recordings import TOUR, recorded_in, shortly_recorded
 
 from classroom.heard import Heard, Told, marks
 from lab import capture
 from lab.capture import Fact, Writer
+from lab.classroom import replay
 from lab.classroom.replay import Recording, ReplayRunner, open_recording, parts
 from lab.classroom.turns import Turns
 from lab.matrix import judge
@@ -85,6 +86,9 @@ def test_it_takes_as_long_as_it_took_divided_by_the_speed(
     runner: ReplayRunner, heard: Heard, recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
+    verdicts = judge(recording.capture)
+    monkeypatch.setattr(replay, "judge", lambda _: verdicts)
+    monkeypatch.setattr(replay, "evidence_of", lambda *_: {})
     monkeypatch.setattr(Turns, "wait", lambda _self, _order, seconds: waited.append(seconds))
     to_the_end(runner, heard, recording)
     assert waited == []
@@ -126,7 +130,7 @@ def test_the_class_may_speak_another_language_than_the_recording(path: Path, hea
 
 
 def test_where_steps_cannot_be_told_apart_there_is_a_stop_before_each_message(stage: Stage) -> None:
-    recording, scenario = recorded(stage)[Mode.TLS], TOUR.scenarios[TLS]
+    recording, scenario = recorded_in(stage, Mode.TLS), TOUR.scenarios[TLS]
 
     def stops(of: Scenario) -> list[str]:
         return [one.text for one in parts(recording, of, [step.text for step in acted(of)])]

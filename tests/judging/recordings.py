@@ -39,10 +39,15 @@ HIDDEN = {
 """What each observer cannot read, mode by mode, as the tour claims it; `test_matrix` shows that it is so."""
 
 
-@functools.cache
 def recorded(stage: Stage) -> Mapping[Mode, Capture]:
     """The three recordings, made at the first call."""
-    return {scenario.mode: _played(scenario, stage) for scenario in TOUR.scenarios}
+    return {scenario.mode: recorded_in(stage, scenario.mode) for scenario in TOUR.scenarios}
+
+
+@functools.cache
+def recorded_in(stage: Stage, mode: Mode) -> Capture:
+    """One of them."""
+    return next(_played(scenario, stage) for scenario in TOUR.scenarios if scenario.mode is mode)
 
 
 @functools.cache
