@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from lab.model import Cell, Exposure, LeakMatrix
-from lab.scan.as_sarif import SCHEMA
+from lab.scan.as_sarif import descriptors, log, message, uri
 
 LEAK, GONE, UNDECIDED = "leak", "no-longer-readable", "undecided"
 _RULES = {
@@ -108,14 +107,12 @@ def _row(cells: Sequence[str]) -> str:
 
 def to_sarif(tests: Sequence[Audited], version: str) -> str:
     """What is not as the tests say, as SARIF 2.1.0 (OASIS), at the line of each test."""
-    rules = [{"id": name, "shortDescription": {"text": text}} for name, text in _RULES.items()]
     run = {
-        "tool": {"driver": {"name": "leaklab", "version": version, "rules": rules}},
+        "tool": {"driver": {"name": "leaklab", "version": version, "rules": descriptors(_RULES)}},
         "columnKind": "unicodeCodePoints",
         "results": [result for one in tests for result in _results(one)],
     }
-    document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
-    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    return log(run)
 
 
 def _results(one: Audited) -> Iterator[dict[str, Any]]:
@@ -125,9 +122,9 @@ def _results(one: Audited) -> Iterator[dict[str, Any]]:
             "ruleId": odd.rule,
             "ruleIndex": list(_RULES).index(odd.rule),
             "level": "error" if odd.rule == LEAK else "warning",
-            "message": {"text": text},
+            "message": message(text),
             "locations": [
-                {"physicalLocation": {"artifactLocation": {"uri": one.file}, "region": {"startLine": one.line}}}
+                {"physicalLocation": {"artifactLocation": {"uri": uri(one.file)}, "region": {"startLine": one.line}}}
             ],
             "properties": {"secret": odd.secret, "observer": odd.observer},
         }

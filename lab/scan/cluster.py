@@ -86,12 +86,14 @@ def _shipped(unit: Unit, path: Path) -> Shipped:
 
 
 def _take(future: Any, unit: Unit, collector: Collector) -> None:
-    if future.status == "finished":
-        collector.add(unit, future.result())
-    else:
-        reason = type(future.exception()).__name__ if future.status == "error" else future.status
-        why = f"not scanned: the cluster gave it up ({reason})"
-        collector.add(unit, [Missed(unit.name, None, "file", why), Progress(unit.size)])
+    # A finished unit is lost together with a worker that dies before its result was fetched. Whatever the status says,
+    # asking for the result waits until the unit is done again.
+    try:
+        steps = future.result()
+    except Exception as error:  # noqa: BLE001 - of the cluster, such as KilledWorker: one unit must not end the others
+        why = f"not scanned: the cluster gave it up ({type(error).__name__})"
+        steps = [Missed(unit.name, None, "file", why), Progress(unit.size)]
+    collector.add(unit, steps)
 
 
 def scan_there(task: Task, unit: Unit, source: OnDisk | Shipped) -> list[Step]:

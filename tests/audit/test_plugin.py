@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.audit.reports import Audited, Surprise, to_sarif
 from lab.audit.taps import Taps
 
 pytest_plugins = ["pytester"]
@@ -164,6 +165,15 @@ def test_reports_of_ci_carry_the_verdicts(inner: pytest.Pytester, monkeypatch: p
     lines = (inner.path / "test_chat.py").read_text("utf-8").splitlines()
     assert place["artifactLocation"] == {"uri": "test_chat.py"}
     assert lines[place["region"]["startLine"] - 1] == "def test_chat_is_sealed(leaklab):"
+
+
+def test_a_report_for_code_hosts_names_files_as_references_and_says_braces_as_they_are() -> None:
+    surprise = Surprise("body", "server", "exposed", "hidden", 'in {"text": "••••"}')
+    audited = Audited("test_b", "tests/übung a.py", 3, ("body",), ("server",), (("exposed",),), (surprise,))
+    (result,) = json.loads(to_sarif([audited], "1.0"))["runs"][0]["results"]
+    place = result["locations"][0]["physicalLocation"]
+    assert place == {"artifactLocation": {"uri": "tests/%C3%BCbung%20a.py"}, "region": {"startLine": 3}}
+    assert result["message"]["text"].endswith('in {{"text": "••••"}}')
 
 
 def test_what_is_as_expected_is_no_result(inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:

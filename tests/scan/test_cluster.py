@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 import lab.scan.files
 from lab.model import LabError
-from lab.scan.cluster import scan_with_cluster
+from lab.scan.cluster import AHEAD, scan_with_cluster
 from lab.scan.collect import Collector
 from lab.scan.files import listing
 from lab.scan.readers.plain import WINDOW
@@ -25,15 +26,20 @@ from lab.scan.workers import scan_here
 from .conftest import MAIL
 
 distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed (extra: cluster)")
+dask = pytest.importorskip("dask")  # comes with it
 
 TASK = Task((Wanted("mail", MAIL.encode()),))
 FILES = 24
+GUARD_SECONDS = 120
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
+    # Dask gives up connections after 30 s and workers that are not back after 15 s: on a busy machine they come later.
+    patient = {"distributed.comm.timeouts.connect": "120s", "distributed.deploy.lost-worker-timeout": "600s"}
     with (
         warnings.catch_warnings(),
+        dask.config.set(patient),
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
         ) as cluster,
@@ -81,6 +87,41 @@ def test_what_a_lost_worker_had_is_done_again_and_counted_once(cluster: Any, fol
 
     report = scanned(folder, cluster.scheduler_address, watch)
     assert lost
+    assert report == alone(folder)
+
+
+def test_what_is_lost_before_it_is_fetched_is_done_again_and_counted_once(
+    cluster: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done, told = threading.Semaphore(0), threading.Event()
+
+    class Counting(distributed.SchedulerPlugin):  # type: ignore[misc]
+        def transition(self, _key: object, _start: str, finish: str, *_: object, **__: object) -> None:
+            if finish == "memory":
+                done.release()
+
+    def lose(self: Any, key: Any = None) -> None:
+        handle_lost(self, key)
+        told.set()
+
+    handle_lost = distributed.Client._handle_lost_data
+    monkeypatch.setattr(distributed.Client, "_handle_lost_data", lose)
+    cluster.scheduler.add_plugin(Counting(), name="counting")
+
+    def watch(_done: int, _found: int) -> None:
+        if told.is_set():
+            return
+        # All that the workers were given is finished, and with them gone, the results of it too.
+        for _ in range(AHEAD * len(cluster.workers)):
+            assert done.acquire(timeout=GUARD_SECONDS)
+        for worker in cluster.workers.values():
+            os.kill(worker.process.process.pid, signal.SIGKILL)
+        assert told.wait(GUARD_SECONDS)
+
+    try:
+        report = scanned(folder, cluster.scheduler_address, watch)
+    finally:
+        cluster.scheduler.remove_plugin("counting")
     assert report == alone(folder)
 
 

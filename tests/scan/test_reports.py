@@ -202,7 +202,22 @@ def test_sarif_has_what_the_standard_requires(report: Report) -> None:
     assert all(rules[one["ruleIndex"]] == one["ruleId"] for one in run["results"])
     notes = run["invocations"][0]["toolExecutionNotifications"]
     assert len(notes) == len(report.missed)
-    assert all(rules[note["descriptor"]["index"]] == note["descriptor"]["id"] for note in notes)
+    notifications = [one["id"] for one in run["tool"]["driver"]["notifications"]]
+    assert all(notifications[note["descriptor"]["index"]] == note["descriptor"]["id"] for note in notes)
+
+
+def test_sarif_doubles_braces_which_would_be_placeholders() -> None:
+    report = Report(
+        ("mail",),
+        files=2,
+        bytes=9,
+        found=(found(excerpt='{"user": "••••", "n": "{0}"}'),),
+        missed=(Missed("a.har", None, "file", "reading {0} failed"),),
+    )
+    (run,) = json.loads(to_sarif(report))["runs"]
+    assert run["results"][0]["message"]["text"].endswith('“{{"user": "••••", "n": "{{0}}"}}”')
+    (note,) = run["invocations"][0]["toolExecutionNotifications"]
+    assert note["message"]["text"] == "file: reading {{0}} failed"
 
 
 def test_sarif_names_files_as_references_and_bytes_where_they_are_bytes_of_the_file() -> None:
