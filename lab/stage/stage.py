@@ -52,10 +52,10 @@ AT_REST = (
 SERVER_RECORDING, INTERCEPTORS_RECORDING = "server.jsonl", "interceptor.jsonl"
 """In the folder of a session: what the server tap writes, and what whoever acts on the path does."""
 
-_TAP = "from mitmproxy.tools.main import {0}; {0}()"
+_TAP = "from lab.stage.dispatch import install; install(); from mitmproxy.tools.main import {0}; {0}()"
 _SERVICE = "from lab.service.__main__ import run; run()"
 
-_TAPS_NEED = ("mitmproxy.tools.main", "lab.stage.http_tap", "lab.stage.envelope_view")
+_TAPS_NEED = ("mitmproxy.tools.main", "lab.stage.dispatch", "lab.stage.http_tap", "lab.stage.envelope_view")
 
 _PATIENCE = 7 * 86_400
 """Seconds of silence after which a tap ends a connection: somebody who types may take a long pause."""
