@@ -109,11 +109,11 @@ def test_another_claim_is_told_by_cell():
 
 
 def test_a_missing_explanation_and_one_too_many_are_told():
-    text = changed("### Wenn du vorhergesagt hast: size bei", "### Wenn du vorhergesagt hast: time bei")
+    text = changed("vorhergesagt hast: service bei database", "vorhergesagt hast: service bei server")
     found = differences(text)
 
     assert len(found) == 2
-    assert any(one.endswith("is missing: size network hidden") for one in found)
+    assert any(one.endswith("is missing: service database hidden") for one in found)
     assert any(one.endswith("tour.feature.md has no such explanation") for one in found)
 
 
