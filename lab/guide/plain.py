@@ -135,5 +135,6 @@ def amounts(one: Traffic, words: Words) -> str:
         return words.nothing_passed
     if one.observer is Observer.DATABASE:
         return words.grew.format(count=f"{one.up:,}")
-    count = (words.requests if one.requests else words.pieces).format(count=one.pieces)
+    single, several = (words.request, words.requests) if one.requests else (words.piece, words.pieces)
+    count = single if one.pieces == 1 else several.format(count=one.pieces)
     return f"{count}, {one.up:,} B {words.up}, {one.down:,} B {words.down}"

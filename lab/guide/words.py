@@ -124,7 +124,9 @@ class Words:
     no_tls: str
     up: str
     down: str
+    piece: str
     pieces: str
+    request: str
     requests: str
     grew: str
     nothing_passed: str
@@ -241,7 +243,9 @@ ENGLISH = Words(
     no_tls="─▶ connection without encryption",
     up="to the service",
     down="back",
+    piece="1 piece",
     pieces="{count} pieces",
+    request="1 request",
     requests="{count} requests",
     grew="{count} bytes more on the disk",
     nothing_passed="nothing",
@@ -357,7 +361,9 @@ GERMAN = Words(
     no_tls="─▶ Verbindung ohne Verschlüsselung",
     up="zum Dienst",
     down="zurück",
+    piece="1 Stück",
     pieces="{count} Stücke",
+    request="1 Anfrage",
     requests="{count} Anfragen",
     grew="{count} Bytes mehr auf der Platte",
     nothing_passed="nichts",

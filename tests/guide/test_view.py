@@ -232,8 +232,8 @@ def test_what_an_observer_recorded_is_counted_and_a_piece_of_it_shown() -> None:
     )
     assert (read.pieces, read.down, read.shown) == (2, 5, 'POST /v1/../x  {"a":1}')
     assert amounts(read, ENGLISH).startswith("2 requests")
-    passed_on = traffic(Observer.INTERCEPTOR, [got("tcp.stream", b"\x17\3\3\0\1\xff")] * 2)
-    assert amounts(passed_on, ENGLISH).startswith("2 pieces"), "what it cannot read, it cannot count as requests"
+    passed_on = traffic(Observer.INTERCEPTOR, [got("tcp.stream", b"\x17\3\3\0\1\xff")])
+    assert amounts(passed_on, ENGLISH).startswith("1 piece,"), "what it cannot read, it cannot count as requests"
     assert traffic(Observer.SERVER, []).shown == ""
     assert at_rest(9, texts(b"\0short\0Meet me at 5pm\0\xff")).shown == "Meet me at 5pm"
     assert at_rest(9, texts("\0Der Schlüssel liegt da\0".encode())).shown == "Der Schlüssel liegt da"
