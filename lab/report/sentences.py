@@ -24,8 +24,10 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from string import Formatter
+
+from lab.model import LabError
 
 ENGLISH = "en"
 
@@ -87,7 +89,7 @@ class Sentences:
 def in_language(sentence: str, language: str) -> str:
     """`sentence`, one of the core's, in the language with this code; as it is, if that is English or it is unknown.
 
-    KeyError: the reasons are not given in this language.
+    LabError: the lab does not speak this language.
     """
     if language == ENGLISH:
         return sentence
@@ -96,10 +98,10 @@ def in_language(sentence: str, language: str) -> str:
 
 @cache
 def sentences(language: str) -> Sentences:
-    """The catalogue of the language with this code. KeyError: there is none."""
-    file = resources.files(__package__) / f"sentences.{language}.toml"
+    """The catalogue of the language with this code. LabError: there is none."""
+    file = Path(__file__).with_name(f"sentences.{language}.toml")
     if not file.is_file():
-        raise KeyError(language)
+        raise LabError(f"there are no reports in {language!r}; give en or de")
     tables = tomllib.loads(file.read_text(encoding="utf-8"))
     words: dict[str, str] = tables.pop("words")
     decimal: str = tables.pop("numbers")["decimal"]
