@@ -1,9 +1,9 @@
-"""The sentences in which the lab gives its reasons, in the languages of lessons.
+"""The sentences in which the lab gives its reasons and writes its reports, in the languages of lessons.
 
-The core makes them in English: why a cell got its verdict, what a control has found, what a field of an envelope is
-for. Recordings and files for programs keep them so. A face that speaks another language asks here for the same
-sentence: it is recognised by its template, in the catalogue of that language beside this file (`sentences.CODE.toml`),
-and what was filled in goes into the translation.
+They are made in English: why a cell got its verdict, what a control has found, why somebody can read a field of an
+envelope, what stands around it in a report. Recordings and files for programs keep them so. A face that speaks another
+language asks here for the same sentence: it is recognised by its template, in the catalogue of that language beside
+this file (`sentences.CODE.toml`), and what was filled in goes into the translation.
 
 A template says what may stand in its places:
 
@@ -41,7 +41,7 @@ class Template:
 
     english: str
     other: str
-    pattern: re.Pattern[str]
+    pattern: str
     kinds: Mapping[str, str]
 
 
@@ -50,6 +50,8 @@ class Sentences:
     """The catalogue of one language."""
 
     words: Mapping[str, str]
+    fixed: Mapping[str, str]
+    """The words, and the sentences in which nothing is filled in."""
     templates: tuple[Template, ...]
     decimal: str
     """What stands between whole numbers and their decimals."""
@@ -57,13 +59,13 @@ class Sentences:
     def recognised(self, sentence: str) -> Iterator[tuple[Template, re.Match[str]]]:
         """Each template that `sentence` was made from: one, or none if the catalogue does not know it."""
         for template in self.templates:
-            if match := template.pattern.fullmatch(sentence):
+            if match := _compiled(template.pattern).fullmatch(sentence):
                 yield template, match
 
     def translated(self, sentence: str) -> str | None:
         """None: the catalogue does not know it."""
-        if sentence in self.words:
-            return self.words[sentence]
+        if sentence in self.fixed:
+            return self.fixed[sentence]
         for template, match in self.recognised(sentence):
             values = match.groupdict()
             return template.other.format_map({name: self._value(template.kinds[name], values[name]) for name in values})
@@ -105,21 +107,20 @@ def sentences(language: str) -> Sentences:
     tables = tomllib.loads(file.read_text(encoding="utf-8"))
     words: dict[str, str] = tables.pop("words")
     decimal: str = tables.pop("numbers")["decimal"]
-    made = (_template(english, other, words) for table in tables.values() for english, other in table.items())
-    return Sentences(words, tuple(made), decimal)
-
-
-def _template(english: str, other: str, words: Mapping[str, str]) -> Template:
-    # Of two that begin alike, the longer one.
+    # Of two words that begin alike, the longer one.
     known = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
-    allowed = {
-        "": r"\S+",
-        "d": _NUMBER,
-        "w": known,
-        "o": rf"{known}|\S+",
-        "s": r"(?s:.*)",
-        "*": r"(?s:.*)",
-    }
+    allowed = {"": r"\S+", "d": _NUMBER, "w": known, "o": rf"{known}|\S+", "s": r"(?s:.*)", "*": r"(?s:.*)"}
+    made = tuple(_template(english, other, allowed) for table in tables.values() for english, other in table.items())
+    fixed = words | {one.english: one.other for one in made if not one.kinds}
+    return Sentences(words, fixed, made, decimal)
+
+
+# Compiling them all takes longer than reading them, and most runs need none.
+_compiled = cache(re.compile)
+
+
+def _template(english: str, other: str, allowed: Mapping[str, str]) -> Template:
+    """`allowed` has the pattern of each kind of place."""
     pattern, kinds = "", dict[str, str]()
     for text, name, kind, _ in Formatter().parse(english):
         pattern += re.escape(text)
@@ -128,4 +129,4 @@ def _template(english: str, other: str, words: Mapping[str, str]) -> Template:
         elif name is not None:
             kinds[name] = kind or ""
             pattern += f"(?P<{name}>{allowed[kinds[name]]})"
-    return Template(english, other, re.compile(pattern), kinds)
+    return Template(english, other, pattern, kinds)
