@@ -131,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--json", metavar="FILE", help="also write the matrices as JSON; '-' is standard output")
     show.add_argument("--html", metavar="FILE", help="also write a report with all evidence as one HTML page")
     show.add_argument("--evidence", action="store_true", help=_EVIDENCE)
+    show.add_argument("--language", metavar="CODE", default="en", help="of the report: en (default) or de")
     show.set_defaults(command=_show)
 
     export = commands.add_parser(
@@ -728,18 +729,18 @@ def _report(matrices: Iterator[LeakMatrix], options: argparse.Namespace, pause: 
 
         judged.append(matrix)
         pause()
-        print_matrix(matrix, console, evidence=options.evidence)
+        print_matrix(matrix, console, evidence=options.evidence, language=options.language)
     from lab.model import exit_status
     from lab.report.as_json import to_json
     from lab.report.as_text import print_summary
 
-    print_summary(judged, console)
+    print_summary(judged, console, language=options.language)
     if json_file is not None:
         _write(json_file, to_json(judged))
     if options.html is not None:
         from lab.report.as_html import to_html
 
-        _write(options.html, to_html(judged))
+        _write(options.html, to_html(judged, options.language))
     return exit_status(judged)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from lab.model import (
@@ -22,6 +23,7 @@ from lab.model import (
     SecretName,
 )
 from lab.report.page import STYLE, render
+from lab.report.sentences import ENGLISH, in_language
 from lab.report.words import CHECKED, amount, answer, summary
 
 ROW = 16
@@ -99,15 +101,20 @@ ARRIVES = (*sorted(TEXTS), SecretName.GROUP, SecretName.ATTACHMENT, SecretName.P
 """What a recipient reads; that the other secrets travelled is seen elsewhere."""
 
 
-def to_html(matrices: Sequence[LeakMatrix]) -> str:
-    """One HTML document: the matrices side by side, the path with what each observer held, and the evidence."""
+def to_html(matrices: Sequence[LeakMatrix], language: str = ENGLISH) -> str:
+    """One HTML document: the matrices side by side, the path with what each observer held, and the evidence.
+
+    `language` is one of lab/scenario/languages.py.
+    """
     sessions = [Session(number, matrix) for number, matrix in enumerate(matrices, start=1)]
     lessons = [list(group) for _, group in itertools.groupby(sessions, lambda session: session.matrix.scenario)]
     return render(
         Path(__file__).with_name("page.html.j2"),
         [STYLE],
         lessons=lessons,
-        summary=summary(matrices),
+        language=language,
+        say=partial(in_language, language=language),
+        summary=summary(matrices, language),
         verdicts=VERDICTS,
         observers=_used(OBSERVERS, (name for matrix in matrices for name in matrix.columns)),
         secrets=_used(SECRETS, (name for matrix in matrices for name in matrix.rows)),
@@ -188,9 +195,9 @@ class Session:
             Leg("after", "tls", f"TLS again, to {self.recipient}"),
         ]
         if self.matrix.mode is Mode.E2EE:
-            what = "End-to-end encryption: text and file are encrypted"
+            what = f"End-to-end encryption: text and file are encrypted from {self.sender} to {self.recipient}"
             legs[1] = Leg("inside", "open", "TLS has ended: only the end-to-end encryption is left")
-            legs.insert(0, Leg("all", "e2ee", f"{what} from {self.sender} to {self.recipient}"))
+            legs.insert(0, Leg("all", "e2ee", what))
         return legs
 
 
@@ -255,16 +262,16 @@ def goes_on(evidence: Evidence) -> bool:
     return any(end > evidence.window_start + len(evidence.window) for _, end in evidence.spans)
 
 
-def size(evidence: Evidence) -> str:
-    """Where the match stands, in words: "33 bytes from offset 230"."""
-    pieces = [f"{_count(end - start, 'byte')} from offset {start}" for start, end in evidence.spans]
-    return " and ".join(pieces)
+def size(evidence: Evidence, say: Callable[[str], str]) -> str:
+    """Where the match stands, in words: "33 bytes from offset 230"; `say` gives them in the language of the page."""
+    pieces = [f"{say(_count(end - start, 'byte'))} {say('from offset')} {start}" for start, end in evidence.spans]
+    return f" {say('and')} ".join(pieces)
 
 
 def place(evidence: Evidence) -> str:
     """The place in words: "in the body of an HTTP request"."""
     message = "request" if evidence.direction is Direction.TO_SERVICE else "answer"
-    return PLACES.get(evidence.place, f"in {evidence.place}").replace("{message}", message)
+    return PLACES.get(evidence.place, "in " + evidence.place).replace("{message}", message)
 
 
 def quote(matrix: LeakMatrix, secret: SecretName, evidence: Evidence) -> tuple[str, str, str]:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from lab.model import Exposure, Observer, SecretName
 from lab.report.as_html import OBSERVERS, SECRETS
+from lab.report.sentences import in_language
 from lab.scenario.lesson import Audience
 
 
@@ -114,6 +115,11 @@ ENGLISH = LessonWords(
     wrong="The lab measures something else: {exposure}.",
 )
 
+
+def _all_in[K](language: str, texts: Mapping[K, str]) -> Mapping[K, str]:
+    return MappingProxyType({name: in_language(text, language) for name, text in texts.items()})
+
+
 GERMAN = LessonWords(
     exposures=MappingProxyType(
         {
@@ -122,35 +128,8 @@ GERMAN = LessonWords(
             Exposure.HIDDEN: "das Labor sucht dort danach und findet es nicht",
         }
     ),
-    observers=MappingProxyType(
-        {
-            Observer.NETWORK: "Jemand unterwegs, der keinen Schlüssel hat, zum Beispiel wer das WLAN betreibt.",
-            Observer.INTERCEPTOR: "Jemand unterwegs, der anstelle des Dienstes antwortet, mit einem selbst gemachten "
-            "Zertifikat.",
-            Observer.SERVER: "Die Firma, die den Nachrichtendienst betreibt, wo Nachrichten ankommen und TLS endet.",
-            Observer.DATABASE: "Wer eine Kopie von dem bekommt, was die Firma gespeichert hat: Tabellen und Protokoll.",
-            Observer.DEVICE: "Wer eine Kopie vom Gerät einer Person hat und alles, was die Firma aufgezeichnet hat.",
-        }
-    ),
-    secrets=MappingProxyType(
-        {
-            SecretName.BODY: "Der Text einer Nachricht.",
-            SecretName.EARLIER: "Der Text einer Nachricht, die gesendet wurde, bevor jemand ein Gerät kopiert oder die "
-            "Verschlüsselung eingeschaltet hat.",
-            SecretName.LATER: "Der Text einer Nachricht, die gesendet wurde, nachdem jemand ein Gerät kopiert hat.",
-            SecretName.HEALED: "Der Text einer Nachricht danach, als beide Seiten ihre Schlüssel ersetzt hatten.",
-            SecretName.REPORTED: "Was jemand dem Betreiber meldet: ein Text oder der Text in einem Bild.",
-            SecretName.PROFILE: "Was jemand im eigenen Profil über sich sagt.",
-            SecretName.GROUP: "Der Name einer Gruppe.",
-            SecretName.ATTACHMENT: "Was in einer gesendeten Datei steht.",
-            SecretName.SENDER: "Der Kontoname der Person, die schreibt.",
-            SecretName.RECIPIENT: "Der Kontoname der Person, die die Nachricht bekommt.",
-            SecretName.PASSWORD: "Womit sich die Beteiligten anmelden.",
-            SecretName.SERVICE: "Der Name des Nachrichtendienstes: mit wem die Geräte sprechen.",
-            SecretName.SIZE: "Wie lang jede Nachricht ist.",
-            SecretName.TIME: "Wann jede Nachricht gesendet wurde.",
-        }
-    ),
+    observers=_all_in("de", OBSERVERS),
+    secrets=_all_in("de", SECRETS),
     audiences=MappingProxyType(
         {
             Audience.PUPILS: "Schülerinnen und Schüler",

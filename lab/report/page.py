@@ -9,7 +9,7 @@ import base64
 import functools
 import hashlib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,9 +49,9 @@ def render(template: Path, styles: Iterable[Path], **values: Any) -> str:
     )
 
 
-def chain(decoders: Iterable[str]) -> str:
-    """Decoders in words: "base64, then gzip"; "" for none."""
-    return ", then ".join(DECODERS.get(name, name) for name in decoders)
+def chain(decoders: Iterable[str], say: Callable[[str], str] = str) -> str:
+    """Decoders in words: "base64, then gzip"; "" for none. `say` gives words in the language of the page."""
+    return f", {say('then')} ".join(say(DECODERS.get(name, name)) for name in decoders)
 
 
 def visible(text: str) -> str:

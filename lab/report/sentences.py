@@ -1,9 +1,9 @@
-"""The sentences in which the lab gives its reasons, in the languages of lessons.
+"""The sentences in which the lab gives its reasons and writes its reports, in the languages of lessons.
 
-The core makes them in English: why a cell got its verdict, what a control has found, what a field of an envelope is
-for. Recordings and files for programs keep them so. A face that speaks another language asks here for the same
-sentence: it is recognised by its template, in the catalogue of that language beside this file (`sentences.CODE.toml`),
-and what was filled in goes into the translation.
+They are made in English: why a cell got its verdict, what a control has found, why somebody can read a field of an
+envelope, what stands around it in a report. Recordings and files for programs keep them so. A face that speaks another
+language asks here for the same sentence: it is recognised by its template, in the catalogue of that language beside
+this file (`sentences.CODE.toml`), and what was filled in goes into the translation.
 
 A template says what may stand in its places:
 
@@ -24,8 +24,10 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from string import Formatter
+
+from lab.model import LabError
 
 ENGLISH = "en"
 
@@ -39,7 +41,7 @@ class Template:
 
     english: str
     other: str
-    pattern: re.Pattern[str]
+    pattern: str
     kinds: Mapping[str, str]
 
 
@@ -48,6 +50,8 @@ class Sentences:
     """The catalogue of one language."""
 
     words: Mapping[str, str]
+    fixed: Mapping[str, str]
+    """The words, and the sentences in which nothing is filled in."""
     templates: tuple[Template, ...]
     decimal: str
     """What stands between whole numbers and their decimals."""
@@ -55,13 +59,13 @@ class Sentences:
     def recognised(self, sentence: str) -> Iterator[tuple[Template, re.Match[str]]]:
         """Each template that `sentence` was made from: one, or none if the catalogue does not know it."""
         for template in self.templates:
-            if match := template.pattern.fullmatch(sentence):
+            if match := _compiled(template.pattern).fullmatch(sentence):
                 yield template, match
 
     def translated(self, sentence: str) -> str | None:
         """None: the catalogue does not know it."""
-        if sentence in self.words:
-            return self.words[sentence]
+        if sentence in self.fixed:
+            return self.fixed[sentence]
         for template, match in self.recognised(sentence):
             values = match.groupdict()
             return template.other.format_map({name: self._value(template.kinds[name], values[name]) for name in values})
@@ -87,7 +91,7 @@ class Sentences:
 def in_language(sentence: str, language: str) -> str:
     """`sentence`, one of the core's, in the language with this code; as it is, if that is English or it is unknown.
 
-    KeyError: the reasons are not given in this language.
+    LabError: the lab does not speak this language.
     """
     if language == ENGLISH:
         return sentence
@@ -96,28 +100,27 @@ def in_language(sentence: str, language: str) -> str:
 
 @cache
 def sentences(language: str) -> Sentences:
-    """The catalogue of the language with this code. KeyError: there is none."""
-    file = resources.files(__package__) / f"sentences.{language}.toml"
+    """The catalogue of the language with this code. LabError: there is none."""
+    file = Path(__file__).with_name(f"sentences.{language}.toml")
     if not file.is_file():
-        raise KeyError(language)
+        raise LabError(f"there are no reports in {language!r}; give en or de")
     tables = tomllib.loads(file.read_text(encoding="utf-8"))
     words: dict[str, str] = tables.pop("words")
     decimal: str = tables.pop("numbers")["decimal"]
-    made = (_template(english, other, words) for table in tables.values() for english, other in table.items())
-    return Sentences(words, tuple(made), decimal)
-
-
-def _template(english: str, other: str, words: Mapping[str, str]) -> Template:
-    # Of two that begin alike, the longer one.
+    # Of two words that begin alike, the longer one.
     known = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
-    allowed = {
-        "": r"\S+",
-        "d": _NUMBER,
-        "w": known,
-        "o": rf"{known}|\S+",
-        "s": r"(?s:.*)",
-        "*": r"(?s:.*)",
-    }
+    allowed = {"": r"\S+", "d": _NUMBER, "w": known, "o": rf"{known}|\S+", "s": r"(?s:.*)", "*": r"(?s:.*)"}
+    made = tuple(_template(english, other, allowed) for table in tables.values() for english, other in table.items())
+    fixed = words | {one.english: one.other for one in made if not one.kinds}
+    return Sentences(words, fixed, made, decimal)
+
+
+# Compiling them all takes longer than reading them, and most runs need none.
+_compiled = cache(re.compile)
+
+
+def _template(english: str, other: str, allowed: Mapping[str, str]) -> Template:
+    """`allowed` has the pattern of each kind of place."""
     pattern, kinds = "", dict[str, str]()
     for text, name, kind, _ in Formatter().parse(english):
         pattern += re.escape(text)
@@ -126,4 +129,4 @@ def _template(english: str, other: str, words: Mapping[str, str]) -> Template:
         elif name is not None:
             kinds[name] = kind or ""
             pattern += f"(?P<{name}>{allowed[kinds[name]]})"
-    return Template(english, other, re.compile(pattern), kinds)
+    return Template(english, other, pattern, kinds)

@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Sequence
 
 from lab.model import Exposure, Inference, LeakMatrix, SecretName
+from lab.report.sentences import ENGLISH, in_language
 
 CHECKED = {
     "travelled": "the recipient did get it, so there was something to see",
@@ -18,7 +19,7 @@ CHECKED = {
 """What each control makes sure of, when it passes."""
 
 
-def summary(matrices: Sequence[LeakMatrix]) -> str:
+def summary(matrices: Sequence[LeakMatrix], language: str = ENGLISH) -> str:
     """One sentence over all sessions."""
     cells = [cell for matrix in matrices for cell in matrix.cells]
     claimed = [cell for cell in cells if cell.claimed is not None]
@@ -33,7 +34,7 @@ def summary(matrices: Sequence[LeakMatrix]) -> str:
     broken = sum(bool(matrix.broken_off) for matrix in matrices)
     if broken:
         words.append(f"{broken} of {len(matrices)} stories broke off, so nothing is shown by it")
-    return "; ".join(words) + "."
+    return "; ".join(in_language(one, language) for one in words) + "."
 
 
 def answer(inference: Inference) -> str:

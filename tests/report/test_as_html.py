@@ -284,7 +284,7 @@ def test_a_claim_that_differs_is_named(kinds_page: Element) -> None:
 def test_an_estimate_stands_beside_the_truth(kinds_page: Element, tour_page: Element) -> None:
     (answer,) = inside(kinds_page, 1, "size", "server").all(class_="answers")[0].all("li")
     assert answer.words == (
-        "Estimate: 30 bytes. Truth: 33 bytes. Off by 3 bytes; at most 16 bytes may be. "
+        "Estimate: 30 bytes. Truth: 33 bytes. Off by 3 bytes; allowed is at most 16 bytes. "
         "A guess without the record (a typical message, 62 bytes) is off by 29 bytes."
     )
     (answer,) = inside(kinds_page, 1, "size", "database").all(class_="answers")[0].all("li")
@@ -430,12 +430,65 @@ def test_the_command_writes_the_page(capture_file: Path, tmp_path: Path, capsys:
     assert capsys.readouterr().err == ""
 
 
+def test_the_command_speaks_german(capture_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "report.html"
+    assert main(["show", str(capture_file), "--html", str(page), "--language", "de"]) == 3
+    assert "waren nicht zu entscheiden" in capsys.readouterr().out
+    assert "Wer konnte was lesen?" in tree(page.read_text(encoding="utf-8")).words
+    assert main(["show", str(capture_file), "--language", "tlh"]) == 2
+    assert capsys.readouterr().err == "lab: there are no reports in 'tlh'; give en or de\n"
+
+
 def test_a_page_that_cannot_be_written_is_one_line(
     capture_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = tmp_path / "no" / "report.html"
     assert main(["show", str(capture_file), "--html", str(page)]) == 2
     assert capsys.readouterr().err == f"lab: {page}: cannot be written: No such file or directory\n"
+
+
+# In the language of the lesson
+
+
+def words_of(page: Element) -> set[str]:
+    """The words that are read or heard on a page, but for the style sheet and what was recorded."""
+    shown = [each for name in ("dump", "excerpt", "planted") for each in page.all(class_=name)]
+    taken = {id(one) for each in (*shown, *page.all("style")) for one in each.walk()}
+    said = [child for one in page.walk() if id(one) not in taken for child in one.children if isinstance(child, str)]
+    labels = [one.attributes[name] for one in page.walk() for name in ("aria-label",) if name in one.attributes]
+    return set(re.findall(r"[^\W\d_]{2,}", " ".join((*said, *labels))))
+
+
+def test_in_german_no_word_is_english(tour: list[LeakMatrix]) -> None:
+    pieces = [piece for matrix in tour for cell in matrix.cells for piece in cell.evidence]
+    names = [
+        *(*ON_STAGE, *Observer, *SecretName, *Exposure, *Mode, *(one.place for one in pieces)),
+        *(control.name for matrix in tour for control in matrix.controls),
+        *(f"{matrix.title} {matrix.scenario}" for matrix in tour),
+        # Words that are in both languages, and halves of a verdict
+        *(
+            "In",
+            "in",
+            "an",
+            "was",
+            "UTC",
+            "HTTP",
+            "TLS",
+            "JSON",
+            "base",
+            "Alice",
+            "alice",
+            "Bob",
+            "bob",
+            "incon",
+            "clusive",
+        ),
+    ]
+    halves = [half for name in (*Observer, *SecretName) for half in (name[:-5], name[-5:])]
+    english, german = (tree(to_html(tour, code)) for code in ("en", "de"))
+    assert german.all("html")[0].attributes["lang"] == "de"
+    assert words_of(english) & words_of(german) <= set(re.findall(r"[^\W\d_]{2,}", " ".join((*names, *halves))))
+    assert len(german.all("details")) == len(english.all("details"))
 
 
 # In a browser

@@ -16,14 +16,16 @@ from lab.report.as_text import print_matrix, print_summary
 from lab.scenario.vocabulary import ON_STAGE
 
 
-def text(matrix: LeakMatrix, *, width: int = 80, evidence: bool = False, terminal: bool = False) -> str:
+def text(
+    matrix: LeakMatrix, *, width: int = 80, evidence: bool = False, terminal: bool = False, language: str = "en"
+) -> str:
     out = StringIO()
     # The sizes and colours of the machine that runs the tests have no say.
     console = Console(
         file=out, width=width, highlight=False, force_terminal=terminal, _environ={"TERM": "xterm-256color"}
     )
-    print_matrix(matrix, console, evidence=evidence)
-    print_summary([matrix], console)
+    print_matrix(matrix, console, evidence=evidence, language=language)
+    print_summary([matrix], console, language=language)
     return out.getvalue()
 
 
@@ -43,14 +45,14 @@ def wrong(matrix: LeakMatrix) -> LeakMatrix:
     return replace(matrix, cells=cells)
 
 
-def undecided(matrix: LeakMatrix) -> LeakMatrix:
+def undecided(matrix: LeakMatrix, why: str = "the tap died") -> LeakMatrix:
     cells = tuple(
-        replace(cell, exposure=Exposure.INCONCLUSIVE, reason="control 'recorded' failed: the tap died", evidence=())
+        replace(cell, exposure=Exposure.INCONCLUSIVE, reason=f"control 'recorded' failed: {why}", evidence=())
         if cell.observer is Observer.SERVER
         else cell
         for cell in matrix.cells
     )
-    died = Control("recorded", Observer.SERVER, None, passed=False, detail="the tap died")
+    died = Control("recorded", Observer.SERVER, None, passed=False, detail=why)
     return replace(matrix, cells=cells, controls=(*matrix.controls, died))
 
 
@@ -157,3 +159,33 @@ def test_sizes_that_look_the_same_are_told_from_the_least_to_the_greatest(matric
         matrix = replace(matrices[Mode.E2EE], inferences=(replace(padded, alike=alike),))
         assert f"message sizes worked out: {worked_out} (true: 21)" in text(matrix)
         assert f"estimated {worked_out}, true 21 bytes" in text(matrix, evidence=True)
+
+
+# In the language of the lesson
+
+
+def of_the_data(matrix: LeakMatrix) -> set[str]:
+    """What stands in a report in any language: the names of things, and what was planted and found."""
+    pieces = [piece for cell in matrix.cells for piece in cell.evidence]
+    said = [
+        *(matrix.title, matrix.scenario, *matrix.rows, *matrix.columns, *Mode, *Exposure, *matrix.secrets.values()),
+        *(" ".join((one.place, one.excerpt, *one.decoders)) for one in pieces),
+        *(control.name for control in matrix.controls),
+    ]
+    return words_in(" ".join(said)) | {"UTC", "in"}
+
+
+def words_in(shown: str) -> set[str]:
+    return set(re.findall(r"[^\W\d_]{2,}", shown))
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("evidence", [False, True])
+def test_in_german_no_word_is_english(matrices: Mapping[Mode, LeakMatrix], mode: Mode, evidence: bool) -> None:
+    cut = undecided(matrices[mode], "the record has no clean end")
+    broken_off = replace(matrices[mode], broken_off="the conversation broke off: the encrypted chat is not empty")
+    for matrix in (matrices[mode], cut, wrong(broken_off)):
+        english, german = (text(matrix, width=400, evidence=evidence, language=code) for code in ("en", "de"))
+        assert len(words_in(german) - of_the_data(matrix)) > 5
+        assert words_in(english) & words_in(german) <= of_the_data(matrix)
+        assert english.count("hidden") == german.count("hidden")
