@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,12 +48,30 @@ def test_a_class_is_held_and_its_restart_goes_on_with_it(tmp_path: Path) -> None
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
-def test_a_new_class_leaves_the_old_one_as_it_is(tmp_path: Path) -> None:
+@contextmanager
+def at_once() -> Iterator[int]:
+    """Ctrl-C that comes before anybody waits for it."""
+    reading, writing = os.pipe()
+    os.close(writing)
+    yield reading
+    os.close(reading)
+
+
+def test_a_new_class_leaves_the_old_one_as_it_is(
+    tmp_path: Path,
+    lend: Callable[[pytest.MonkeyPatch], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lend(monkeypatch)
+    monkeypatch.setattr(command, "interrupt", at_once)
     codes = []
     for _ in range(2):
-        with started(tmp_path, "tour", "--new", "--alone") as held:
-            codes.append(held.code)
-            assert held.end()
+        arguments = ["tour", "--new", "--alone", "--port=0", f"--state={tmp_path / 'class.sqlite'}"]
+        assert cli.main(["class", *arguments]) == 0
+        found = re.search(r"#code=(\w+)", capsys.readouterr().out)
+        assert found
+        codes.append(found[1])
     assert len(set(codes)) == 2
     assert {path.name for path in tmp_path.glob("*.sqlite*")} == {"class.sqlite", "class-1.sqlite"}
     with Store(tmp_path / "class-1.sqlite") as store:
