@@ -10,6 +10,7 @@ For `lab audit`: 4 the program that was observed failed.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import stat
@@ -33,11 +34,16 @@ INTERRUPTED = 130
 
 TOUR = "tour"
 
+_GARBAGE = 50_000
+"""New objects until a command looks for garbage. Nearly all stay, modules and lessons: with the 2000 of an interpreter
+a run would spend a twentieth of its time on looking through them again and again."""
+
 _EVIDENCE = "print everything: where each value was read, every estimate, every control"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
+    gc.set_threshold(_GARBAGE)
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:

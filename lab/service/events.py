@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from lab.service.accounts import Session
+from lab.service.messages import BATCH
 from lab.service.problems import ProblemError
 from lab.service.schemas import Members, Message
 
@@ -136,7 +137,7 @@ def stream(
 ) -> Iterator[bytes]:
     """The bytes of an event stream: `ready`, then messages and changes of members as they come, until it is ended.
 
-    `read` gives the next messages with a higher sequence number, a few at a time; `members` who the members of
+    `read` gives the next messages with a higher sequence number, at most BATCH of them; `members` who the members of
     conversations are by now. `gone` tells whether there is nobody to send to any more. After `heartbeat` seconds of
     silence a comment is sent.
     """
@@ -151,8 +152,8 @@ def stream(
         for message in batch:
             after = message.sequence
             yield f"event: message\nid: {after}\ndata: {message.model_dump_json()}\n\n".encode()
-        if batch:
-            subscription.wake()  # there may be more than one batch
+        if len(batch) == BATCH:
+            subscription.wake()  # there may be more; what is committed from now on wakes it by itself
         if batch or changed:
             sent = time.monotonic()
         elif time.monotonic() - sent >= heartbeat:

@@ -16,8 +16,8 @@ from lab.service.problems import ProblemError
 from lab.service.schemas import Attachment, Message, MessageStatus, NewMessage, Posted, Receipt, State
 from lab.service.storage import Storage, devices, envelopes, members, messages, receipts
 
-# Messages read for an event stream at once: with attachments they are up to about 1 MiB each.
-_BATCH = 20
+BATCH = 20
+"""Messages read for an event stream at once, at most: with attachments they are up to about 1 MiB each."""
 
 type Address = tuple[str, int | None]
 """An account and the number of one of its devices, or None if it has no device list."""
@@ -55,7 +55,7 @@ _AS_READ = (
 _ONE = _AS_READ.where(messages.c.id == bindparam("message"))
 _kept = messages.c.deleted.is_(None)
 _ALL = _AS_READ.where(messages.c.conversation == bindparam("conversation"), _kept)
-_NEXT = _AS_READ.where(messages.c.sequence > bindparam("after"), _kept).limit(_BATCH)
+_NEXT = _AS_READ.where(messages.c.sequence > bindparam("after"), _kept).limit(BATCH)
 _NEXT_OF_OTHERS = _NEXT.where(messages.c.sender != bindparam("reader"))
 _NEXT_FOR_DEVICE = _NEXT.where(
     or_(messages.c.sender != bindparam("reader"), messages.c.device.is_distinct_from(bindparam("device"))),

@@ -14,7 +14,11 @@ from typing import Any, Self
 
 import pytest
 
+from lab.service.accounts import Session
 from lab.service.config import Config
+from lab.service.events import Events, stream
+from lab.service.messages import BATCH
+from lab.service.schemas import Message
 from lab.service.server import RunningService
 
 from .conftest import Clock, encoded, envelope
@@ -184,6 +188,34 @@ def test_it_starts_with_what_was_missed(alice: User, bob: User, conversation: st
     with bob.stream(f"?after={received[-2]['sequence']}") as stream:
         stream.event()
         assert stream.message() == received[-1]
+
+
+def test_it_looks_for_more_only_where_there_may_be_more() -> None:
+    """Each look is two questions to the database, and mostly there is nothing after a message that has just come."""
+    subscription = Events(limit=1).subscribe(Session("bob", b"", expires=0.0), None)
+    there = {0: stored(*range(1, BATCH + 1)), BATCH: stored(BATCH + 1)}
+    looked: list[int] = []
+
+    def read(after: int) -> list[Message]:
+        looked.append(after)
+        return there.pop(after, [])
+
+    def gone() -> bool:
+        if not there:
+            subscription.close()
+        return False
+
+    came = list(stream(subscription, read, members=lambda _: [], after=0, heartbeat=60.0, gone=gone))
+
+    assert len(came) == 1 + BATCH + 1
+    assert looked == [0, BATCH]
+
+
+def stored(*sequences: int) -> list[Message]:
+    return [
+        Message.model_construct(id=str(one), sequence=one, conversation="1", sender="alice", time=0.0)
+        for one in sequences
+    ]
 
 
 def test_every_stream_of_a_reader_gets_it(alice: User, bob: User, conversation: str) -> None:
