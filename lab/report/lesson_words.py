@@ -103,7 +103,7 @@ ENGLISH = LessonWords(
     "who predict first do (Crouch et al., American Journal of Physics 72:835, 2004). About one observation in five is "
     "wrong (Miller et al., Physical Review ST Physics Education Research 9, 2013): compare the tables together.",
     misconceptions="What many believe, and what is true",
-    true="True is:",
+    true="In truth:",
     studies="Source:",
     no_study="From teaching practice; no study known to us.",
     hints="Hints",
