@@ -123,18 +123,20 @@ def unreliable(capture: Capture, record: Record) -> Iterator[str]:
     yield from (f"the tap failed: {note.detail}" for note in record.notes(Event.FAILED))
 
 
-def detects(record: Record, secrets: Sequence[Secret]) -> tuple[Control, ...]:
-    """Control 3, one for each of `secrets`."""
-    return found_in_copies(record.observer, secrets, planting.copies(secrets, record))
+def detects(record: Record, secrets: Sequence[Secret], alike: detect.Alike | None = None) -> tuple[Control, ...]:
+    """Control 3, one for each of `secrets`. `alike` is one for all observers of a capture, and for nothing else."""
+    return found_in_copies(record.observer, secrets, planting.copies(secrets, record), alike)
 
 
-def found_in_copies(observer: str, secrets: Sequence[Wanted], copies: Iterable[planting.Copy]) -> tuple[Control, ...]:
+def found_in_copies(
+    observer: str, secrets: Sequence[Wanted], copies: Iterable[planting.Copy], alike: detect.Alike | None = None
+) -> tuple[Control, ...]:
     """Control 3 for any copies of a record. sqlite.SqliteError while they are made fails it."""
     tried: dict[Wanted, list[str]] = {secret: [] for secret in secrets}
     failed: dict[Wanted, str] = {}
     try:
         for copy in copies:
-            search = detect.find(secrets, copy.observations, _EVERY_HIT)
+            search = detect.find(secrets, copy.observations, _EVERY_HIT, alike)
             places = list(_places(search))
             for plant in copy.plants:
                 tried[plant.secret].append(plant.how)

@@ -45,14 +45,15 @@ def judge(capture: Capture) -> LeakMatrix:
     made: list[Control] = list(arrival.values())
     inferences: list[Inference] = []
     try:
-        detector, alike = detect.Detector(capture.secrets, detect.RECORD), detect.Alike()
+        detector = detect.Detector(capture.secrets, detect.RECORD)
     except ValueError as error:
         raise LabError(f"the capture of {capture.story.scenario} cannot be judged: {error}") from error
+    alike, alike_copies = detect.Alike(), detect.Alike()
     for observer in capture.story.observers:
         record = Record(capture, observer)
         search = detector.search(record.observations, alike=alike)
         estimates = inference.estimate(capture, record)
-        detected = controls.detects(record, capture.secrets)
+        detected = controls.detects(record, capture.secrets, alike_copies)
         inferences += estimates.inferences
         general = [controls.recorded(capture, record), controls.searched(observer, search.gave_up)]
         made += general

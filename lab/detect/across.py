@@ -56,6 +56,10 @@ class Joined(NamedTuple):
     data: bytes
     pieces: tuple[tuple[int, Part], ...]
 
+    def piece(self, at: int) -> Part:
+        """The part that stands at this offset, or before it if none does."""
+        return self.pieces[max(0, bisect_right(self.pieces, at, key=lambda piece: piece[0]) - 1)][1]
+
     def parts(self, start: int, end: int) -> list[Part]:
         """The parts that [start, end) of the data came from, in order."""
         found: list[Part] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lab.detect.views import GAP
+
 WIDTH = 80
 """Bytes of a view that an excerpt shows at most."""
 
@@ -9,10 +11,15 @@ UNPRINTABLE = "·"
 
 
 def excerpt(data: bytes, start: int, end: int) -> str:
-    """The text around [start, end) of `data`, up to WIDTH bytes, with what cannot be printed as UNPRINTABLE."""
+    """The text around [start, end) of `data`, up to WIDTH bytes, with what cannot be printed as UNPRINTABLE.
+
+    What stands beyond a gap is no neighbour: it may be from another message.
+    """
     around = max(0, WIDTH - (end - start)) // 2
     first = max(0, start - around)
-    return printable(data[first : first + WIDTH])
+    before, gap, _ = data[first:start].rpartition(GAP)
+    first += len(before + gap)
+    return printable((data[first:end] + data[end : first + WIDTH].partition(GAP)[0])[:WIDTH])
 
 
 def printable(data: bytes) -> str:

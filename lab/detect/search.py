@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from typing import NamedTuple
 
 from lab.detect import across, http1
 from lab.detect.across import Joined
-from lab.detect.batches import batches
+from lab.detect.batches import Batch, batches
 from lab.detect.budget import Budget, Limits
 from lab.detect.database import databases, search_rows
 from lab.detect.excerpt import excerpt
@@ -98,19 +98,22 @@ class Detector:
         sources = reassemble(observations)
         hits: list[Hit] = []
         gave_up: list[GaveUp] = []
-        digests: list[tuple[Token, Joined]] = []
+        digests: list[tuple[Token, Batch]] = []
         # Rows first: of two equal findings the earlier is kept, and a row says more than an offset in the file.
         for database in databases(sources):
             rows, reasons = search_rows(database, sources, self._patterns, Budget(self._limits, expired))
             hits += rows
             gave_up += reasons
-        for root, joined in batches(sources, _declared_codings(sources)):
-            walked = alike.walked(root, lambda root: self._walk(root, Budget(self._limits, expired)))
-            hits += (_at_source(hit, joined) for hit in walked.hits)
+        for batch in batches(sources, _declared_codings(sources)):
+            # Limits are those of a source, and a batch holds several.
+            limits = replace(self._limits, findings=self._limits.findings * len(batch.joined.pieces))
+            walked = alike.walked(batch.root, partial(self._walk, budget=Budget(limits, expired)))
+            hits += chain.from_iterable(_at_sources(hit, batch) for hit in walked.hits)
             for text in walked.texts:
                 session.note(text)
-            digests += ((token, joined) for token in walked.tokens)
-            gave_up += (GaveUp(joined.pieces[0][1].source, root.place, why) for why in walked.gave_up)
+            digests += ((token, batch) for token in walked.tokens)
+            first = batch.joined.pieces[0][1].source
+            gave_up += (GaveUp(first, batch.root.place, why) for why in walked.gave_up)
         hits += self._with_salts(digests, session)
         hits += self._split(sources)
         return Search(_findings(hits, sources, self._limits.findings), tuple(gave_up), sources)
@@ -120,7 +123,8 @@ class Detector:
         texts: list[bytes] = []
         digests: list[Token] = []
         for view, text, found in walk(root, self._patterns, budget):
-            hits += (Hit.of(view, match, 0) for match in found)
+            for match in found:
+                hits += Hit.all_of(view, match, budget.limits.findings)
             if text is not None and view.depth <= _SALTED_DEPTH:
                 texts.append(text.data)
                 digests += tokens(text)
@@ -144,11 +148,19 @@ class Detector:
                 if match.partial is None and sum(len(together.parts(*span)) for span in hit.spans) > 1:
                     yield _at_source(replace(hit, decoders=("split over messages", *hit.decoders)), together)
 
-    def _with_salts(self, digests: Sequence[tuple[Token, Joined]], session: Session) -> Iterator[Hit]:
-        joined_of = {id(token): joined for token, joined in digests}
+    def _with_salts(self, digests: Sequence[tuple[Token, Batch]], session: Session) -> Iterator[Hit]:
+        batch_of = {id(token): batch for token, batch in digests}
         salts = chain(self._salts, session.salts())
         for token, match in self._salted.matches([token for token, _ in digests], salts, self._limits.hashes):
-            yield _at_source(Hit.of(token.view, match, 0), joined_of[id(token)])
+            yield from _at_sources(Hit.of(token.view, match, 0), batch_of[id(token)])
+
+
+def _at_sources(hit: Hit, batch: Batch) -> Iterator[Hit]:
+    """`hit`, whose spans are offsets into `batch`, in each source that holds the same bytes there."""
+    found = _at_source(hit, batch.joined)
+    yield found
+    for source, behind in batch.elsewhere(hit.spans):
+        yield replace(found, source=source, spans=tuple((start + behind, end + behind) for start, end in found.spans))
 
 
 def _at_source(hit: Hit, joined: Joined) -> Hit:
@@ -159,9 +171,14 @@ def _at_source(hit: Hit, joined: Joined) -> Hit:
     return Hit(hit.match, hit.view, first, spans or ((0, 0),), hit.decoders, hit.place)
 
 
-def find(secrets: Sequence[Wanted], observations: Sequence[Observation], limits: Limits = Limits()) -> Search:  # noqa: B008 - frozen
-    """One search with a detector for `secrets`. ValueError as for Detector."""
-    return Detector(secrets, limits).search(observations)
+def find(
+    secrets: Sequence[Wanted],
+    observations: Sequence[Observation],
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    alike: Alike | None = None,
+) -> Search:
+    """One search with a detector for `secrets`. ValueError as for Detector; `alike` as for its searches."""
+    return Detector(secrets, limits).search(observations, alike=alike)
 
 
 @lru_cache(maxsize=2)

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
+from typing import NamedTuple
 
 Span = tuple[int, int]
 """Half-open [start, end) offsets in bytes."""
@@ -22,6 +23,14 @@ units × source unit bytes from `source` on.
 Copied bytes have units of 1 and 1, hexadecimal 1 and 2, base64 3 and 4. A piece of a single unit is opaque: any part of
 it maps to all of it (decompressed data). (No named tuple: there are tens of thousands of them.)
 """
+
+
+class Repeated(NamedTuple):
+    """[start, end) of a view, and how far behind it the same bytes stand once more."""
+
+    start: int
+    end: int
+    behind: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +55,8 @@ class View:
     """Offsets at which a stretch ends, in order: no value goes on behind. The end of the view is always one."""
     final: bool = False
     """Searched, but not decoded any further."""
+    again: tuple[Repeated, ...] = ()
+    """What stands in the parent more than once, and is in this view as it stands there first; in order."""
 
     def end_of(self, start: int) -> int:
         """Where the stretch ends that holds this offset."""
@@ -111,10 +122,11 @@ class Builder:
         place: str = "",
         declared: bool = False,
         final: bool = False,
+        again: tuple[Repeated, ...] = (),
     ) -> View:
         """The view made of what was added. `names` are the decoders used, none for a mere cut.
 
-        `declared`: the data itself says that it is encoded so (framing, headers).
+        `declared`: the data itself says that it is encoded so (framing, headers). `again`: what was added only once.
         """
         return View(
             data=b"".join(self._parts),
@@ -127,6 +139,7 @@ class Builder:
             starts=tuple(start for start in dict.fromkeys(self._starts) if start < self.size),
             ends=tuple(sorted(self._ends)),
             final=final,
+            again=again,
         )
 
 
@@ -160,6 +173,28 @@ def locate(view: View, start: int, end: int) -> tuple[Span, ...]:
         spans = merge(found for span in spans for found in _in_parent(view.pieces, *span))
         view = view.parent
     return spans
+
+
+def everywhere(view: View, start: int, end: int, most: int) -> list[tuple[Span, ...]]:
+    """Each place in the source where the bytes [start, end) of a view stand: as `locate` says, then the repetitions.
+
+    At most so many places.
+    """
+    places: list[tuple[Span, ...]] = [((start, end),)]
+    while view.parent is not None:
+        places = [merge(found for span in spans for found in _in_parent(view.pieces, *span)) for spans in places]
+        if view.again:
+            places += [other for spans in places for other in _repetitions(view.again, spans)]
+            del places[most:]
+        view = view.parent
+    return places
+
+
+def _repetitions(again: Sequence[Repeated], spans: Sequence[Span]) -> Iterable[tuple[Span, ...]]:
+    first = bisect_right(again, spans[0][0], key=_VIEW) - 1 if spans else -1
+    if first >= 0 and spans[-1][1] <= again[first].end:
+        for behind in again[first].behind:
+            yield tuple((start + behind, end + behind) for start, end in spans)
 
 
 def origin(view: View) -> int:

@@ -13,7 +13,7 @@ from lab.detect import compression, stretches
 from lab.detect.budget import Budget, Exhausted
 from lab.detect.decoders import DECODERS, Kind, Reads
 from lab.detect.patterns import Match, Patterns
-from lab.detect.views import Span, View, locate, origin
+from lab.detect.views import Span, View, everywhere, locate, origin
 
 _READABLE = re.compile(rb"[\t\n\r -~]{24}")
 """So much text in a row does not come out of noise: there is one more layer."""
@@ -51,6 +51,12 @@ class Hit:
     def of(cls, view: View, match: Match, source: int, place: str = "") -> Hit:
         spans = locate(view, match.start, match.end)
         return cls(match, view, source, spans, view.decoders + match.decoders, place)
+
+    @classmethod
+    def all_of(cls, view: View, match: Match, most: int) -> Iterator[Hit]:
+        """The same for each time that the decoded bytes stand in source 0, at most so many times."""
+        for spans in everywhere(view, match.start, match.end, most):
+            yield cls(match, view, 0, spans, view.decoders + match.decoders)
 
 
 class Seen(NamedTuple):

@@ -85,7 +85,7 @@ def test_the_same_cells_are_hidden_when_nothing_is_broken(
 def test_a_blind_detector_is_noticed_everywhere(
     brief: Mapping[Mode, Capture], monkeypatch: pytest.MonkeyPatch, mode: Mode, observer: Observer
 ) -> None:
-    def blind(_secrets: object, observations: Sequence[Observation], _limits: object = None) -> detect.Search:
+    def blind(_secrets: object, observations: Sequence[Observation], *_: object) -> detect.Search:
         return detect.Search((), (), tuple(observations))
 
     monkeypatch.setattr(detect, "find", blind)

@@ -29,7 +29,7 @@ from lab.detect.decoders.runs import (
     runs,
 )
 from lab.detect.ordinary import MIN_VALUE
-from lab.detect.views import Builder, Span, View
+from lab.detect.views import Builder, Repeated, Span, View
 
 _NUMERALS = b"0123456789"
 _UPPER = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -58,32 +58,48 @@ class _Token(NamedTuple):
     kind: str
 
 
+class _Tokens(NamedTuple):
+    """The tokens of a view as they stand there first, and where they stand again."""
+
+    found: tuple[_Token, ...]
+    again: tuple[Repeated, ...]
+
+
 @lru_cache(maxsize=1)
-def _tokens(data: bytes) -> tuple[_Token, ...]:
+def _tokens(data: bytes) -> _Tokens:
     """The runs that several decoders look into, without those that look like words, paths and short numbers.
 
-    1 in 1,000 random runs of 11 base64 digits looks so, of 16 digits 1 in 100,000.
+    1 in 1,000 random runs of 11 base64 digits looks so, of 16 digits 1 in 100,000. Host names and numbers of messages
+    stand in every line and every request, so what is the same is decoded once.
     """
-    tokens: list[_Token] = []
+    starts: dict[bytes, list[int]] = {}
     for start, end in runs(data.translate(_BASE64), b"x" * MIN_BASE64, _BASE64_RUN, data):
-        known = _KIND.fullmatch(data, start, end)
+        starts.setdefault(data[start:end], []).append(start)
+    tokens: list[_Token] = []
+    again: list[Repeated] = []
+    for run, (start, *others) in starts.items():
+        end = start + len(run)
+        known = _KIND.fullmatch(run)
         kind = known.lastgroup or "" if known else ""
-        if kind != "words" or _NO_WORDS.search(data, start, end):
+        if kind != "words" or _NO_WORDS.search(run):
             tokens.append(_Token(start, end, kind))
-    return tuple(tokens)
+            if others:
+                again.append(Repeated(start, end, tuple(other - start for other in others)))
+    return _Tokens(tuple(tokens), tuple(again))
 
 
 def base64(view: View, _budget: Budget) -> Iterator[View]:
     """Base64 of both alphabets (RFC 4648, 4 and 5), padded or not, also broken into lines of 4 digits or more."""
     digits = Builder()
-    for token in _tokens(view.data):
+    tokens = _tokens(view.data)
+    for token in tokens.found:
         if not token.kind:
             _add_base64(digits, view.data, token[:2], _BASE64_LINE)
     for run in _narrow_runs(view.data.translate(_BASE64), view.data):
         if not _KIND.fullmatch(view.data, *run):
             _add_base64(digits, view.data, run, _BASE64_LINE)
     if digits.size:
-        yield grouped(digits.view(view), "base64", a2b_base64, 3, 4)
+        yield grouped(digits.view(view, again=tokens.again), "base64", a2b_base64, 3, 4)
 
 
 def _add_base64(digits: Builder, data: bytes, run: Span, line: re.Pattern[bytes]) -> None:
@@ -259,13 +275,14 @@ def base32(view: View, _budget: Budget) -> Iterator[View]:
                     digits = found.setdefault(alphabet.name, Builder())
                     _add_lines(digits, view.data, run.span(), alphabet.line, alphabet.table)
                     _end_run(digits, 8, b"0")
+    again = _tokens(view.data).again if found else ()
     for name, digits in found.items():
-        yield grouped(digits.view(view), name, _from_32, 5, 8)
+        yield grouped(digits.view(view, again=again), name, _from_32, 5, 8)
 
 
 def _in_one_case(data: bytes) -> Iterator[Span]:
     """The parts of tokens that keep to one case of letters, and begin with a line that is long enough."""
-    tokens = [token for token in _tokens(data) if token.kind != "hex"]
+    tokens = [token for token in _tokens(data).found if token.kind != "hex"]
     known = [data.translate(one) for one in _OF_ONE_CASE] if tokens else []
     for at, end, _ in tokens:
         while begins := [start for one in known if (start := one.find(_CASE_PROBE, at, end)) >= 0]:
@@ -296,7 +313,8 @@ def base58(view: View, _budget: Budget) -> Iterator[View]:
     Names in camel case of fewer than 20 letters are left out: 1 in 20 random values of 8 bytes, 1 in 1,000 of 12.
     """
     builder = Builder()
-    for token in _tokens(view.data):
+    tokens = _tokens(view.data)
+    for token in tokens.found:
         if token.kind or _looks_like_base64(view.data, token):
             continue
         for run in _NUMBER_RUN.finditer(view.data, token.start, token.end):
@@ -313,7 +331,7 @@ def base58(view: View, _budget: Budget) -> Iterator[View]:
                 builder.add_whole(_number(digits[skipped:]), run.start() + skipped, len(digits) - skipped)
                 builder.gap()
     if builder.size:
-        yield builder.view(view, "base58")
+        yield builder.view(view, "base58", again=tokens.again)
 
 
 def _looks_like_base64(data: bytes, token: _Token) -> bool:
@@ -569,8 +587,8 @@ def hexadecimal(view: View, _budget: Budget) -> Iterator[View]:
     """Runs of hexadecimal digits in either case, read from the first and from the second digit, in lines or not."""
     digits, bits = Builder(), Builder()
     tokens = _tokens(view.data)
-    known = view.data.translate(_HEX) if tokens else b""
-    for token in tokens:
+    known = view.data.translate(_HEX) if tokens.found else b""
+    for token in tokens.found:
         if known.find(b"x" * MIN_HEX, token.start, token.end) < 0:
             continue
         for run in _HEX_RUN.finditer(view.data, token.start, token.end):
@@ -580,9 +598,9 @@ def hexadecimal(view: View, _budget: Budget) -> Iterator[View]:
                 _add_lines(bits, view.data, only_bits.span(), _HEX_LINE, _SAME)
                 _end_run(bits, 8, b"0")
     if digits.size:
-        yield grouped(digits.view(view), "hex", unhexlify, 1, 2)
+        yield grouped(digits.view(view, again=tokens.again), "hex", unhexlify, 1, 2)
     if bits.size:
-        yield grouped(bits.view(view), "binary", _from_bits, 1, 8)
+        yield grouped(bits.view(view, again=tokens.again), "binary", _from_bits, 1, 8)
 
 
 def _from_bits(digits: bytes) -> bytes:

@@ -41,6 +41,8 @@ _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r")) + b"\x7f"
 _SCANNED = 2**18
 """Bytes that are searched for magic numbers at once: what is found in them is a list."""
 _MAX_STARTS = 10_000
+_SHORT = 256
+"""Bytes of a value that is remembered once nothing came out of it: the same names and tokens come again and again."""
 _TEXT = re.compile(rb"[\t\n\r -~]{12}")
 """What begins like this is text. Nothing that compresses bytes puts out twelve such bytes but by a rare chance."""
 
@@ -142,10 +144,15 @@ def _magic_numbers(data: bytes) -> Iterator[tuple[_Format, int]]:
 
 def _guessed(view: View, budget: Budget) -> Iterator[tuple[str, _Piece]]:
     tried = 0
+    useless: set[bytes] = set()
     for start in view.starts:
         end = view.end_of(start)
         if end - start < MIN_VALUE or _TEXT.match(view.data, start, end):
             continue
+        if end - start <= _SHORT:
+            if (value := view.data[start:end]) in useless:
+                continue
+            useless.add(value)
         tried += 1
         if tried > _MAX_STARTS:
             budget.give_up(f"more than {_MAX_STARTS} values that may be compressed without saying so")
@@ -160,6 +167,7 @@ def _guessed(view: View, budget: Budget) -> Iterator[tuple[str, _Piece]]:
                 else:
                     credible = _credible(piece.data, understood)
                 if (whole and len(piece.data) >= MIN_VALUE) or credible:
+                    useless.discard(view.data[start:end])
                     yield guess.name, piece
 
 
@@ -347,6 +355,7 @@ _LZ_TO_BASE64 = bytes.maketrans(b"-", b"/")
 
 def _lz_words(view: View, budget: Budget) -> Iterator[_Piece]:
     data = view.data
+    useless: set[bytes] = set()
     for run in runs(data.translate(_LZ_CLASSES), b"w" * _LZ_WORD, _LZ_RUN, data):
         # Words of a language, paths and hexadecimal digits keep to one case, which the digits of a value that is long
         # enough do once in some thousand times. Next to an underscore it is the other base64 for URLs.
@@ -355,7 +364,9 @@ def _lz_words(view: View, budget: Budget) -> Iterator[_Piece]:
             continue
         words = {word.span() for alphabet in _LZ_ALPHABETS for word in islice(alphabet.finditer(data, *run), _LZ_WORDS)}
         for start, end in sorted(words):
-            if data[start] not in _LZ_FIRST or not lzstring.likely(_lz_digits(data, start, start + 4)):
+            if data[start] not in _LZ_FIRST or data[start:end] in useless:
+                continue
+            if not lzstring.likely(_lz_digits(data, start, start + 4)):
                 continue
             bits = _lz_digits(data, start, end)
             try:
@@ -367,6 +378,8 @@ def _lz_words(view: View, budget: Budget) -> Iterator[_Piece]:
                 found = lzstring.Text(error.partial, 8 * error.understood, whole=False)
             if _lz_ends(bits, found) or _lz_text(found.data):
                 yield _Piece(found.data, start, min(-(-found.bits // 6), end - start))
+            else:
+                useless.add(data[start:end])
 
 
 def _lz_digits(data: bytes, start: int, end: int) -> bytes:

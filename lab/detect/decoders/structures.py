@@ -31,8 +31,10 @@ _FORM = re.compile(
     _PAIR_VALUE.pattern + rb"(?:(?:&(?:amp;)?|;[ ]?)[\w%.+\[\]-]{1,100}+" + _PAIR_VALUE.pattern + rb")++"
 )
 
-_HEADERS = re.compile(rb"^(?::?[A-Za-z][\w-]*+:[ \t]*+[^\r\n]*+\r?\n){2,}+", re.MULTILINE)
-_HEADER_VALUE = re.compile(rb"^:?[\w-]++:[ \t]*+([^\r\n]*+)", re.MULTILINE)
+# Header blocks that were recorded by themselves stand between gaps.
+_LINE = rb"(?:^|(?<=%s))" % GAP
+_HEADERS = re.compile(_LINE + rb"(?::?[A-Za-z][\w-]*+:[ \t]*+[^\r\n]*+\r?\n){2,}+", re.MULTILINE)
+_HEADER_VALUE = re.compile(_LINE + rb":?[\w-]++:[ \t]*+([^\r\n]*+)", re.MULTILINE)
 
 
 _DECODED = 4096
