@@ -433,6 +433,6 @@ def test_an_interrupted_run_leaves_nothing_behind(
             break
     assert len(processes_of(mark)) >= 4
     run.send_signal(getattr(signal, name))
-    _, errors = run.communicate(timeout=30)
+    _, errors = run.communicate(timeout=120)
     assert (run.returncode, errors) == (status, words)
     assert processes_of(mark) == []

@@ -37,7 +37,7 @@ NEAR_MISS = "/?text=Meet%20me%20at%204pm"
 _MITMDUMP = "import os; os.environ['HOME'] = {!r}; from mitmproxy.tools.main import mitmdump; mitmdump()"
 """The program, in this home: one that is forked has the environment of what it was forked from."""
 
-GUARD = 30.0
+GUARD = 120.0
 """Seconds after which a program that hangs is ended; none of the tests waits for that long."""
 
 OF_OPERATORS = (

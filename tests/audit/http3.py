@@ -19,7 +19,7 @@ from aioquic.quic.connection import QuicConnection
 from tests.audit.services import LOOPBACK
 from tests.audit.wireguard import Tunnel
 
-GUARD_SECONDS = 30.0
+GUARD_SECONDS = 120.0
 
 
 class _Service(QuicConnectionProtocol):

@@ -36,7 +36,7 @@ FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 SEGMENT = 1000
 """Bytes of data in one TCP segment, well below what fits into any tunnel."""
 
-GUARD_SECONDS = 30.0
+GUARD_SECONDS = 120.0
 """A test that waits so long has failed."""
 
 AGAIN_SECONDS = 1.0

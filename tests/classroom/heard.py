@@ -10,7 +10,7 @@ from lab.classroom.seen import Piece
 from lab.guide.zoom import Zoom
 from lab.model import LeakMatrix, Mode, Observer
 
-GUARD = 60.0
+GUARD = 120.0
 
 
 @dataclass(frozen=True)

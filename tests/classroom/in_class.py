@@ -16,7 +16,7 @@ from lab.classroom.catalogue import catalogue
 PHONE = {"width": 360, "height": 640}
 LAPTOP = {"width": 1280, "height": 800}
 PROJECTOR = {"width": 1280, "height": 720}
-PATIENCE = 60_000
+PATIENCE = 120_000
 """Milliseconds that a browser waits for something to appear, on a slow machine that does much else."""
 A_MOMENT = 1_000
 TRIES = 60

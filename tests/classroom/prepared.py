@@ -28,7 +28,7 @@ from lab.scenario.lesson import Lesson
 from lab.scenario.predictions import named
 
 LOOPBACK = "127.0.0.1"
-PATIENCE = 20.0
+PATIENCE = 120.0
 ROOM = 1024
 
 

@@ -87,7 +87,7 @@ def test_requests_is_not_fooled(cases: tuple[Case, ...], proxied: bool) -> None:
             session.trust_env = False
             session.verify = str(target.ca)
             session.proxies = {"https": target.proxy} if proxied else {}
-            session.get(f"https://{target.host}:{target.port}/", timeout=20).raise_for_status()
+            session.get(f"https://{target.host}:{target.port}/", timeout=120).raise_for_status()
 
     report = meet(Function(fetch, takes_proxy=proxied), cases, MEANS)
     assert (report.fooled, report.undecided) == ((), ())

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-SECONDS = 30
+SECONDS = 120
 VERSION = b"\x03\x03"
 CHANGE_CIPHER_SPEC, HANDSHAKE, DATA = 20, 22, 23
 CLIENT_HELLO, SERVER_HELLO, CERTIFICATE, KEY_EXCHANGE, HELLO_DONE, CLIENT_KEY_EXCHANGE, FINISHED = (

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 from OpenSSL import SSL
 
-SECONDS = 10
+SECONDS = 120
 
 KNOWN = {
     ExtensionOID.SUBJECT_ALTERNATIVE_NAME,

@@ -18,7 +18,7 @@ from lab.guide.state import Event, Judged, Reached, Wanted
 from lab.model import LabError, LeakMatrix
 from lab.scenario.run import Session
 
-GUARD = 30.0
+GUARD = 120.0
 
 
 class House:

@@ -35,7 +35,7 @@ from lab.stage.stage import AT_REST, Stage, Venue
 from .leaky_service import ORDER
 from .recordings import TOUR
 
-GUARD = 20.0
+GUARD = 120.0
 """Seconds that a leak may take; none takes that long when all is well."""
 
 TEXT = "Meet me at 5pm"

@@ -24,7 +24,7 @@ from lab.service.config import Config
 from lab.service.server import RunningService
 from lab.stage.certificates import Authority, make_authority
 
-GUARD = 20.0
+GUARD = 120.0
 """Seconds a test waits for what does not come; nothing waits that long when all is well."""
 
 PASSWORD = "correct horse battery staple"

@@ -21,7 +21,7 @@ from lab.scenario import director, load, run
 from lab.scenario.run import LANES, Progress, Session, hold
 
 TOUR = Path(__file__).parents[2] / "scenarios" / "tour.feature.md"
-GUARD = 30.0
+GUARD = 120.0
 
 
 class _Judges:

@@ -24,7 +24,7 @@ from lab.service.server import RunningService
 from .conftest import Clock, encoded, envelope
 
 # Seconds a test waits for what does not come; nothing waits that long when all is well.
-GUARD = 20
+GUARD = 120.0
 
 type Event = dict[str, str]
 

@@ -17,7 +17,7 @@ from lab.stage.starting import Nursery
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="cannot fork")
 
-GUARD = 20.0
+GUARD = 120.0
 """Seconds after which a test gives up; none of them waits for that long."""
 
 EVALUATES = """

@@ -15,7 +15,7 @@ import pytest
 from lab.stage.process import Child, ChildError
 from lab.stage.starting import Nursery, Spawner, Starter
 
-GUARD = 20.0
+GUARD = 120.0
 """Seconds after which a test gives up; none of them waits for that long."""
 
 OBEDIENT = """
