@@ -183,7 +183,7 @@ class _Grid:
 
         def tables(count: int) -> list[Table]:
             each = max(1, -(-len(self.grid.columns) // count))
-            return [self._table(columns) for columns in batched(self.grid.columns, each, strict=False)]
+            return [self._table(columns) for columns in batched(self.grid.columns, each)]
 
         def fit(count: int) -> bool:
             return all(Measurement.get(console, unlimited, one).maximum <= options.max_width for one in tables(count))
