@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urljoin
 
-from playwright.sync_api import APIResponse, Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import APIResponse, Browser, BrowserContext, Page, Request, expect, sync_playwright
 from playwright.sync_api import TimeoutError as TookTooLong
 
 from classroom.running import Running
@@ -130,18 +130,26 @@ class Teacher(Person):
         self.sees(self.words("teacher.phase_story"))
 
     def does(self, button: str, phase: str) -> None:
-        """Press this button until the class is in this phase: the main button takes no press that comes so soon after
-        its words have changed that it may have been meant for those before."""
+        """Press this button until it is heard, and wait for this phase of the class: the main button takes no press
+        that comes so soon after its words have changed that it may have been meant for those before."""
         now = self.page.locator("#phase")
         wanted = self.page.get_by_role("button", name=self.words(f"teacher.{button}"), exact=True)
         expect(wanted).to_be_enabled(timeout=PATIENCE)
+        heard: list[Request] = []
+
+        def note(request: Request) -> None:
+            if request.method == "POST":
+                heard.append(request)
+
+        self.page.on("request", note)
         for _ in range(TRIES):
-            with suppress(TookTooLong):  # the press before was heard after all, and the button is gone
-                if wanted.count():
+            with suppress(TookTooLong):  # it was heard while it was looked for, and the button is gone
+                if not heard:
                     wanted.click(timeout=5 * A_MOMENT)
             with suppress(AssertionError):
                 expect(now).to_have_text(self.words(f"teacher.phase_{phase}"), timeout=A_MOMENT)
-                return
+                break
+        self.page.remove_listener("request", note)
         expect(now).to_have_text(self.words(f"teacher.phase_{phase}"))
 
     def keeps(self, name: str) -> str:
