@@ -41,7 +41,7 @@ def cluster() -> Iterator[Any]:
         warnings.catch_warnings(),
         dask.config.set(patient),
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", host="127.0.0.1"
         ) as cluster,
     ):
         yield cluster
