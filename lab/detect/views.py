@@ -168,11 +168,7 @@ def locate(view: View, start: int, end: int) -> tuple[Span, ...]:
     As tight as the decoders on the way allow: a match is widened to whole units (see Piece). Several spans where
     the source interrupts it, for example with the headers of TLS records.
     """
-    spans: tuple[Span, ...] = ((start, end),)
-    while view.parent is not None:
-        spans = merge(found for span in spans for found in _in_parent(view.pieces, *span))
-        view = view.parent
-    return spans
+    return everywhere(view, start, end, 1)[0]
 
 
 def everywhere(view: View, start: int, end: int, most: int) -> list[tuple[Span, ...]]:
@@ -183,7 +179,7 @@ def everywhere(view: View, start: int, end: int, most: int) -> list[tuple[Span, 
     places: list[tuple[Span, ...]] = [((start, end),)]
     while view.parent is not None:
         places = [merge(found for span in spans for found in _in_parent(view.pieces, *span)) for spans in places]
-        if view.again:
+        if view.again and len(places) < most:
             places += [other for spans in places for other in _repetitions(view.again, spans)]
             del places[most:]
         view = view.parent
