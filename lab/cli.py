@@ -137,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--json", metavar="FILE", help="also write the matrices as JSON; '-' is standard output")
     show.add_argument("--html", metavar="FILE", help="also write a report with all evidence as one HTML page")
     show.add_argument("--evidence", action="store_true", help=_EVIDENCE)
-    show.add_argument("--language", metavar="CODE", default="en", help="of the report: en (default) or de")
+    _add_language(show, "report")
     show.set_defaults(command=_show)
 
     export = commands.add_parser(
@@ -230,8 +230,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_language(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--language", metavar="CODE", default="en", help="of the lesson: en (default) or de")
+def _add_language(command: argparse.ArgumentParser, of: str = "lesson") -> None:
+    command.add_argument("--language", metavar="CODE", default="en", help=f"of the {of}: en (default) or de")
 
 
 def _add_guide_options(guide: argparse.ArgumentParser) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -116,8 +116,21 @@ ENGLISH = LessonWords(
 )
 
 
-def _all_in[K](language: str, texts: Mapping[K, str]) -> Mapping[K, str]:
-    return MappingProxyType({name: in_language(text, language) for name, text in texts.items()})
+class _InLanguage[K](Mapping[K, str]):
+    """The same texts in another language, whose catalogue is read once the first of them is asked for."""
+
+    def __init__(self, texts: Mapping[K, str], language: str) -> None:
+        self._texts = texts
+        self._language = language
+
+    def __getitem__(self, name: K) -> str:
+        return in_language(self._texts[name], self._language)
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
 
 
 GERMAN = LessonWords(
@@ -128,8 +141,8 @@ GERMAN = LessonWords(
             Exposure.HIDDEN: "das Labor sucht dort danach und findet es nicht",
         }
     ),
-    observers=_all_in("de", OBSERVERS),
-    secrets=_all_in("de", SECRETS),
+    observers=_InLanguage(OBSERVERS, "de"),
+    secrets=_InLanguage(SECRETS, "de"),
     audiences=MappingProxyType(
         {
             Audience.PUPILS: "Schülerinnen und Schüler",
