@@ -19,7 +19,7 @@ from lab.audit.target import Target
 from lab.capture import Writer
 from lab.model import LabError, Missing, Observer
 from lab.stage.certificates import write_private
-from lab.stage.process import Child, ChildError
+from lab.stage.process import ANSWER_SECONDS, Child, ChildError
 from lab.stage.stage import LOOPBACK, Ground, listen, relay
 from lab.stage.starting import Starter, open_starter
 from lab.stage.workspace import open_workspace
@@ -182,7 +182,7 @@ def close_recording(tap: Child, recording: Path, observers: Sequence[Observer], 
     try:
         # Nobody is to come in any more; what is under way goes on until the record is closed.
         tap.ask({"listen": {"mode": []}})
-        tap.ask({"settle": {"quiet": QUIET_SECONDS, "seconds": SETTLE_SECONDS}}, SETTLE_SECONDS * 2)
+        tap.ask({"settle": {"quiet": QUIET_SECONDS, "seconds": SETTLE_SECONDS}}, SETTLE_SECONDS + ANSWER_SECONDS)
     except ChildError as error:
         writer.add(*(Missing(str(error), observer) for observer in observers))
     if recording.exists():

@@ -258,7 +258,7 @@ class Stage:
             # Whoever was interrupted in the middle of a command would take its answer for that of the next one.
             self._abandoned = True
             raise
-        self._collect(directory, writer, {"end": DRAIN_SECONDS}, DRAIN_SECONDS * 2)
+        self._collect(directory, writer, {"end": DRAIN_SECONDS}, DRAIN_SECONDS + ANSWER_SECONDS)
         try:
             self.service.ask({"close": port})
         except ChildError as error:

@@ -416,7 +416,7 @@ def test_a_connection_of_one_observation_does_not_reach_into_the_next(audit: Aud
         kept.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert kept.recv(12) == b"HTTP/1.1 200"
     with kept, audit.observe(service) as lab:
-        kept.settimeout(10)
+        kept.settimeout(120)
         while kept.recv(4096):  # up to the end of the connection
             pass
     assert "recorded" in undecided(lab, body)
@@ -444,7 +444,7 @@ def test_threads_observe_side_by_side(taps: Taps, service: str, tmp_path: Path) 
         body = audit.secret("body")
         with audit.observe(service, tls=True) as lab, requests.Session() as client:
             client.trust_env = False
-            together.wait(30)
+            together.wait(120)
             post(client, lab, {"text": body if number else sealed(body)})
             lab.confirm(body)
         return hides_and(lab.network, body), hides_and(lab.server, body)

@@ -18,7 +18,7 @@ from lab.clients.limbo import read
 from lab.clients.running import Function, Means, Target, meet
 from lab.model import LabError
 
-MEANS = Means(jobs=4, seconds=30)
+MEANS = Means(jobs=4, seconds=120)
 
 
 def testcase(name: str, **changes: Any) -> dict[str, Any]:

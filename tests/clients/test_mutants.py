@@ -14,7 +14,7 @@ from lab.clients.running import Command, Function, Means, Target, meet
 from .tls12 import HalfClient
 from .validator import Careless
 
-MEANS = Means(jobs=4, seconds=20)
+MEANS = Means(jobs=4, seconds=120)
 
 NAMES = {"wrong-name", "name-begins-alike", "name-ends-alike", "null-byte", "wildcard-alone", "wildcard-inside"}
 MUTANTS = {

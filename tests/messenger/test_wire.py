@@ -298,7 +298,7 @@ class TestEvents:
         self, peer: Peers, wire: Wires, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         service = peer(stream("event: ready", "data: {}", "", ends=False))
-        monkeypatch.setattr("lab.messenger.wire.READ_SECONDS", 0.05)
+        monkeypatch.setattr("lab.messenger.wire.READ_SECONDS", 2.0)  # enough for the first event to arrive
         with closing(wire(service.address).events("/v1/events")) as events:
             assert events.next() == ("ready", {})
             with pytest.raises(WireError) as caught:
