@@ -18,6 +18,7 @@ import zstandard
 
 BLOCK = 16 * 1024
 _PIECE = 64 * 1024
+_FINER = 16
 GZIP_MAGIC = b"\x1f\x8b\x08"
 ZLIB_MAGICS = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -172,7 +173,7 @@ def inflate_messages(payloads: Sequence[bytes], limit: int) -> list[bytes]:
         except zlib.error:
             damaged = True
             read = bytearray()
-            _slowly(kept, payload, 0, len(payload), room, read)
+            _feed(kept, payload, 0, len(payload), 1, room, read)
             message = bytes(read)
         if len(message) > room:
             raise TooLargeError
@@ -258,47 +259,49 @@ def _members(
 def _expand(
     make: Callable[[], _Stream], data: bytes, start: int, limit: int, end: int | None, block: int = BLOCK
 ) -> Expanded:
-    end = len(data) if end is None else end
-    stream, out, at, known = make(), bytearray(), start, 0
-    try:
-        while at < end and not stream.eof:
-            for piece in _pieces(stream, data[at : min(at + block, end)], _PIECE):
-                out += piece
-                if len(out) > limit:
-                    raise TooLargeError
-            at, known = min(at + block, end), len(out)
-    except _DAMAGE as error:
-        if isinstance(error, lzma.LZMAError) and "limit" in str(error):  # its window, that is
-            raise TooLargeError from error
-        del out[known:]
-        stream = make()
-        for before in range(start, at, block):
-            for _ in _pieces(stream, data[before : before + block], _PIECE):
-                pass
-        at, whole = _slowly(stream, data, at, end, limit, out)
-        if not whole:
-            raise CorruptError(bytes(out), at - start) from error
-        return Expanded(bytes(out), at - start, whole=True)
-    return Expanded(bytes(out), at - start - len(stream.unused_data), stream.eof)
-
-
-def _slowly(stream: _Stream, data: bytes, at: int, end: int, limit: int, out: bytearray) -> tuple[int, bool]:
-    """Add to `out` what comes out, byte by byte, before damage shows; where that is, and if it is the end instead.
+    """Where there is damage, what came before it is read again in ever smaller pieces.
 
     Decompressors keep to themselves what they had read before the damage in the same piece.
     """
-    whole = False
+    end = len(data) if end is None else end
+    stream, out, at, step = make(), bytearray(), start, block
+    at, damage = first = _feed(stream, data, at, end, step, limit, out)
+    if damage is None:
+        return Expanded(bytes(out), at - start - len(stream.unused_data), stream.eof)
+    if isinstance(damage, lzma.LZMAError) and "limit" in str(damage):  # its window, that is
+        raise TooLargeError from damage
+    while damage is not None and step > 1:
+        step = max(1, step // _FINER)
+        stream = make()
+        for before in range(start, at, block):
+            for _ in _pieces(stream, data[before : min(before + block, at)], _PIECE):
+                pass
+        at, damage = _feed(stream, data, at, end, step, limit, out)
+    if damage is not None or not stream.eof:
+        raise CorruptError(bytes(out), at - start) from first[1]
+    return Expanded(bytes(out), at - start - len(stream.unused_data), whole=True)
+
+
+def _feed(
+    stream: _Stream, data: bytes, at: int, end: int, step: int, limit: int, out: bytearray
+) -> tuple[int, Exception | None]:
+    """Add what comes out of so many bytes at a time to `out`; up to where, and the damage that is in the next ones.
+
+    Of a single byte with damage in it also what came out before that showed.
+    """
+    most, known = (_PIECE if step > 1 else 1), len(out)
     try:
-        while at < end and not whole:
-            for piece in _pieces(stream, data[at : at + 1], 1):
+        while at < end and not stream.eof:
+            for piece in _pieces(stream, data[at : min(at + step, end)], most):
                 out += piece
                 if len(out) > limit:
                     raise TooLargeError
-            at += 1
-            whole = stream.eof
-    except _DAMAGE:
-        pass
-    return at, whole
+            at, known = min(at + step, end), len(out)
+    except _DAMAGE as error:
+        if step > 1:
+            del out[known:]
+        return at, error
+    return at, None
 
 
 def _pieces(stream: _Stream, data: bytes, most: int) -> Iterator[bytes]:

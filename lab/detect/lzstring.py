@@ -38,7 +38,7 @@ def likely(data: bytes) -> bool:
 
 def expand(data: bytes, limit: int) -> Text:
     """Expand the bits of `data`, the highest of each byte first. Raises CorruptError and TooLargeError."""
-    bits, total = data.translate(_REVERSED) + bytes(4), 8 * len(data)
+    total = 8 * len(data)
     # Entries are stretches of what came out, in UTF-16: the previous one and the character behind it.
     out, entries = bytearray(), [(0, 0)] * _FIRST_ENTRY
     previous = (0, 0)
@@ -46,7 +46,7 @@ def expand(data: bytes, limit: int) -> Text:
     controls = 0
     at, width, left = 0, 2, 1
     while at + width <= total:
-        code = _take(bits, at, width)
+        code = _take(data, at, width)
         at += width
         if code == END:
             return Text(_utf8(out), at, whole=True)
@@ -55,7 +55,7 @@ def expand(data: bytes, limit: int) -> Text:
             size = 16 if code == UNIT_16 else 8
             if at + size > total:
                 break
-            character = _take(bits, at, size)
+            character = _take(data, at, size)
             controls += character in _CONTROLS
             # A character is new but once, and takes the short form if it can. Text has few controls, noise many.
             if character in characters or (size == 16 and character < 256) or controls > 2 + len(characters) // 16:
@@ -87,8 +87,9 @@ def expand(data: bytes, limit: int) -> Text:
     return Text(_utf8(out), min(at, total), whole=False)
 
 
-def _take(bits: bytes, at: int, width: int) -> int:
-    return int.from_bytes(bits[at >> 3 : (at >> 3) + 4], "little") >> (at & 7) & ((1 << width) - 1)
+def _take(data: bytes, at: int, width: int) -> int:
+    four = data[at >> 3 : (at >> 3) + 4].translate(_REVERSED)
+    return int.from_bytes(four, "little") >> (at & 7) & ((1 << width) - 1)
 
 
 def _utf8(out: bytearray) -> bytes:

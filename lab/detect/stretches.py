@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from lab.detect.probe import first
 from lab.detect.views import Builder, Span, View
 
 SHORTEST = 10
@@ -52,7 +53,7 @@ def _printable(data: bytes) -> list[Span]:
     classes = data.translate(_CLASSES)
     found: list[Span] = []
     probe = b"x" * SHORTEST
-    at = classes.find(probe)
+    at = first(probe, classes)
     while at >= 0:
         run = _RUN.match(classes, at)
         end = run.end() if run else at + SHORTEST

@@ -302,6 +302,12 @@ def test_silence_where_nothing_of_the_kind_is(text: bytes) -> None:
     assert [view.decoders for view in views(text)] == []
 
 
+@given(st.binary(min_size=1, max_size=80))
+def test_base85_is_read_alike_however_long_it_is(data: bytes) -> None:
+    groups = base64.b85encode(data + bytes(-len(data) % 4)).translate(based._B85.table)
+    assert based._from_85(groups) == data + bytes(-len(data) % 4)
+
+
 def test_noise_gives_next_to_nothing() -> None:
     assert sum(len(view.data) for seed in range(8) for view in views(noise(65536, seed))) < 4000
 

@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import brotli
@@ -18,7 +19,7 @@ import lz4.block
 import lz4.frame
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lab.detect import compression, find, lz77
@@ -283,6 +284,11 @@ def test_expansion_stops_at_the_limit(name: str) -> None:
         expand(packed, 0, len(BOMB) - 1)
 
 
+def pack(name: str, data: bytes) -> bytes:
+    packers = {"gzip": gzip.compress, "br": brotli.compress, "bzip2": bz2.compress, "xz": lzma.compress}
+    return packers[name](data)
+
+
 @pytest.mark.parametrize("damaged", [-1, -5, -8])
 def test_text_is_read_although_the_checksum_behind_it_is_wrong(damaged: int) -> None:
     packed = bytearray(gzip.compress(b"once upon a time: " + VALUE + b", and so on"))
@@ -291,6 +297,37 @@ def test_text_is_read_although_the_checksum_behind_it_is_wrong(damaged: int) -> 
     declared = search(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + bytes(packed))
     assert [one.decoders for one in declared.findings] == [("gzip",)]
     assert declared.gave_up
+
+
+FEEDS: Mapping[str, Callable[[], Callable[[bytes], bytes]]] = {
+    "gzip": lambda: zlib.decompressobj(31).decompress,
+    "br": lambda: brotli.Decompressor().process,
+    "bzip2": lambda: bz2.BZ2Decompressor().decompress,
+    "xz": lambda: lzma.LZMADecompressor().decompress,
+}
+"""What takes a stream byte by byte, and puts out what it has understood so far."""
+
+
+@pytest.mark.parametrize("name", FEEDS)
+@settings(max_examples=10)
+@given(share=st.floats(0, 1), change=st.integers(1, 255), size=st.sampled_from([300, 40_000]))
+@example(share=0.5, change=0x55, size=40_000)
+def test_of_a_damaged_stream_all_is_read_that_comes_before_the_damage(
+    name: str, share: float, change: int, size: int
+) -> None:
+    text = noise(size, 1).hex().encode()
+    packed = bytearray(pack(name, text))
+    packed[int(share * (len(packed) - 1))] ^= change
+    feed, expected = FEEDS[name](), b""
+    with suppress(zlib.error, brotli.error, OSError, EOFError, lzma.LZMAError):
+        for byte in packed:
+            expected += feed(bytes([byte]))
+    try:
+        read = compression.CODINGS[name][1](bytes(packed), 0, 2**20).data
+    except compression.CorruptError as error:
+        # Of the damaged byte itself a little more may have come out.
+        read = error.partial[: len(expected)]
+    assert read == expected
 
 
 @pytest.mark.parametrize("name", ["dcb", "dcz"])

@@ -29,6 +29,7 @@ from lab.detect.decoders.runs import (
     runs,
 )
 from lab.detect.ordinary import MIN_VALUE
+from lab.detect.probe import first
 from lab.detect.views import Builder, Repeated, Span, View
 
 _NUMERALS = b"0123456789"
@@ -465,9 +466,16 @@ def _mixed(kinds: bytes, start: int, end: int) -> bool:
     return kinds.count(b"aa", start, end) * 4 <= size and kinds.count(b".", start, end) * 24 >= size
 
 
+_MANY_GROUPS = 8
+
+
 def _from_85(digits: bytes) -> bytes:
-    """Five digits each as four bytes. All groups at once: one large number with five bytes for each group."""
+    """Five digits each as four bytes. Of many groups all at once: one large number with five bytes for each group."""
     size = len(digits) // 5
+    if size < _MANY_GROUPS:
+        groups = (digits[at : at + 5] for at in range(0, 5 * size, 5))
+        numbers = ((((a * 85 + b) * 85 + c) * 85 + d) * 85 + e for a, b, c, d, e in groups)
+        return b"".join((number & 0xFFFFFFFF).to_bytes(4) for number in numbers)
     total = 0
     for place in range(5):
         lanes = bytearray(5 * size)
@@ -556,7 +564,7 @@ _FROM_YENC = bytes((byte - 42) % 256 for byte in range(256))
 def yenc(view: View, _budget: Budget) -> Iterator[View]:
     """yEnc between its header and its trailer (yEnc 1.3)."""
     builder = Builder()
-    at = view.data.find(b"=ybegin ")
+    at = first(b"=ybegin ", view.data)
     while at >= 0:
         header = _YENC_BEGIN.match(view.data, at)
         end = at + 1

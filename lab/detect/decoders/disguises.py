@@ -136,6 +136,7 @@ _FEWEST = {
     5: ((b"s", 3), (b"c", 4)),
     6: ((b"s", 3), (b"c", 5)),
 }
+_FEWEST_OF_ALL = {kind: min(dict(of_kind)[kind] for of_kind in _FEWEST.values()) for kind in (b"s", b"c")}
 _SAME = {fewest: re.compile(rb"(.)\1{%d,}+" % (fewest - 1), re.DOTALL) for fewest in range(3, 8)}
 _CLASS_RUN = re.compile(b"s+|c+")
 
@@ -144,6 +145,8 @@ def separated(view: View, _budget: Budget) -> Iterator[View]:
     """Characters, or groups of two to five of them, that have one and the same separator in between."""
     builder = Builder()
     kinds = view.data.translate(_SEPARATOR)
+    if kinds.count(b"s") < _FEWEST_OF_ALL[b"s"] and kinds.count(b"c") < _FEWEST_OF_ALL[b"c"]:
+        return
     for stride, fewest_of_kind in _FEWEST.items():
         for phase in range(stride):
             column = kinds[phase::stride]
@@ -214,7 +217,7 @@ def zero_width_between(view: View, _budget: Budget) -> Iterator[View]:
     """The same where they stand between all the characters, so that no stretch of it looks like text."""
     spread = view.data.translate(_SPREAD)
     builder = Builder()
-    for probe in (b"azuu" * 4, b"azu" * 4) if b"uazu" in spread else ():
+    for probe in (b"azuu" * 4, b"azu" * 4):
         for run in runs(spread, probe, _SPREAD_RUN, spread):
             replace(builder, view.data, run, _INVISIBLE_INSIDE, _nothing)
     if builder.size:

@@ -7,11 +7,12 @@ from binascii import a2b_base64, unhexlify
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from html import unescape
-from itertools import groupby
+from itertools import groupby, islice
 from typing import NamedTuple
 
 from lab.detect.budget import Budget
 from lab.detect.decoders.runs import MIN_UTF16, classes, lines_with, replace, runs
+from lab.detect.probe import places
 from lab.detect.views import GAP, Builder, Span, View
 
 
@@ -352,10 +353,10 @@ _ONE_TEXT = 64
 def utf32(view: View, _budget: Budget) -> Iterator[View]:
     """UTF-32 of both byte orders anywhere (Unicode, 3.10)."""
     # Each character has two zeros or more in a row, noise of 64 KiB has one such pair.
-    if view.data.count(b"\0\0") < MIN_UTF16 // 2:
+    if len(list(islice(places(b"\0\0", view.data), MIN_UTF16 // 2))) < MIN_UTF16 // 2:
         return
     zeros = view.data.translate(_ZEROS)
-    spots = sorted(spot for probe in _EVERY_FOURTH for spot in _spots(zeros, probe))
+    spots = sorted(spot for probe in _EVERY_FOURTH for spot in places(probe, zeros))
     for name, pattern in _UTF32 if spots else ():
         builder, done = Builder(), 0
         for spot in spots:
@@ -368,13 +369,6 @@ def utf32(view: View, _budget: Budget) -> Iterator[View]:
                 done = found.end()
         if builder.size:
             yield builder.view(view, name)
-
-
-def _spots(zeros: bytes, probe: bytes) -> Iterator[int]:
-    at = zeros.find(probe)
-    while at >= 0:
-        yield at
-        at = zeros.find(probe, at + len(probe))
 
 
 def _add_text(builder: Builder, text: str, source: int, unit: int) -> None:

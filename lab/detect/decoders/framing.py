@@ -11,6 +11,7 @@ from lab.detect import compression, dns, http1, http2, tls, websocket
 from lab.detect.budget import Budget
 from lab.detect.decoders.runs import classes
 from lab.detect.ordinary import MIN_VALUE
+from lab.detect.probe import first
 from lab.detect.reassembly import STREAM
 from lab.detect.views import GAP, Builder, Span, View
 
@@ -249,7 +250,7 @@ def multipart_parts(view: View, _budget: Budget) -> Iterator[View]:
 
     The joined view leaves out files: it is for what is spread over the fields of a form.
     """
-    if _PART_HEADER not in view.data:
+    if first(_PART_HEADER, view.data) < 0:
         return
     parts: list[Message] = []
     fields: list[Message] = []
