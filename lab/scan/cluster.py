@@ -21,6 +21,8 @@ from lab.scan.work import Progress, Scanner, Step, Task, Unit
 AHEAD = 3
 """Units that are handed over for each thread of the cluster before it asks: the rest stays here, bytes and all."""
 CONNECT_SECONDS = 20
+WORKER_SECONDS = 60
+"""How long there may be no worker at all: some clusters start them only once there is work."""
 LARGEST_SENT = 2**30
 """Bytes of a file that cannot be divided; Dask holds what it sends in memory."""
 
@@ -31,7 +33,8 @@ def scan_with_cluster(
     """Let the workers of the cluster do it. They read the paths themselves, unless `ship` sends them the bytes.
 
     Dask gives the units of a worker that was lost to others; a unit whose workers keep dying is given up. Secrets
-    travel to the workers as arguments, so the cluster has to be one that may know them. LabError: there is no cluster.
+    travel to the workers as arguments, so the cluster has to be one that may know them. LabError: there is no cluster,
+    or no worker in it.
     """
     try:
         distributed: Any = importlib.import_module("distributed")
@@ -46,18 +49,31 @@ def scan_with_cluster(
         results = distributed.as_completed(with_results=False, raise_errors=False, loop=client.loop)
         try:
             while waiting or under_way:
-                room = AHEAD * max(1, sum(client.nthreads().values()))
+                threads = sum(client.nthreads().values())
+                room = AHEAD * max(1, threads)
                 while waiting and len(under_way) < room:
                     unit, path = waiting.popleft()
                     future = _submit(client, task, unit, path, ship=ship, collector=collector)
                     if future is not None:
                         under_way[future] = unit
                         results.add(future)
+                if not threads:
+                    _await_worker(client, address)
                 if under_way:
                     future = next(results)
                     _take(future, under_way.pop(future), collector)
         finally:
             client.cancel(list(under_way), force=True)
+
+
+def _await_worker(client: Any, address: str) -> None:
+    try:
+        client.wait_for_workers(1, timeout=WORKER_SECONDS)
+    except TimeoutError:
+        raise LabError(
+            f"--cluster {address}: the scheduler has had no worker for {WORKER_SECONDS} seconds; "
+            f"start one with 'dask worker {address}'"
+        ) from None
 
 
 def _submit(client: Any, task: Task, unit: Unit, path: Path, *, ship: bool, collector: Collector) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import lab.scan.cluster
 import lab.scan.files
 from lab.model import LabError
 from lab.scan.cluster import AHEAD, scan_with_cluster
@@ -151,6 +152,37 @@ def test_no_cluster_there_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("lab.scan.cluster.CONNECT_SECONDS", 1)
     with pytest.raises(LabError, match="no Dask scheduler answers there"):
         scanned(folder, "tcp://127.0.0.1:9")
+
+
+@pytest.fixture
+def empty_cluster() -> Iterator[Any]:
+    with distributed.LocalCluster(
+        n_workers=0, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None, host="127.0.0.1"
+    ) as cluster:
+        yield cluster
+
+
+def test_a_cluster_without_workers_is_one_line(
+    empty_cluster: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.scan.cluster.WORKER_SECONDS", 1)
+    with pytest.raises(LabError, match="has had no worker for 1 seconds; start one with 'dask worker tcp://"):
+        scanned(folder, empty_cluster.scheduler_address)
+
+
+def test_a_worker_that_comes_later_does_the_work(
+    empty_cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def come(client: Any, address: str) -> None:
+        empty_cluster.scale(1)
+        awaited(client, address)
+
+    awaited = lab.scan.cluster._await_worker
+    monkeypatch.setattr("lab.scan.cluster._await_worker", come)
+    (tmp_path / "one.log").write_text(MAIL, encoding="utf-8")
+    report = scanned(tmp_path, empty_cluster.scheduler_address)
+    assert report.found
+    assert report == alone(tmp_path)
 
 
 def test_a_file_that_cannot_be_sent_is_said(cluster: Any, folder: Path) -> None:
