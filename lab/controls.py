@@ -10,6 +10,7 @@ Each of them can fail, and a test makes each of them fail.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,6 +32,7 @@ from lab.model import (
     Event,
     Finding,
     Mode,
+    Observation,
     Observer,
     Secret,
     SecretName,
@@ -224,9 +226,7 @@ def _network_recorded(capture: Capture, record: Record) -> Iterator[str]:
             yield f"the connection from {address} is not in the record"
         elif not {(connection, Direction.TO_SERVICE), (connection, Direction.TO_CLIENT)} <= seen:
             yield f"connection {connection} has no bytes in one of its directions"
-    for stream in record.streams:
-        if not _unbroken(stream.data):
-            yield f"bytes are missing in connection {stream.connection}, {stream.direction}"
+    yield from _holes(record)
     if capture.story.mode is Mode.PLAINTEXT:
         yield from _exchanges_recorded(capture, record)
     else:
@@ -234,13 +234,32 @@ def _network_recorded(capture: Capture, record: Record) -> Iterator[str]:
     yield from ended(capture, record)
 
 
+def _holes(record: Record) -> Iterator[str]:
+    """The directions of connections that are not records or messages, one after the other, from beginning to end."""
+    for stream in record.streams:
+        if not _unbroken(stream.data):
+            yield f"bytes are missing in connection {stream.connection}, {stream.direction}"
+        elif not _begun(stream):
+            yield f"the beginning of TLS is missing in connection {stream.connection}, {stream.direction}"
+
+
 def _unbroken(stream: bytes) -> bool:
-    """Whether one direction of a connection is records or messages, one after the other, up to its end."""
+    """Whether these are records or messages, one after the other, up to the end."""
     if records := tls.records(stream):
         return records[-1].end == len(stream)
     messages = http1.messages(stream)
     # An event stream ends wherever its reader goes away; it is chunked.
     return bool(messages) and messages[-1].end == len(stream) and (messages[-1].complete or messages[-1].chunked)
+
+
+def _begun(stream: Observation) -> bool:
+    """Whether TLS begins in it where it has to: what is said there is not encrypted, and names the service."""
+    records = tls.records(stream.data)
+    if not records:
+        return True
+    if stream.direction is Direction.TO_SERVICE:
+        return tls.client_hello(stream.data) is not None
+    return records[0].content_type in (tls.HANDSHAKE, tls.ALERT)  # an alert: it turns the client down at once
 
 
 def _too_few_bytes(capture: Capture, record: Record, opened: Mapping[str, str]) -> Iterator[str]:
@@ -286,11 +305,7 @@ def _relayed(capture: Capture, record: Record) -> Iterator[str]:
     whole = sum(directions == 2 for directions in seen.values())
     if whole < made:
         yield f"the participants made {made} connections, and {whole} are in the record in both directions"
-    yield from (
-        f"bytes are missing in connection {stream.connection}, {stream.direction}"
-        for stream in record.streams
-        if not _unbroken(stream.data)
-    )
+    yield from _holes(record)
     carried: Counter[Direction] = Counter()
     for _, direction, _, length in payloads(record.observations):
         carried[direction] += length
@@ -322,10 +337,29 @@ def _exchanges_recorded(capture: Capture, record: Record) -> Iterator[str]:
     for one in _story(capture):
         if one.deed is Deed.LOGGED_IN and one.account.encode() not in logins:
             yield f"the login of {one.account} is not in the record"
+    yield from _skipped(record)
+
+
+def _skipped(record: Record) -> Iterator[str]:
+    """Requests that were counted, and of which nothing is there: whatever was said in them may have been read."""
+    numbers: dict[str, set[int]] = {}
+    for one in record.observations:
+        if one.exchange:
+            numbers.setdefault(one.connection, set()).add(one.exchange)
+    for connection, there in numbers.items():
+        yield from (
+            f"request {number} of connection {connection} is not in the record"
+            for number in range(1, max(there))
+            if number not in there
+        )
 
 
 MESSAGES = "messages"
 """The operator's table with a row a message; others name messages as well."""
+
+
+_WRITES_AHEAD = slice(18, 20)
+"""Where a database says whether it has a write-ahead log (file format, section 1.3.3)."""
 
 
 def _database_recorded(capture: Capture, record: Record) -> Iterator[str]:
@@ -333,11 +367,15 @@ def _database_recorded(capture: Capture, record: Record) -> Iterator[str]:
     if main is None or log is None:
         yield "no copy of the database and its log was taken"
         return
+    if main.data[_WRITES_AHEAD] == b"\2\2" and record.at("database.wal") is None:
+        yield "no copy of the database's write-ahead log was taken"
     if min(main.time, log.time) < max((one.time for one in capture.statements), default=0.0):
         yield "the copy of the database is older than the last message"
     try:
-        rows = dict.fromkeys((MESSAGES, "reports", "profiles"), b"")
+        rows = dict.fromkeys((MESSAGES, "reports", "profiles", "accounts"), b"")
+        files = 0
         for row in sqlite.rows(record.image):
+            files += row.table == "blobs"
             if row.table in rows:
                 rows[row.table] += row.data + b"\n"
     except sqlite.SqliteError as error:
@@ -349,8 +387,24 @@ def _database_recorded(capture: Capture, record: Record) -> Iterator[str]:
             yield f"the report of message {one.message} has no row in the database"
         if one.deed is Deed.SAW_PROFILE and one.peer.encode() not in rows["profiles"]:
             yield f"the profile of {one.peer} has no row in the database"
-    # Its receipts are logged under an address that names it.
-    yield from (f"message {message} has no line in the log" for message in _absent(capture, log.data))
+        if one.deed is Deed.LOGGED_IN and one.account.encode() not in rows["accounts"]:
+            yield f"the account of {one.account} has no row in the database"
+    yield from _not_logged(capture, log.data, files)
+
+
+def _not_logged(capture: Capture, log: bytes, files: int) -> Iterator[str]:
+    """What the operator's log lacks, and how many of the files that it tells of are not in the database."""
+    # A message's receipts are logged under an address that names it.
+    yield from (f"message {message} has no line in the log" for message in _absent(capture, log))
+    logins = sum(one.deed is Deed.LOGGED_IN for one in capture.statements)
+    if (told := len(_LOGIN_LINE.findall(log))) < logins:
+        yield f"the participants logged in {logins} times, and the log tells of {told}"
+    if (stored := len(_FILE_LINE.findall(log))) > files:
+        yield f"the log tells of {stored} files that were stored, and {files} are in the database"
+
+
+_LOGIN_LINE = re.compile(rb" POST \S+/v1/(?:accounts 201|login 200) ")
+_FILE_LINE = re.compile(rb" POST \S+/v1/blobs 201 ")
 
 
 def _device_recorded(capture: Capture, _: Record) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +17,7 @@ from lab.model import Capture, Direction, Event, Note, Observation, Observer
 class Exchange:
     """One request and its answer, as far as they can be read in a record: the request's first line, and both bodies.
 
-    `whole`: both are there, and each body is as long as its headers say.
+    `whole`: both are there, and each body is as long as its headers say; the headers of a request name a host.
     """
 
     line: str
@@ -101,6 +102,9 @@ _WAYS = (Direction.TO_SERVICE, Direction.TO_CLIENT)
 _FIRST_LINES = {Direction.TO_SERVICE: "http.request_line", Direction.TO_CLIENT: "http.status_line"}
 
 
+_HOST = re.compile(rb"(?im)^host:")
+
+
 def _body(side: tuple[http1.Message, bytes] | None) -> bytes:
     return b"".join(side[1][slice(*span)] for span in side[0].body) if side else b""
 
@@ -108,6 +112,9 @@ def _body(side: tuple[http1.Message, bytes] | None) -> bytes:
 def _is_whole(parts: Mapping[tuple[Direction, str], bytes], way: Direction) -> bool:
     headers = parts.get((way, "http.header"))
     if headers is None or (way, _FIRST_LINES[way]) not in parts:
+        return False
+    # Without it something of the head was lost (RFC 9112, section 3.2).
+    if way is Direction.TO_SERVICE and not _HOST.search(headers):
         return False
     declared = http1.fields(headers).get("content-length", ())
     return not declared or declared[0] == str(len(parts.get((way, "http.body"), b"")))

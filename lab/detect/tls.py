@@ -9,6 +9,9 @@ from lab.detect.views import Builder, Span, View, locate
 HEADER_LENGTH = 5
 """Bytes of a record header."""
 
+ALERT = 21
+"""Content type of records that say why the connection ends."""
+
 HANDSHAKE = 22
 """Content type of records that carry the handshake."""
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from lab.detect import tls
 from lab.model import (
     Capture,
     Deed,
@@ -165,6 +166,51 @@ def little_recorded(recording: Capture, observer: Observer) -> Capture:
         return None if known else one
 
     return record(first)(recording, observer)
+
+
+def beginning_of_tls_lost(way: Direction) -> Break:
+    """The first record of each connection in this direction, which is in the open."""
+
+    def do(recording: Capture, observer: Observer) -> Capture:
+        begun: set[str] = set()
+
+        def cut(one: Observation) -> Observation:
+            if one.direction is not way or one.connection in begun:
+                return one
+            begun.add(one.connection)
+            return replace(one, data=one.data[tls.records(one.data)[0].end :])
+
+        return counted(record(cut)(recording, observer))
+
+    return do
+
+
+def host_lost(recording: Capture, observer: Observer) -> Capture:
+    """Of all headers nothing is left but what says how long the body is."""
+
+    def few(one: Observation) -> Observation:
+        lines = one.data.splitlines(keepends=True)
+        return replace(one, data=b"".join(line for line in lines if line.lower().startswith(b"content-")))
+
+    return record(lambda one: few(one) if one.place == "http.header" else one)(recording, observer)
+
+
+def log_without(*words: bytes) -> Break:
+    """The log without the lines in which one of these stands."""
+
+    def few(one: Observation) -> Observation:
+        lines = one.data.splitlines(keepends=True)
+        return replace(one, data=b"".join(line for line in lines if not any(word in line for word in words)))
+
+    return record(lambda one: few(one) if one.place == "service.log" else one)
+
+
+def write_ahead_log_lost(recording: Capture, observer: Observer) -> Capture:
+    """All rows are in the database file already, so that none is missing."""
+    image = bytearray(Record(recording, observer).image)
+    image[18:20] = b"\2\2"
+    without = without_place("database.wal")(recording, observer)
+    return place("database.file", data=bytes(image))(without, observer)
 
 
 def one_piece_more_than_recorded(recording: Capture, observer: Observer) -> Capture:
@@ -382,6 +428,20 @@ SABOTAGE = (
         "a connection went another way", "recorded", frozenset({NETWORK}), one_connection_lost, "is not in the record"
     ),
     Sabotage(
+        "TLS without the ClientHello",
+        "recorded",
+        frozenset({NETWORK}),
+        beginning_of_tls_lost(Direction.TO_SERVICE),
+        "the beginning of TLS is missing",
+    ),
+    Sabotage(
+        "TLS without the ServerHello",
+        "recorded",
+        frozenset({NETWORK}),
+        beginning_of_tls_lost(Direction.TO_CLIENT),
+        "the beginning of TLS is missing",
+    ),
+    Sabotage(
         "requests without answers",
         "recorded",
         frozenset({NETWORK}),
@@ -419,6 +479,14 @@ SABOTAGE = (
         exchange_lost(b"/messages ", "http.request_line", "http.header"),
         "cut short",
     ),
+    Sabotage(
+        "a file's request was lost",
+        "recorded",
+        frozenset({SERVER}),
+        lambda recording, observer: counted(exchange_lost(b" /v1/blobs")(recording, observer)),
+        "of connection",
+    ),
+    Sabotage("headers were lost", "recorded", frozenset({SERVER}), host_lost, "cut short"),
     Sabotage("a login was lost", "recorded", frozenset({SERVER}), login_lost, "the login of"),
     Sabotage("a delivery was lost", "recorded", frozenset({SERVER}), last_delivery_lost, "the delivery of message"),
     Sabotage("nobody sent", "recorded", frozenset({SERVER, DATABASE}), without(Deed.SENT), "none was sent"),
@@ -445,6 +513,35 @@ SABOTAGE = (
     ),
     Sabotage("a row is missing", "recorded", frozenset({DATABASE}), row_missing, "has no row in the database"),
     Sabotage("the write-ahead log is missing", "recorded", frozenset({DATABASE}), without_place("database.wal")),
+    Sabotage(
+        "the write-ahead log is missing, and no row",
+        "recorded",
+        frozenset({DATABASE}),
+        write_ahead_log_lost,
+        "no copy of the database's write-ahead log",
+    ),
+    Sabotage(
+        "the accounts are missing",
+        "recorded",
+        frozenset({DATABASE}),
+        lambda recording, _: at_rest(recording, "DELETE FROM accounts"),
+        "the account of",
+    ),
+    Sabotage(
+        "the files are missing",
+        "recorded",
+        frozenset({DATABASE}),
+        lambda recording, _: at_rest(recording, "DELETE FROM blobs"),
+        "files that were stored, and 0 are",
+        frozenset({SecretName.ATTACHMENT}),
+    ),
+    Sabotage(
+        "the log tells of no login",
+        "recorded",
+        frozenset({DATABASE}),
+        log_without(b"/v1/accounts ", b"/v1/login "),
+        "times, and the log tells of 0",
+    ),
     Sabotage(
         "a damaged database file",
         "recorded",
