@@ -32,10 +32,11 @@ from lab.model import (
     SecretName,
 )
 from lab.record import Record
+from lab.scenario.library import shipped
 from lab.scenario.vocabulary import ON_STAGE
 
-from .recordings import HIDDEN, about, cells
-from .sabotage import at_rest, edited, record, tls_record
+from .recordings import HIDDEN, about, cells, planted
+from .sabotage import also_got, at_rest, edited, record, tls_record
 
 type Encode = Callable[[bytes], bytes]
 type Leak = Callable[[Capture, bytes], Capture]
@@ -229,6 +230,35 @@ def test_a_leak_is_exposed_where_it_stands_and_a_decoy_is_not(
     for cell in matrix.cells:
         assert cell.exposure is Exposure.INCONCLUSIVE
         assert cell.evidence == ()
+
+
+CLAIMED = sorted(
+    {
+        (claim.observer, claim.secret)
+        for lesson in shipped()
+        for scenario in lesson.scenarios
+        for claim in scenario.claims
+        if claim.exposure is Exposure.HIDDEN and claim.secret not in INFERRED_ONLY
+    }
+)
+"""What some lesson says that somebody cannot read; `test_device_copy` has the same for a copied device."""
+
+
+@pytest.mark.parametrize(("observer", "name"), [one for one in CLAIMED if one[0] is not Observer.DEVICE])
+def test_what_a_lesson_claims_to_be_hidden_is_exposed_once_it_leaks(
+    brief: Mapping[Mode, Capture], observer: Observer, name: SecretName
+) -> None:
+    (body,) = planted(brief[Mode.E2EE], SecretName.BODY)
+    secret = replace(body, name=name)
+    whole = replace(brief[Mode.E2EE], secrets=(secret,))
+    if observer is Observer.INTERCEPTOR:  # who ends TLS records as the server does
+        got = tuple(replace(one, observer=observer) for one in whole.observations if one.observer is Observer.SERVER)
+        notes = tuple(replace(one, observer=observer) for one in whole.notes if one.observer is Observer.SERVER)
+        whole = replace(whole, observations=got, notes=notes)
+    part = about(whole, observer, frozenset({name}))
+    assert cells(part)[name].evidence == ()
+    leaked = cells(also_got(part, observer, secret.value))[name]
+    assert (leaked.exposure, bool(leaked.evidence)) == (Exposure.EXPOSED, True)
 
 
 @pytest.mark.parametrize("observer", ON_STAGE)
