@@ -171,6 +171,27 @@ def test_a_services_own_tls_can_be_ended_by_the_lab(
     lab.server.hides(key)
 
 
+@pytest.mark.parametrize("ended", [True, False])
+def test_what_tls_leaves_in_the_open_is_read_on_the_way(
+    audit: Audit, tls_service: tuple[str, str], *, ended: bool
+) -> None:
+    body = audit.secret("body")
+    with audit.observe(tls_service[0], end_tls=ended) as lab:
+        parts = urlsplit(lab.url)
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with (
+            socket.create_connection((parts.hostname or "", parts.port or 0)) as raw,
+            context.wrap_socket(raw, server_hostname=f"{body}.lab.test") as secured,
+        ):
+            secured.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            while secured.recv(1 << 16):
+                pass
+        lab.confirm(body)
+    lab.network.exposes(body)
+    assert {one.place for one in lab.matrix.cell("body", Observer.NETWORK).evidence} == {"tls.sni"}
+
+
 def test_a_service_with_another_authority_is_not_spoken_to(
     audit: Audit, tls_service: tuple[str, str], client: Client, taps: Taps
 ) -> None:
