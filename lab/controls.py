@@ -239,8 +239,7 @@ def _holes(record: Record) -> Iterator[str]:
     for stream in record.streams:
         if not _unbroken(stream.data):
             yield f"bytes are missing in connection {stream.connection}, {stream.direction}"
-        elif not _begun(stream):
-            yield f"the beginning of TLS is missing in connection {stream.connection}, {stream.direction}"
+    yield from beginnings_lost(record)
 
 
 def _unbroken(stream: bytes) -> bool:
@@ -250,6 +249,16 @@ def _unbroken(stream: bytes) -> bool:
     messages = http1.messages(stream)
     # An event stream ends wherever its reader goes away; it is chunked.
     return bool(messages) and messages[-1].end == len(stream) and (messages[-1].complete or messages[-1].chunked)
+
+
+def beginnings_lost(record: Record) -> Iterator[str]:
+    """The directions of connections in which TLS goes on and has not begun.
+
+    Connections that were there before the record have no number, and have begun before it.
+    """
+    for stream in record.streams:
+        if stream.connection and not _begun(stream):
+            yield f"the beginning of TLS is missing in connection {stream.connection}, {stream.direction}"
 
 
 def _begun(stream: Observation) -> bool:
@@ -337,14 +346,17 @@ def _exchanges_recorded(capture: Capture, record: Record) -> Iterator[str]:
     for one in _story(capture):
         if one.deed is Deed.LOGGED_IN and one.account.encode() not in logins:
             yield f"the login of {one.account} is not in the record"
-    yield from _skipped(record)
+    yield from skipped(record)
 
 
-def _skipped(record: Record) -> Iterator[str]:
-    """Requests that were counted, and of which nothing is there: whatever was said in them may have been read."""
+def skipped(record: Record) -> Iterator[str]:
+    """Requests that were counted, and of which nothing is there: whatever was said in them may have been read.
+
+    Connections that were there before the record have no number, so their requests cannot be told apart.
+    """
     numbers: dict[str, set[int]] = {}
     for one in record.observations:
-        if one.exchange:
+        if one.exchange and one.connection:
             numbers.setdefault(one.connection, set()).add(one.exchange)
     for connection, there in numbers.items():
         yield from (

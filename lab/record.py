@@ -77,16 +77,32 @@ class Record:
 
     def _passed_on(self) -> Iterator[Exchange]:
         """From the parts of messages, as a front end records them."""
+        for parts in self._parts.values():
+            request, answer = (parts.get((way, "http.body"), b"") for way in _WAYS)
+            line = parts.get((Direction.TO_SERVICE, "http.request_line"), b"").decode("latin-1")
+            whole = all(_is_whole(parts, way) for way in _WAYS)
+            yield Exchange(line, request, answer, whole)
+
+    @property
+    def cut_short(self) -> Iterator[str]:
+        """The first line of each message from a front end whose body is not as long as its headers say.
+
+        Connections that were there before the record have no number, so their messages cannot be told apart.
+        """
+        for (connection, _), parts in self._parts.items():
+            for way in _WAYS if connection else ():
+                if not _is_as_long_as_declared(parts, way) and not _needs_no_body(parts, way):
+                    yield parts.get((way, _FIRST_LINES[way]), b"").decode("latin-1")
+
+    @cached_property
+    def _parts(self) -> Mapping[tuple[str, int], Mapping[tuple[Direction, str], bytes]]:
+        """What a front end recorded of each exchange, by connection and number."""
         found: dict[tuple[str, int], dict[tuple[Direction, str], bytes]] = {}
         for one in self.observations:
             if one.place.startswith("http."):
                 parts = found.setdefault((one.connection, one.exchange), {})
                 parts[one.direction, one.place] = parts.get((one.direction, one.place), b"") + one.data
-        for parts in found.values():
-            request, answer = (parts.get((way, "http.body"), b"") for way in _WAYS)
-            line = parts.get((Direction.TO_SERVICE, "http.request_line"), b"").decode("latin-1")
-            whole = all(_is_whole(parts, way) for way in _WAYS)
-            yield Exchange(line, request, answer, whole)
+        return found
 
     @cached_property
     def image(self) -> bytes:
@@ -116,5 +132,17 @@ def _is_whole(parts: Mapping[tuple[Direction, str], bytes], way: Direction) -> b
     # Without it something of the head was lost (RFC 9112, section 3.2).
     if way is Direction.TO_SERVICE and not _HOST.search(headers):
         return False
-    declared = http1.fields(headers).get("content-length", ())
+    return _is_as_long_as_declared(parts, way)
+
+
+def _is_as_long_as_declared(parts: Mapping[tuple[Direction, str], bytes], way: Direction) -> bool:
+    declared = http1.fields(parts.get((way, "http.header"), b"")).get("content-length", ())
     return not declared or declared[0] == str(len(parts.get((way, "http.body"), b"")))
+
+
+def _needs_no_body(parts: Mapping[tuple[Direction, str], bytes], way: Direction) -> bool:
+    """Whether it is an answer that may say how long a body would be, and has none (RFC 9110, section 8.6)."""
+    if way is Direction.TO_SERVICE or (way, "http.body") in parts:
+        return False
+    asked = parts.get((Direction.TO_SERVICE, "http.request_line"), b"")
+    return asked.startswith(b"HEAD ") or b" 304 " in parts.get((way, "http.status_line"), b"")

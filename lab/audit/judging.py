@@ -154,6 +154,7 @@ def network_view(
         problems.append(f"no connection carried bytes in both directions: {advice.come}")
     elif (said := _said(record)) and all(map(_only_a_handshake, said)):
         problems.append("no connection got beyond the beginning of TLS: does the client trust the certificate?")
+    problems += controls.beginnings_lost(record)
     problems += controls.ended(capture, record)
     whole = "bytes in both directions, and a clean end of the record"
     return Seen(Observer.NETWORK, record.observations, tuple(problems), whole, copies)
@@ -164,7 +165,9 @@ def server_view(
 ) -> Seen:
     """What the operator's front end got."""
     record = Record(capture, Observer.SERVER)
-    problems = [*controls.unreliable(capture, record), *_unanswered(record, advice), *controls.ended(capture, record)]
+    problems = [*controls.unreliable(capture, record), *_unanswered(record, advice)]
+    problems += [f"the body of a message is cut short: {line}" for line in record.cut_short]
+    problems += [*controls.skipped(record), *controls.ended(capture, record)]
     whole = "requests with their answers, and a clean end of the record"
     return Seen(Observer.SERVER, record.observations, tuple(problems), whole, copies)
 

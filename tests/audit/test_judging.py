@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -28,11 +30,24 @@ from lab.model import (
 from lab.planting import Copy
 from lab.record import Record
 from lab.scan.wanted import Wanted as Secret
+from tests.judging.sabotage import tls_record
 
 BODY = Secret("body", b"body-0123456789abcdef", tuple(b"body-%016x" % (0x9876543210 << at) for at in range(1, 5)))
 CONFIRMED = {"body": Confirmed(2.0, passed=True)}
 ASKED = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nsealed"
 ANSWERED = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+def client_hello() -> bytes:
+    """What a client begins TLS with."""
+    sent = ssl.MemoryBIO()
+    client = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), sent, server_hostname="chat.example")
+    with suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    return sent.read()
+
+
+SERVER_HELLO = bytes.fromhex("16030300050200000100")
 
 
 def capture(asked: bytes = ASKED, answered: bytes = ANSWERED) -> Capture:
@@ -135,6 +150,61 @@ def test_a_server_without_requests_decides_nothing() -> None:
     cell = judge(WHOLE, [BODY], CONFIRMED, [view]).cell("body", "server")
     assert cell.exposure is Exposure.INCONCLUSIVE
     assert "no request came with an answer" in cell.reason
+
+
+def exchange(
+    number: int, body: bytes = b"sealed", line: bytes = b"POST / HTTP/1.1", answered: bytes = b"ok"
+) -> list[Observation]:
+    """What a front end records of one request that declares six bytes, and of its answer, which declares two."""
+    parts = (
+        (Direction.TO_SERVICE, "http.request_line", line),
+        (Direction.TO_SERVICE, "http.header", b"Host: x\r\nContent-Length: 6\r\n"),
+        (Direction.TO_SERVICE, "http.body", body),
+        (Direction.TO_CLIENT, "http.status_line", b"HTTP/1.1 200 OK"),
+        (Direction.TO_CLIENT, "http.header", b"Content-Length: 2\r\n"),
+        (Direction.TO_CLIENT, "http.body", answered),
+    )
+    return [Observation(Observer.SERVER, name, "1", way, 1.0, data, number) for way, name, data in parts if data]
+
+
+def at_server(*seen: Observation) -> tuple[Exposure, str]:
+    notes = tuple(replace(one, observer=Observer.SERVER) for one in WHOLE.notes[:-1])
+    end = Note(Observer.SERVER, Event.SEGMENT, 3.0, "", str(len(seen)))
+    some = replace(WHOLE, observations=seen, notes=(*notes, end))
+    view = server_view(some, lambda secrets: planting.in_requests(secrets, Record(some, Observer.SERVER)))
+    cell = judge(some, [BODY], CONFIRMED, [view]).cell("body", "server")
+    return cell.exposure, cell.reason
+
+
+def test_a_server_that_lost_part_of_a_request_decides_nothing() -> None:
+    assert at_server(*exchange(1), *exchange(2))[0] is Exposure.HIDDEN
+    assert at_server(*exchange(1), *exchange(2, BODY.value))[0] is Exposure.EXPOSED
+    assert at_server(*exchange(1, line=b"HEAD / HTTP/1.1", answered=b""))[0] is Exposure.HIDDEN
+    for seen, why in (
+        (exchange(1, b"sea"), "the body of a message is cut short: POST / HTTP/1.1"),
+        (exchange(1, b""), "the body of a message is cut short: POST / HTTP/1.1"),
+        (exchange(1, answered=b""), "the body of a message is cut short: HTTP/1.1 200 OK"),
+        ([*exchange(1), *exchange(3)], "request 2 of connection 1 is not in the record"),
+    ):
+        exposure, reason = at_server(*seen)
+        assert exposure is Exposure.INCONCLUSIVE
+        assert why in reason
+
+
+def test_a_network_that_lost_the_beginning_of_tls_decides_nothing() -> None:
+    hello = client_hello()
+    answered = SERVER_HELLO + tls_record(bytes(200))
+    whole = capture(hello + tls_record(bytes(200)), answered)
+    assert verdict(judged(whole))[0] is Exposure.HIDDEN
+    for cut in (capture(tls_record(bytes(200)) * 2, answered), capture(hello + tls_record(bytes(200)), answered[10:])):
+        exposure, reason = verdict(judged(cut))
+        assert exposure is Exposure.INCONCLUSIVE
+        assert "the beginning of TLS is missing in connection 1" in reason
+    before = replace(
+        whole,
+        observations=tuple(replace(one, connection="", data=tls_record(bytes(200)) * 2) for one in whole.observations),
+    )
+    assert verdict(judged(before))[0] is Exposure.HIDDEN  # it began before the record
 
 
 # Secrets
