@@ -60,6 +60,18 @@ PLACES = {
         ]
     ),
     "har.other": entry(comment=f"about {MAIL}"),
+    "har.other, a cookie without its header": entry(
+        {"headers": [{"name": "Host", "value": "shop.example"}], "cookies": [{"name": "who", "value": MAIL}]}
+    ),
+    "har.other, a cookie of an answer": entry(
+        None, {"headers": [{"name": "Date", "value": "now"}], "cookies": [{"name": "who", "value": MAIL}]}
+    ),
+    "har.other, a query without its address": entry({"queryString": [{"name": "who", "value": MAIL}]}),
+    "har.other, no request": entry() | {"request": MAIL},
+    "har.other, no response": entry() | {"response": [MAIL]},
+    "har.other, no body": entry({"postData": [MAIL]}),
+    "har.other, no headers": entry({"headers": MAIL}),
+    "http.header no name": entry({"headers": [MAIL]}),
 }
 
 
@@ -67,7 +79,7 @@ PLACES = {
 def test_every_place(tmp_path: Path, scan: Scan, place: str) -> None:
     (tmp_path / "a").write_bytes(archive(entry(), PLACES[place]))
     done = scan(tmp_path / "a")
-    assert [(one["flow"], one["place"]) for one in done.findings] == [(1, place.split()[0])]
+    assert [(one["flow"], one["place"]) for one in done.findings] == [(1, place.split()[0].rstrip(","))]
     assert [one["decoders"] for one in done.findings] == [[]]
     assert done.gave_up == []
 
@@ -76,6 +88,17 @@ def test_what_stands_around_the_entries_is_searched_too(tmp_path: Path, scan: Sc
     (tmp_path / "a").write_bytes(b"\xef\xbb\xbf" + archive(entry(), pages=[{"title": f"Orders of {MAIL}"}]))
     (found,) = scan(tmp_path / "a").findings
     assert (found["flow"], found["place"]) == (None, "har.other")
+
+
+def test_what_is_no_entry_has_its_number_too(tmp_path: Path, scan: Scan) -> None:
+    odd: list[Any] = [None, [MAIL], 5, f"text {MAIL}", True, {}]
+    (tmp_path / "a").write_bytes(archive(*odd, PLACES["http.body"]))
+    found = scan(tmp_path / "a").findings
+    assert [(one["flow"], one["place"]) for one in found] == [
+        (None, "har.other"),
+        (None, "har.other"),
+        (6, "http.body"),
+    ]
 
 
 def test_a_body_that_the_browser_decompressed_is_not_decompressed_again(tmp_path: Path, scan: Scan) -> None:

@@ -21,6 +21,7 @@ from lab.scan.entry import Entry, Read, Unread, on_the_way
 HEAD = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{\s*\"log\"\s*:\s*\{")
 """How an archive begins."""
 
+_ENTRY = "log.entries.item"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -34,6 +35,7 @@ def read_har(file: BinaryIO) -> Iterator[Read]:
         for name, value in _parts(file):
             if name != "entry":
                 around.setdefault(name, []).append(value)
+                number += name == _ENTRY
                 continue
             yield Entry(number, tuple(one for one in _observations(number, value) if one.data), file.tell())
             number += 1
@@ -49,32 +51,34 @@ def _parts(file: BinaryIO) -> Iterator[tuple[str, Any]]:
     for prefix, event, value in ijson.parse(file, use_float=True):
         if builder is not None:
             builder.event(event, value)
-            if prefix == "log.entries.item" and event == "end_map":
+            if prefix == _ENTRY and event == "end_map":
                 yield "entry", builder.value
                 builder = None
-        elif prefix == "log.entries.item" and event == "start_map":
+        elif prefix == _ENTRY and event == "start_map":
             builder = ijson.ObjectBuilder()
             builder.event(event, value)
-        elif event in ("string", "number") or event == "map_key":
-            yield prefix, value
+        elif event in ("string", "number", "map_key") or (prefix == _ENTRY and event != "end_array"):
+            yield prefix, value  # an entry that is no object has its number too
 
 
 def _observations(number: int, entry: dict[str, Any]) -> Iterator[Observation]:
-    request, response = _dict(entry.pop("request", None)), _dict(entry.pop("response", None))
+    request, response = _taken(entry, "request"), _taken(entry, "response")
     method, url, version = (_text(request.pop(name, "")) for name in ("method", "url", "httpVersion"))
+    if "?" in url:  # else it is not there once more
+        request.pop("queryString", None)
     line = f"{method} {url} {version}\r\n"
     yield on_the_way(number, "http.request_line", Direction.TO_SERVICE, _bytes(line))
     yield on_the_way(number, "http.header", Direction.TO_SERVICE, _headers(request))
-    post = _dict(request.pop("postData", None))
+    post = _taken(request, "postData")
     body = _decoded(post.pop("text", ""), post.pop("encoding", ""))
-    parameters = post.pop("params", None)
+    parameters = post.pop("params") if isinstance(post.get("params"), list) else []
     yield on_the_way(number, "http.body", Direction.TO_SERVICE, body)
-    if not body and isinstance(parameters, list):
+    if not body:
         yield on_the_way(number, "http.body", Direction.TO_SERVICE, _parameters(parameters))
     version, status, reason = (_text(response.pop(name, "")) for name in ("httpVersion", "status", "statusText"))
     yield on_the_way(number, "http.status_line", Direction.TO_CLIENT, _bytes(f"{version} {status} {reason}\r\n"))
     yield on_the_way(number, "http.header", Direction.TO_CLIENT, _headers(response))
-    content = _dict(response.pop("content", None))
+    content = _taken(response, "content")
     body = _decoded(content.pop("text", ""), content.pop("encoding", ""))
     # Browsers write bodies as they are after the content coding was undone, which the header still names.
     yield on_the_way(number, "http.body", Direction.TO_CLIENT, body, exchange=1)
@@ -93,14 +97,14 @@ def _web_socket_message(number: int, message: dict[str, Any]) -> Observation:
 
 
 def _headers(message: dict[str, Any]) -> bytes:
-    fields = message.pop("headers", None)
-    pairs = (_dict(field) for field in (fields if isinstance(fields, list) else ()))
+    fields = message.pop("headers") if isinstance(message.get("headers"), list) else []
+    pairs = (field if isinstance(field, dict) else {"value": field} for field in fields)
     lines = (f"{_text(pair.get('name', ''))}: {_text(pair.get('value', ''))}\r\n" for pair in pairs)
-    # These two are the same values once more.
-    message.pop("queryString", None)
-    if fields:
+    text = "".join(lines)
+    # The same values once more. Some programs leave out the header and keep its cookies.
+    if re.search(r"^(?:set-)?cookie:", text, re.IGNORECASE | re.MULTILINE):
         message.pop("cookies", None)
-    return _bytes("".join(lines))
+    return _bytes(text)
 
 
 def _parameters(parameters: list[Any]) -> bytes:
@@ -125,6 +129,11 @@ def _decoded(text: object, encoding: object) -> bytes:
 def _other(number: int, values: dict[str, Any]) -> Observation:
     text = json.dumps(values, ensure_ascii=False, default=str) if values else ""
     return on_the_way(number, "har.other", Direction.AT_REST, _bytes(text))
+
+
+def _taken(values: dict[str, Any], name: str) -> dict[str, Any]:
+    """The object of that name, taken out of `values`. What is no object stays there, to be searched with the rest."""
+    return _dict(values.pop(name)) if isinstance(values.get(name), dict) else {}
 
 
 def _dict(value: object) -> dict[str, Any]:
