@@ -142,6 +142,13 @@ def test_what_can_be_read_of_a_compressed_file_that_is_cut_off_is_read(tmp_path:
     assert missed["why"].startswith(f"{name}: cut off or damaged")
 
 
+def test_the_beginning_of_a_small_compressed_file_that_is_cut_off_is_read_too(tmp_path: Path, scan: Scan) -> None:
+    (tmp_path / "log.gz").write_bytes(gzip.compress(SECRET + b"\n" + NOISE[:400])[:-60])
+    done = scan(tmp_path / "log.gz")
+    assert [one["decoders"] for one in done.findings] == [["gzip"]]
+    assert done.gave_up[0]["why"].startswith("gzip: cut off or damaged behind byte")
+
+
 def test_a_bomb_is_given_up(tmp_path: Path, scan: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compressed, "LEAST_LIMIT", 2**21)
     (tmp_path / "bomb.gz").write_bytes(gzip.compress(SECRET + bytes(2**24)))

@@ -32,7 +32,7 @@ _ZSTD_INPUT = 2**10
 
 
 class _Opened(Protocol):
-    def read(self, size: int, /) -> bytes: ...
+    def read1(self, size: int, /) -> bytes: ...
 
 
 class Decompressed(io.RawIOBase):
@@ -55,7 +55,8 @@ class Decompressed(io.RawIOBase):
             return 0
         view = memoryview(buffer)
         try:
-            data = self._opened.read(min(len(view), 2**16))
+            # Not read: where the end is missing, that keeps to itself what it has read by then.
+            data = self._opened.read1(min(len(view), 2**16))
         except (EOFError, OSError, zlib.error, lzma.LZMAError, zstandard.ZstdError):
             self.problem = f"cut off or damaged behind byte {self._size} of what it expands to; the rest is not scanned"
             return 0
@@ -75,7 +76,7 @@ class _Zstd:
         self._out = b""
         self._frame: Any = None
 
-    def read(self, size: int, /) -> bytes:
+    def read1(self, size: int, /) -> bytes:
         while not self._out:
             data = (self._frame.unused_data if self._frame and self._frame.eof else b"") or self._file.read(_ZSTD_INPUT)
             if not data:
