@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lab.scan.files import Listing
 from lab.scan.result import Found, Missed, Report, in_order
@@ -48,11 +49,12 @@ class Collector:
 
     def report(self, wanted: Sequence[str], *, interrupted: bool = False) -> Report:
         """Everything so far, in the order of the files."""
-        files: dict[str, list[Found]] = {}
+        # By path: where names are covered, several files may have the same one.
+        files: dict[Path, list[Found]] = {}
         missed = list(self._listing.missed)
-        for unit, _ in self._listing.units:
+        for unit, path in self._listing.units:
             outcome = self._outcomes.get(unit.number, _Outcome())
-            files.setdefault(unit.name, []).extend(outcome.found)
+            files.setdefault(path, []).extend(outcome.found)
             missed += outcome.missed
         return Report(
             wanted=tuple(dict.fromkeys(wanted)),

@@ -10,7 +10,7 @@ from pathlib import Path
 from lab.scan.collect import Collector
 from lab.scan.files import Listing, listing
 from lab.scan.result import Report
-from lab.scan.work import Task, covering, refuse
+from lab.scan.work import Task, scanner_for
 from lab.scan.workers import scan_here, scan_with_workers
 
 
@@ -38,8 +38,7 @@ def processors() -> int:
 
 def prepare(task: Task, paths: Sequence[Path]) -> Listing:
     """What there is to scan. LabError: a path is not there, or a secret is one that nobody can look for."""
-    refuse(task)
-    return listing(paths, str if task.show else covering(task.secrets))
+    return listing(paths, scanner_for(task).shown)
 
 
 def scan(task: Task, files: Listing, means: Means, watch: Callable[[int, int], None]) -> Report:

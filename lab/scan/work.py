@@ -68,6 +68,10 @@ class Scanner:
         self._detector = Detector(task.secrets, salts=task.salts)
         self._mask = Mask(task.secrets, self._search)
 
+    def shown(self, name: str) -> str:
+        """The name of a file or place as a report may print it: secrets in it are covered, however they are written."""
+        return name if self._task.show else self._mask.name(name)
+
     def scan(self, unit: Unit, source: Source) -> Iterator[Step]:
         """Everything in a unit; whatever goes wrong with it is something that was missed."""
         session = Session()
@@ -115,7 +119,7 @@ class Scanner:
                 file=unit.name,
                 flow=entry.flow,
                 # A name in it, of a field or a file, may be a secret too.
-                place=place if self._task.show else self._mask.plain(place),
+                place=self.shown(place),
                 spans=tuple((base + start, base + end) for start, end in finding.spans),
                 decoders=entry.decoders + finding.decoders,
                 excerpt=finding.excerpt if self._task.show else self._mask.excerpt(finding, search),
@@ -128,9 +132,8 @@ class Scanner:
                 and not entry.decoders,
             )
         for given_up in search.gave_up:
-            # It may quote what was read, such as a declared encoding that nobody knows.
-            why = given_up.why if self._task.show else self._mask.plain(given_up.why)
-            yield Missed(unit.name, entry.flow, given_up.place, why)
+            # The reason may quote what was read, such as a declared encoding that nobody knows.
+            yield Missed(unit.name, entry.flow, given_up.place, self.shown(given_up.why))
 
 
 def _numbers(sources: Sequence[Observation], entry: Entry) -> list[int]:
@@ -150,37 +153,35 @@ def _whereabouts(error: Exception) -> str:
     return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
 
 
-def covering(secrets: Sequence[Wanted]) -> Callable[[str], str]:
-    """Covers secrets that stand in a text as they are, in letters of either case."""
-    texts = sorted({secret.value.decode(errors="surrogateescape") for secret in secrets}, key=len, reverse=True)
-    pattern = re.compile("|".join(map(re.escape, texts)), re.IGNORECASE)
-    return lambda text: pattern.sub(lambda match: MASK * len(match[0]), text)
-
-
 class Mask:
     """Takes the secrets out of excerpts, with the detector itself: whatever it reads there is covered."""
 
     def __init__(self, secrets: Sequence[Wanted], search: Callable[[Sequence[Observation]], Search]) -> None:
         self._search = search
-        texts = {secret.value.decode(errors="replace") for secret in secrets}
+        texts = {secret.value.decode(errors="surrogateescape") for secret in secrets}
         self._texts = sorted(texts, key=len, reverse=True)
-        self.plain = covering(secrets)
-        """Covers the secrets that stand in a text as they are."""
+        self._plain = re.compile("|".join(map(re.escape, self._texts)), re.IGNORECASE)
+
+    def name(self, text: str) -> str:
+        """A name that stands by itself, such as that of a file."""
+        covered = self._covered(text)
+        return MASK * 8 if covered is None else covered
 
     def excerpt(self, finding: Finding, search: Search) -> str:
         """The surroundings of a finding. The match itself, and what else the detector finds there, is covered."""
-        shown = self._covered(finding.excerpt)
+        shown = self._covered(self._edges(finding.excerpt))
         if shown is not None and MASK in shown:
             return shown
         # The match is not readable in it, such as a digest: then what stands around it in the record.
         source = search.sources[finding.source].data
         first, last = finding.spans[0][0], finding.spans[-1][1]
         before, after = printable(source[max(0, first - 32) : first]), printable(source[last : last + 32])
-        return f"{self._covered(before) or ''}{MASK * 8}{self._covered(after) or ''}"
+        around = (self._covered(self._edges(text)) or "" for text in (before, after))
+        return (MASK * 8).join(around)
 
     def _covered(self, text: str) -> str | None:
         """None: there is something in it that cannot be covered."""
-        text = self._edges(self.plain(text))
+        text = self._plain.sub(lambda match: MASK * len(match[0]), text)
         for _ in range(_ROUNDS):
             findings = self._search([at_rest("file", text.encode(errors="replace"))]).findings
             if not findings:
@@ -212,9 +213,9 @@ def _cover(text: str, spans: Sequence[tuple[int, int]]) -> str:
     return "".join(shown)
 
 
-def refuse(task: Task) -> None:
+def scanner_for(task: Task) -> Scanner:
     """LabError for secrets that nobody can look for."""
     try:
-        Scanner(task)
+        return Scanner(task)
     except ValueError as error:
         raise LabError(str(error)) from None

@@ -81,6 +81,46 @@ def test_another_secret_beside_it_is_covered_too(tmp_path: Path, scan: Scan) -> 
     assert all(MASK in one["excerpt"] for one in done.findings)
 
 
+NAMES: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "capitals": str.upper,
+    "percent": lambda value: quote(value, safe=""),
+    "hex": lambda value: value.encode().hex(),
+    "base64": lambda value: base64.urlsafe_b64encode(value.encode()).decode(),
+    "reversed": lambda value: value[::-1],
+    "sha256": lambda value: hashlib.sha256(value.encode()).hexdigest(),
+}
+
+
+@pytest.mark.parametrize("form", NAMES)
+def test_no_output_holds_the_secret_as_the_name_of_a_file_or_of_a_header(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = NAMES[form](TOKEN)
+    request = {"method": "GET", "url": "https://a.example/", "headers": [{"name": f"X-{name}", "value": MAIL}]}
+    Path(f"to-{name}.har").write_text(json.dumps({"log": {"entries": [{"request": request}]}}), encoding="utf-8")
+    wanted = ["--secret", f"token={TOKEN}", "--secret", f"mail={MAIL}"]
+    reports = [part for kind in ("json", "html", "sarif") for part in (f"--{kind}", kind)]
+    outputs = []
+    for path, status in ((f"to-{name}.har", 1), (f"not-there-{name}", 2)):
+        assert main(["scan", path, *wanted, *reports]) == status
+        outputs += capsys.readouterr()
+    outputs += [(tmp_path / kind).read_text("utf-8") for kind in ("json", "html", "sarif")]
+    assert [output for output in outputs if name in output] == []
+    assert MASK in outputs[0].split("flow")[0]
+    assert main(["scan", f"to-{name}.har", *wanted, "--show-secrets"]) == 1
+    assert f"to-{name}.har" in capsys.readouterr().out
+
+
+def test_files_whose_covered_names_are_the_same_keep_their_findings(tmp_path: Path, scan: Scan) -> None:
+    for name in (TOKEN, TOKEN.upper()):
+        (tmp_path / name).write_text(TOKEN, encoding="utf-8")
+    found = scan(tmp_path, secrets=[f"token={TOKEN}"]).findings
+    assert len(found) == 2
+    assert {Path(one["file"]).name for one in found} == {MASK * len(TOKEN)}
+
+
 @pytest.mark.parametrize("shift", range(0, 80, 7))
 def test_what_an_excerpt_cuts_off_is_covered(tmp_path: Path, scan: Scan, shift: int) -> None:
     (tmp_path / "a").write_text(f"{MAIL}{'.' * shift}{MAIL}{'.' * shift}{MAIL}", encoding="utf-8")
