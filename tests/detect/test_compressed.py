@@ -12,6 +12,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import brotli
 import cramjam
@@ -28,7 +29,7 @@ from lab.detect.decoders import compressed
 from lab.detect.decoders.compressed import content_coding, lz_string, recognised, undeclared
 from lab.detect.views import GAP, Builder, View, locate
 
-from .codings import NEAR_MISS, VALUE, noise, observed, only, search, secret
+from .codings import NEAR_MISS, VALUE, noise, observed, only, search, secret, whole
 from .test_framing import chunked
 
 LONG = b"once upon a time: " + VALUE + b", and so on, and so on, and so on; once upon a time"
@@ -142,6 +143,18 @@ def test_what_has_no_magic_number_is_found_where_values_start(name: str, pack: P
     assert texts == [LONG, LONG.replace(VALUE, NEAR_MISS), LONG + b"!"]
     assert locate(found, 0, 1) == ((100, 100 + len(pack(LONG))),)
     assert named(undeclared, name, b"glued" + pack(LONG)) == []
+
+
+@pytest.mark.parametrize("name", ["deflate", "br"])
+@pytest.mark.parametrize("write", [quote, quote_plus])
+def test_a_field_of_a_form_is_where_a_value_starts(name: str, write: Callable[..., str]) -> None:
+    pack = next(pack for known, pack in AT_STARTS.values() if known == name)
+    data = f"key=11&who={write(pack(LONG), safe='')}&z=22".encode()
+    (found, *_) = whole(search(data))
+    assert found.decoders[-1] == name
+    ((start, end),) = found.spans
+    assert (start, end) == (11, len(data) - 5)
+    assert whole(search(data.replace(b"who=", b"who="[::-1]))) == ()
 
 
 @pytest.mark.parametrize(("pack", "decoder"), [(one[2], one[3]) for one in EVERY], ids=[one[0] for one in EVERY])
@@ -503,6 +516,7 @@ def test_messages_are_limited_together() -> None:
 BOMB_CODE = """
 import sys
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 from lab.detect import compression, find, lz77
 
 def most():

@@ -24,11 +24,12 @@ def _rewritten(
     decode: Callable[[re.Match[bytes]], bytes],
     unit: int = 0,
     soft: bytes = b"",
+    values: re.Pattern[bytes] | None = None,
 ) -> Iterator[View]:
     """The lines of `view` that hold a `trigger`, with every `escape` in them decoded (see lines_with and replace)."""
     builder = Builder()
     for run in lines_with(trigger, view.data, soft):
-        replace(builder, view.data, run, escape, decode, unit)
+        replace(builder, view.data, run, escape, decode, unit, values)
     if builder.size:
         yield builder.view(view, name)
 
@@ -37,11 +38,13 @@ _SURROGATES = rb"u(?P<high>[dD][89abAB][0-9a-fA-F]{2})%su(?P<low>[dD][c-fC-F][0-
 _UNIT = rb"u(?P<unit>[0-9a-ce-fA-CE-F][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2})"
 _PERCENT = re.compile(rb"%%(?:(?P<bytes>[0-9A-Fa-f]{2}(?:%%[0-9A-Fa-f]{2})*+)|%s|%s)" % (_SURROGATES % b"%", _UNIT))
 _PERCENT_OR_PLUS = re.compile(_PERCENT.pattern + rb"|\+")
+# Of a field in a form, if it is no ASCII: what is compressed without saying so is known by where it starts.
+_BINARY_VALUE = re.compile(rb"(?<==)[^\s&;=\"'<>%]*+(?:%[2-7][0-9A-Fa-f][^\s&;=\"'<>%]*+)*+%[^\s&;=\"'<>]++")
 
 
 def percent(view: View, _budget: Budget) -> Iterator[View]:
     """Percent-encoding (RFC 3986, 2.1), also as `escape()` of JavaScript writes it: %u20AC (ECMA-262, B.2.1.1)."""
-    yield from _rewritten(view, "percent", _PERCENT, _PERCENT, _unpercent, unit=3)
+    yield from _rewritten(view, "percent", _PERCENT, _PERCENT, _unpercent, unit=3, values=_BINARY_VALUE)
 
 
 def urlencoded(view: View, _budget: Budget) -> Iterator[View]:
@@ -49,7 +52,7 @@ def urlencoded(view: View, _budget: Budget) -> Iterator[View]:
     builder = Builder()
     for run in lines_with(_PERCENT, view.data):
         if view.data.find(b"+", *run) >= 0:
-            replace(builder, view.data, run, _PERCENT_OR_PLUS, _unpercent, unit=3)
+            replace(builder, view.data, run, _PERCENT_OR_PLUS, _unpercent, 3, _BINARY_VALUE)
     if builder.size:
         yield builder.view(view, "urlencoded")
 

@@ -107,11 +107,32 @@ def replace(
     pattern: re.Pattern[bytes],
     decode: Callable[[re.Match[bytes]], bytes],
     unit: int = 0,
+    values: re.Pattern[bytes] | None = None,
 ) -> None:
     """Add `run` with each match of `pattern` decoded, and end the stretch.
 
     A match may be several escapes in a row; where each is of `unit` bytes and stands for one, positions are kept.
+    A value starts and ends where a match of `values` does, which no match of `pattern` crosses.
     """
+    at, end = run
+    for value in values.finditer(data, *run) if values else ():
+        _replaced(builder, data, (at, value.start()), pattern, decode, unit)
+        builder.mark()
+        _replaced(builder, data, value.span(), pattern, decode, unit)
+        builder.end(builder.size)
+        at = value.end()
+    _replaced(builder, data, (at, end), pattern, decode, unit)
+    builder.gap()
+
+
+def _replaced(
+    builder: Builder,
+    data: bytes,
+    run: tuple[int, int],
+    pattern: re.Pattern[bytes],
+    decode: Callable[[re.Match[bytes]], bytes],
+    unit: int,
+) -> None:
     copied, end = run
     for escape in pattern.finditer(data, *run):
         builder.add(data[copied : escape.start()], copied)
@@ -122,4 +143,3 @@ def replace(
             builder.add_whole(decoded, escape.start(), length)
         copied = escape.end()
     builder.add(data[copied:end], copied)
-    builder.gap()
