@@ -16,7 +16,7 @@ from urllib.parse import quote, quote_plus
 from lab.detect.normal import UUID, numbers, text_of
 
 _FULL_WIDTH = {chr(code): chr(code + 0xFEE0) for code in range(0x21, 0x7F)} | {" ": "\u3000"}
-_BETWEEN = " -.,_|/\n\0\u200b\xad"
+_BETWEEN = (*" -.,:;_|/*+~#\t\n\0\u200b\xad", "\r\n", ", ")
 
 
 class Form(NamedTuple):
@@ -84,6 +84,8 @@ def _text_forms(value: bytes) -> Iterator[Form]:
     if not text.isascii():
         yield from _separated(text)
     yield Form("\xad".join(text).encode("latin-1", "replace"), ("soft hyphens",))
+    # Its letters are of ASCII, so that the search folds them: also capitals for what had one small letter for two.
+    yield Form(unicodedata.normalize("NFD", text.casefold()).encode(), ("nfd", "casefold"))
     for normal in ("NFC", "NFD", "NFKC", "NFKD"):
         yield Form(unicodedata.normalize(normal, text).encode(), (normal.lower(),))
     for codec in ("latin-1", "cp1252"):

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 import urllib.parse
+from collections.abc import Callable
 
 import pytest
 
@@ -50,6 +52,24 @@ def test_each_form_is_found_between_noise_and_a_near_miss_is_not(text: str, name
     assert near != data or name in ("lower", "upper")
     if near.lower() != data.lower():
         assert whole(search(noise(300) + b"\x00" + near + b"\x00" + noise(300, 8), value=text.encode())) == ()
+
+
+UMLAUTS = "Götz Mäßig-Übelhör"
+
+
+@pytest.mark.parametrize("between", [*" -.,:;_|/*+~#\t\n", "\r\n", ", "])
+def test_letters_of_several_bytes_are_found_with_something_in_between(between: str) -> None:
+    ((start, end),) = whole(search(f"who: {between.join(UMLAUTS)} !".encode(), value=UMLAUTS.encode()))[0].spans
+    assert (start, end) == (5, 5 + len(between.join(UMLAUTS).encode()))
+    near = UMLAUTS.replace("z", "x")
+    assert whole(search(f"who: {between.join(near)} !".encode(), value=UMLAUTS.encode())) == ()
+
+
+@pytest.mark.parametrize("change", [str.upper, str.casefold, str.lower, str.swapcase])
+def test_letters_and_their_marks_apart_are_found_in_capitals_too(change: Callable[[str], str]) -> None:
+    decomposed = unicodedata.normalize("NFD", change(UMLAUTS)).encode()
+    (found,) = whole(search(b"who: " + decomposed + b" !", value=UMLAUTS.encode()))
+    assert found.spans == ((5, 5 + len(decomposed)),)
 
 
 def test_bytes_that_are_no_text_have_no_forms_of_text() -> None:
