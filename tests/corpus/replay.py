@@ -410,7 +410,7 @@ DECODERS: dict[str, Decode] = {
     "yenc": _yenc,
     "hex": _hex,
     "hexdump": _hexdump,
-    "binary digits": _bits,
+    "binary": _bits,
     "percent": _percent,
     "urlencoded": _percent,
     "json": _json,

@@ -157,7 +157,7 @@ def chains(coding: str) -> Iterator[list[str]]:
         "lz4 block": "lz4",
         "raw snappy": "snappy",
         "lzma": "xz",
-        "bits": "binary digits",
+        "bits": "binary",
         "x'…' of sql": "hex",
     }.get(plain, plain)
     yield [known] * times
