@@ -73,6 +73,8 @@ def _text_forms(value: bytes) -> Iterator[Form]:
     yield Form(text.lower().encode(), ("lowercase",))
     yield Form(text.upper().encode(), ("uppercase",))
     yield Form(text.casefold().encode(), ("casefold",))
+    for mixed in (text.title(), text[0].upper() + text[1:], text[0].lower() + text[1:]):
+        yield Form(mixed.encode(), ("mixed case",))
     yield Form(codecs.encode(text, "rot13").encode(), ("rot13",))
     yield Form(text[::-1].encode(), ("reversed",))
     yield Form("".join(_FULL_WIDTH.get(char, char) for char in text).encode(), ("nfkc",))

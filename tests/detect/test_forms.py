@@ -72,6 +72,14 @@ def test_letters_and_their_marks_apart_are_found_in_capitals_too(change: Callabl
     assert found.spans == ((5, 5 + len(decomposed)),)
 
 
+@pytest.mark.parametrize("written", ["Über Ägypten, Ölweg 17", "Über ägypten, ölweg 17", "ÜBER ÄGYPTEN, ÖLWEG 17"])
+@pytest.mark.parametrize("value", ["über ägypten, ölweg 17", "Über Ägypten, Ölweg 17"])
+def test_capitals_that_are_no_ascii_are_found_where_people_put_them(value: str, written: str) -> None:
+    if written != "Über ägypten, ölweg 17" or value.islower():
+        assert whole(search(f"who: {written} !".encode(), value=value.encode()))
+    assert whole(search(f"who: {written.replace('17', '71')} !".encode(), value=value.encode())) == ()
+
+
 def test_bytes_that_are_no_text_have_no_forms_of_text() -> None:
     chains = {form.decoders for form in forms(b"\xff\xfe\xfd " + bytes(9))}
     of_text = {name for chain in chains for name in chain} & {"utf-16le", "json", "lowercase", "nfc", "separated"}
