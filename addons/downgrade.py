@@ -1,7 +1,8 @@
 """The downgrade: on the path, has a client and a service do without encryption that both of them are able to use.
 
     mitmdump -s addons/downgrade.py --mode reverse:http://localhost:8443 --set connection_strategy=lazy \\
-             --set ssl_verify_upstream_trusted_ca=AUTHORITY.pem --set keep_host_header=true --listen-port 8082
+             --set ssl_verify_upstream_trusted_ca=AUTHORITY.pem --set keep_host_header=true \\
+             --listen-host 127.0.0.1 --listen-port 8082
 
 Connect your client to port 8082 instead of 8443, with http://, as a link or a typed name has it. It is answered without
 TLS, while the service is spoken to with TLS and sees nothing unusual. Redirects and links to https:// become http://,

@@ -1,7 +1,7 @@
 """Ghosts: an operator who adds a device to somebody's account, or a member to a conversation, and reads along.
 
     mitmdump -s addons/ghost_device.py --mode reverse:http://127.0.0.1:PORT --set keep_host_header=true \\
-             --listen-port 8083 --set lab_ghost_device=BOB
+             --listen-host 127.0.0.1 --listen-port 8083 --set lab_ghost_device=BOB
 
 PORT is where the lab's own service listens; clients, or a front end (addons/server_observer.py), connect to 8083. Start
 it before the accounts are made: it learns who has which devices from what passes. `mitmproxy` and `mitmweb` take the

@@ -1,7 +1,8 @@
 """The interceptor: on the path, ends TLS with a certificate of its own, reads everything, and passes it on.
 
     mitmdump -s addons/interceptor.py --mode reverse:https://localhost:8443 --set confdir=interceptor \\
-             --set ssl_verify_upstream_trusted_ca=AUTHORITY.pem --set keep_host_header=true --listen-port 8082
+             --set ssl_verify_upstream_trusted_ca=AUTHORITY.pem --set keep_host_header=true \\
+             --listen-host 127.0.0.1 --listen-port 8082
 
 Connect your client to port 8082 instead of 8443. For each name that a client asks for it makes a certificate at once,
 signed by an authority of its own: the folder that confdir names has it, as mitmproxy-ca-cert.pem. Whoever trusts that

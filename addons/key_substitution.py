@@ -1,7 +1,7 @@
 """Key substitution: an operator who hands out keys of its own, reads, and seals anew in both directions.
 
     mitmdump -s addons/key_substitution.py --mode reverse:http://127.0.0.1:PORT --set keep_host_header=true \\
-             --listen-port 8082 --set lab_substitute=all
+             --listen-host 127.0.0.1 --listen-port 8082 --set lab_substitute=all
 
 PORT is where the lab's own service listens; clients, or a front end (addons/server_observer.py), connect to 8082. Start
 it before the accounts are made: it learns who has which devices from what passes. `mitmproxy` and `mitmweb` take the

@@ -1,6 +1,7 @@
 """The meddler: changes what passes, without being able to read it, or where it can be read.
 
-    mitmdump -s addons/meddler.py --mode reverse:tcp://127.0.0.1:8443 --set lab_do=flip --listen-port 8082
+    mitmdump -s addons/meddler.py --mode reverse:tcp://127.0.0.1:8443 --set lab_do=flip \\
+             --listen-host 127.0.0.1 --listen-port 8082
 
 Connect your client to port 8082 instead of 8443. With `reverse:tcp` it stands in the middle of TLS, and what it acts on
 is the next record with application data in it. With `--mode reverse:http://127.0.0.1:PORT` it stands where TLS has

@@ -1,6 +1,6 @@
 """The network observer: an eavesdropper on the path, without any key, who keeps every byte in both directions.
 
-    mitmdump -s addons/network_observer.py --mode reverse:tcp://HOST:PORT --listen-port 8080
+    mitmdump -s addons/network_observer.py --mode reverse:tcp://HOST:PORT --listen-host 127.0.0.1 --listen-port 8080
 
 Connect your client to port 8080 instead of HOST:PORT. What arrives is relayed untouched; nothing is decrypted.
 `mitmproxy` and `mitmweb` take the same arguments and show each connection as a TCP flow. As an HTTP proxy

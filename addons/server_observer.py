@@ -1,7 +1,7 @@
 """The server observer: the operator's own front end, which ends TLS and reads each request and response.
 
     mitmdump -s addons/server_observer.py --mode reverse:http://127.0.0.1:PORT --certs '*=KEY_AND_CERT.pem' \\
-             --set keep_host_header=true --listen-port 8443
+             --set keep_host_header=true --listen-host 127.0.0.1 --listen-port 8443
 
 PORT is where the service itself listens; clients connect to 8443, with TLS or without. Without --certs the
 certificate comes from mitmproxy's own CA. `mitmproxy` and `mitmweb` take the same arguments.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import http.client
 import http.server
 import json
@@ -217,6 +218,15 @@ def test_every_command_of_the_gallery_is_run_here_or_talks_to_one_that_is() -> N
 def test_every_command_listens_on_this_machine_only() -> None:
     for command in TAPS.values():
         assert " --listen-host 127.0.0.1 " in command, command
+
+
+@pytest.mark.parametrize("addon", sorted(ADDONS.glob("*.py")), ids=lambda path: path.stem)
+def test_so_does_the_command_in_the_addon_itself(addon: Path) -> None:
+    # Without --listen-host mitmproxy listens at all addresses; the tunnel observer needs one that a phone reaches.
+    host = "ADDRESS" if addon.stem == "tunnel_observer" else "127.0.0.1"
+    said = ast.get_docstring(ast.parse(addon.read_text("utf-8"))) or ""
+    (command,) = re.findall(r"^    mitmdump (?:.*\\\n)*.*$", said, re.MULTILINE)
+    assert re.search(rf" --listen-host {re.escape(host)} --listen-port \d+", command), command
 
 
 def test_every_option_of_the_addons_is_explained() -> None:
