@@ -179,7 +179,7 @@ _ENGLISH = (
         "an attacker on the path who removes TLS",
         "an attacker on the path who removes TLS",
         "Talks TLS to the service and none to the apps, and takes out of each answer what would make them use it. "
-        "Claims have a column `interceptor`. Needs apps that begin with http, and tls or e2ee mode.",
+        "Claims have a column `interceptor`. Only apps that begin with http lose it. Needs tls or e2ee mode.",
     ),
     Phrase(
         StepKind.PINNED,

@@ -338,12 +338,6 @@ class _Plot:
                 self._problems.add(line, f"{one} and {other} exclude each other")
         if self._stripping and self._intercepted is not None:
             self._problems.add(max(self._stripping, self._intercepted[1]), "there is one attacker on the path already")
-        begin = {Habit.HTTP_FIRST, Habit.REMEMBERED} & self._habits.keys()
-        if self._stripping and not begin:
-            self._problems.add(
-                self._stripping,
-                "there is nothing to remove: the apps use https from the first byte; let them begin with http",
-            )
         if self._intercepted is not None:
             certificate, line = self._intercepted
             if self._serve.mode is Mode.PLAINTEXT:
