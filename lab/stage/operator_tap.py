@@ -58,8 +58,8 @@ class OperatorTap(Tap):
         own_traffic.add_option(loader)
 
     def configure(self, updated: set[str]) -> None:
-        super().configure(updated)
         own_traffic.refuse_others(ctx.options)
+        super().configure(updated)
 
     @recorded
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:

@@ -75,12 +75,13 @@ def test_no_connection_that_a_client_asks_for_is_made_to_another_machine(host: s
         assert data.server.error is None
 
 
-@pytest.mark.parametrize("name", ["interceptor", "downgrade", "meddler"])
+@pytest.mark.parametrize("name", ["interceptor", "downgrade", "meddler", "key_substitution", "ghost_device"])
 def test_every_addon_that_acts_keeps_to_it(load: Callable[[str], Loaded], name: str) -> None:
     attacker = load(name)
     attacker.configure(mode=["reverse:https://127.0.0.1:443"])
     with pytest.raises(exceptions.OptionsError, match=r"^mode: chat\.example is not this machine"):
-        attacker.configure(mode=["reverse:https://chat.example:443"])
+        attacker.configure(mode=["reverse:https://chat.example:443"], lab_record=str(attacker.path))
+    assert not attacker.path.exists(), "no record is begun, so the same command works once the option is added"
     data = server_hooks.ServerConnectionHookData(connection.Server(address=("chat.example", 443)), tflow.tclient_conn())
     attacker.addon.server_connect(data)
     assert data.server.error is not None
