@@ -14,12 +14,14 @@ from report import chromium
 
 pytest.importorskip("playwright", reason="no Playwright; pip install playwright")
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from classroom.in_class import PATIENCE, Learner, Teacher, browser_of
-from classroom.prepared import held
+from classroom.in_class import PATIENCE, PROJECTOR, Learner, Person, Teacher, browser_of
+from classroom.prepared import Typed, held
 from classroom.running import started
 from lab.classroom.catalogue import catalogue
+from lab.classroom.seen import Part, Piece
+from lab.model import Direction, Mode, Observer
 from lab.scenario.library import find
 
 LESSON = "the-operator-reads"
@@ -38,6 +40,10 @@ RULES: dict[Literal["light", "dark"], dict[str, Any]] = {
     "dark": {"runOnly": ["color-contrast"]},
 }
 """In the dark nothing but the colours is different."""
+
+ROOM = """[...document.querySelectorAll('.pane .scrolls')].map(box => box.clientHeight).filter(height => height > 0)"""
+LINE = 20
+"""Pixels of a line in a pane, at the size of a projector."""
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +225,62 @@ def test_typed_messages_in_three_modes_and_a_learners_own(browser: Browser, axe:
         running.end()
         assert teacher.complaints + kim.complaints == []
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def everybodys(mode: Mode, observer: Observer) -> list[Piece]:
+    """A message of each in a class of thirty, as somebody gets them who reads them all."""
+    return [
+        Piece(
+            *(observer, mode, number, "POST /v1/messages", Direction.TO_SERVICE, 300),
+            (Part('{"text":"'), Part(f"I was here, number {number}", "body", f"Learner {number}"), Part('"}')),
+        )
+        for number in range(1, 31)
+    ]
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_the_messages_of_a_whole_class_leave_room_to_read_them(
+    browser: Browser, axe: str, tmp_path: Path, language: str
+) -> None:
+    say = catalogue(language).say
+    with held(tmp_path / "class.sqlite", [find(LESSON, language)], language=language, player=Typed()) as served:
+        stage = Person(browser, PROJECTOR, language)
+        page = stage.page
+        page.goto(f"{served.origin}/stage?key={served.room.key}")
+        served.room.act("play", {"modes": list(Mode), "interceptor": "trusted"})
+        for mode in Mode:
+            for observer in (Observer.NETWORK, Observer.INTERCEPTOR, Observer.SERVER, Observer.DATABASE):
+                if (mode, observer) != (Mode.PLAINTEXT, Observer.INTERCEPTOR):
+                    served.room.seen(everybodys(mode, observer))
+
+        def pane(observer: str, mode: str) -> Locator:
+            return page.get_by_role("region", name=say("stage.pane", observer=observer, mode=mode))
+
+        expect(pane("database", "e2ee")).to_contain_text("number 30", timeout=PATIENCE)
+        heights: list[int] = page.evaluate(ROOM)
+        assert len(heights) == 11
+        assert min(heights) > LINE
+        # Where no certificate is shown, nobody waits in vain for what an interceptor gets.
+        expect(pane("interceptor", "plaintext")).to_have_count(0)
+        expect(pane("interceptor", "tls")).to_have_count(1)
+        expect(page.get_by_text(say("stage.no_interceptor"))).to_be_visible()
+        assert whole(page)
+
+        larger = page.get_by_role("button", name=say("stage.enlarge", observer="network"), exact=True)
+        larger.first.press("Enter")
+        for one in larger.all():
+            expect(one).to_have_attribute("aria-pressed", "true")
+        enlarged: list[int] = page.evaluate(ROOM)
+        assert len(enlarged) == 3
+        assert min(enlarged) > 8 * LINE
+        # Of the others, what can be read there stays in sight.
+        expect(page.locator(".pane.small .latest", has_text="number 30")).to_have_count(8)
+        assert whole(page)
+        assert barriers(page, axe) == []
+        larger.first.press("Enter")
+        assert page.evaluate(ROOM) == heights
+        assert barriers(page, axe) == []
+        assert stage.complaints == []
 
 
 @pytest.mark.parametrize("language", ["en", "de"])

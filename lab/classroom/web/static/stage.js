@@ -145,7 +145,6 @@ class Reveal {
 /** Messages that somebody types here, in up to three modes next to each other. */
 class Play {
   constructor() {
-    this.setup = el("p", {class: "setup"});
     this.count = el("p", {class: "count"});
     this.trouble = el("p", {class: "error", id: "play-trouble"});
     this.panes = new PaneGrid({byMode: true});
@@ -159,9 +158,9 @@ class Play {
     const form = el("form", {class: "type", submit: (event) => this.send(event)},
       el("label", {for: "who"}, say("who_types")), this.who,
       el("label", {for: "text"}, say("message")), this.text,
-      el("button", {class: "first"}, say("send")), this.turn);
+      el("button", {class: "first"}, say("send")), this.count, this.turn);
     this.root = el("div", {class: "play"},
-      el("div", {class: "above"}, this.setup, this.count), this.trouble,
+      this.trouble,
       this.panes.root, this.matrices.root, form);
     this.judged = "";
     this.show(true);
@@ -175,9 +174,7 @@ class Play {
   }
 
   update(state) {
-    const {modes, padded, interceptor, pinned, messages, judging, trouble} = state.play;
-    const extras = [padded && say("padded"), pinned && say("pinned"), interceptor !== "none" && say(`interceptor_${interceptor}`)];
-    show(this.setup, extras.filter(Boolean).join(" "));
+    const {modes, interceptor, messages, judging, trouble} = state.play;
     show(this.count, judging ? say("measuring") : messages === 0 ? say("messages_none") : count("messages", messages));
     if (this.refused !== trouble) show(this.trouble, trouble || "");
     this.refused = trouble;
@@ -240,10 +237,18 @@ function update(state) {
 function header(state) {
   const {question} = state;
   show(byId("heading"), question ? `${question.lesson_title} – ${question.title}` : say(state.phase === "play" ? "free_play" : "title"));
-  show(byId("about"), question ? `${say("question", {number: question.number})} · ${say(`mode_${question.mode}`)}` : "");
+  show(byId("about"), question ? `${say("question", {number: question.number})} · ${say(`mode_${question.mode}`)}` : setup(state.play));
   const played = ["run", "reveal"].includes(state.phase);
   show(byId("join"), played || state.phase === "lobby" ? "" : say("join", {url: state.url, code: state.code}));
   show(byId("replay"), state.replay && played ? recording(state.replay) : "");
+}
+
+/** The defences of free play, and who stands in for the service. */
+function setup(play) {
+  if (!play) return "";
+  const {padded, pinned, interceptor} = play;
+  const extras = [padded && say("padded"), pinned && say("pinned"), interceptor !== "none" && say(`interceptor_${interceptor}`)];
+  return extras.filter(Boolean).join(" ");
 }
 
 /** What is played in place of a live run; speed 0 is all of a step at once. */

@@ -34,7 +34,7 @@ function item(piece) {
 
 /** What one observer got in one mode. */
 class Pane {
-  constructor(observer, mode, heading) {
+  constructor(observer, mode, heading, enlarge) {
     this.status = el("p", {class: "status"});
     this.latest = el("p", {class: "latest"}); // of the marked texts, so that a message stays in sight
     this.list = el("ol", {class: "pieces"});
@@ -42,7 +42,7 @@ class Pane {
       "aria-label": say("pane", {observer, mode})}, this.list);
     this.back = el("button", {type: "button", class: "newest", hidden: true, click: () => this.toEnd()}, say("newest"));
     this.root = el("section", {class: "pane", "data-observer": observer},
-      el("div", {class: "head"}, el(heading, {}, observer), this.status), this.latest, this.box, this.back);
+      el("div", {class: "head"}, el(heading, {}, enlarge || observer), this.status), this.latest, this.box, this.back);
     this.at = 0; // where it was scrolled to
     this.follows = true;
     this.box.addEventListener("scroll", () => this.scrolled());
@@ -81,14 +81,14 @@ class Pane {
     for (const part of piece.parts) {
       const [, secret, whose] = part;
       if (!secret) continue;
-      this.found.add(label(secret, whose));
+      this.found.add(secret); // without a name: those of a whole class would leave no room for anything else
       if (!AROUND.has(secret) || !this.sample || AROUND.has(this.sample[1])) this.sample = part;
     }
   }
 
   tell() {
     const size = this.missed ? say("at_least", {bytes: bytes(this.size)}) : bytes(this.size);
-    const what = [...this.found].join(", ");
+    const what = [...this.found].sort((one, other) => AROUND.has(one) - AROUND.has(other)).join(", ");
     const text = what ? say("found", {what}) : this.last ? say("none_found", {bytes: size}) : say("nothing_yet");
     if (this.status.textContent !== text) this.status.textContent = text;
     this.root.classList.toggle("reads", what !== "");
@@ -122,13 +122,15 @@ class Pane {
 }
 
 /** Panes side by side: of one mode the observers next to each other; of several modes a column for each mode, and a
-    row for each observer, so that the same message stands at the same height. */
+    row for each observer, so that the same message stands at the same height. One of these rows can be enlarged: then of
+    the others only that stays which can be read there. */
 export class PaneGrid {
   constructor({byMode}) {
     this.root = el("div", {class: "panes"});
     this.byMode = byMode;
     this.shape = "";
     this.all = new Map();
+    this.large = "";
   }
 
   update(modes, observers, panes) {
@@ -140,9 +142,12 @@ export class PaneGrid {
 
   build(modes, observers) {
     this.all.clear();
+    this.observers = observers;
     const columns = modes.map((mode) => {
       const made = observers.map((observer) => {
-        const pane = new Pane(observer, mode, this.byMode ? "h3" : "h2");
+        // Nobody can stand in for the service with a certificate where none is shown.
+        if (observer === "interceptor" && mode === "plaintext") return el("p", {class: "nobody quiet"}, say("no_interceptor"));
+        const pane = this.byMode ? new Pane(observer, mode, "h3", this.enlarges(observer)) : new Pane(observer, mode, "h2");
         this.all.set(`${mode} ${observer}`, [mode, observer, pane]);
         return pane.root;
       });
@@ -151,7 +156,25 @@ export class PaneGrid {
     this.root.classList.toggle("by-mode", this.byMode);
     this.root.classList.toggle("wide", !this.byMode && observers.length <= 3);
     this.root.style.setProperty("--columns", this.byMode ? modes.length : observers.length);
-    this.root.style.setProperty("--rows", this.byMode ? observers.length : 1);
     this.root.replaceChildren(...columns.flat());
+    this.enlarge(observers.includes(this.large) ? this.large : "");
+  }
+
+  enlarges(observer) {
+    return el("button", {type: "button", "data-enlarges": observer, "aria-label": say("enlarge", {observer}),
+      click: () => this.enlarge(this.large === observer ? "" : observer)}, observer);
+  }
+
+  enlarge(observer) {
+    this.large = observer;
+    const rows = this.observers.map((one) => (observer === "" || one === observer ? "minmax(0, 1fr)" : "3.6em"));
+    this.root.style.setProperty("--rows", rows.join(" "));
+    for (const [, one, pane] of this.all.values()) {
+      pane.root.classList.toggle("large", one === observer);
+      pane.root.classList.toggle("small", observer !== "" && one !== observer);
+    }
+    for (const button of this.root.querySelectorAll("[data-enlarges]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.enlarges === observer));
+    }
   }
 }
