@@ -114,10 +114,12 @@ def test_a_lesson_from_joining_to_export(browser: Browser, axe: str, tmp_path: P
         teacher.pick(LESSON, 0, CELLS)
         for learner in learners:
             learner.sees(learner.words("learner.story_text"))
+        expect(teacher.page.locator("#steps")).to_be_visible()
         look("story")
 
         # The first vote. Nobody who predicts can find out what is right.
         teacher.does("open_first", "first")
+        expect(teacher.page.locator("#steps")).to_be_hidden()  # and the answers in its place
         ada.predict(RIGHT)
         ben.predict(WRONG)
         kim.predict(WRONG)

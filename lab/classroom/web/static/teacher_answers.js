@@ -10,6 +10,7 @@ const percent = (share) => say("percent", {number: Math.round(share * 100)});
 export class Answers {
   #state = null;
   #question = null;
+  #isTold = null;
   #cell = null;
   #selected = null;
   #act;
@@ -31,11 +32,14 @@ export class Answers {
       this.#cell = null;
       return;
     }
+    const isTold = state.phase === "story";
+    // Once it is told, the answers are what is looked at, and they are to be in sight.
+    if (this.#question !== question.id || this.#isTold !== isTold) by("story-box").open = isTold;
+    this.#isTold = isTold;
     if (this.#question !== question.id) {
       this.#question = question.id;
       this.#cell = null;
       this.#selected = null;
-      by("story-box").open = state.phase === "story";
     }
     if (state.selected !== undefined) this.#selected = state.selected;
     this.#story(question);
