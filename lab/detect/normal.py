@@ -8,6 +8,9 @@ from collections.abc import Iterator
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ADDRESS = re.compile(r"([^@\s+]+)(?:\+[^@\s]*)?@([^@\s]+\.[^@\s]+)")
 _SAME_HOST = {"gmail.com": "googlemail.com", "googlemail.com": "gmail.com"}
+NATIONAL, WITHOUT_CODE = "as a national number", "without its dialling code"
+"""How a telephone number is written that many countries may have."""
+
 _NUMBER = re.compile(r"\+?[0-9][0-9 ()./-]{6,}[0-9]")
 
 
@@ -60,5 +63,5 @@ def numbers(text: str) -> Iterator[tuple[str, str]]:
     if text.strip().startswith(("+", "00")):
         for code in (1, 2, 3):
             if len(digits) - code >= 8:
-                yield f"0{digits[code:]}", "as a national number"
-                yield digits[code:], "without its dialling code"
+                yield f"0{digits[code:]}", NATIONAL
+                yield digits[code:], WITHOUT_CODE

@@ -16,7 +16,7 @@ from ahocorasick_rs import BytesAhoCorasick
 
 from lab.detect import digests, ordinary
 from lab.detect.forms import forms
-from lab.detect.normal import text_of
+from lab.detect.normal import NATIONAL, WITHOUT_CODE, text_of
 
 ANCHOR = 12
 """Bytes of a pattern in the automaton, at most. Eight bytes suffice against chance (see ordinary.MIN_VALUE)."""
@@ -32,6 +32,12 @@ XORED = tuple(bytes(byte ^ key for byte in range(256)) for key in range(256))
 """For each key, what every byte becomes with it."""
 
 _CASELESS = frozenset({("hex",), ("percent",), ("urlencoded",)})
+_DIGITS = b"0123456789"
+_NO_DIGITS = bytes(set(range(256)) - set(_DIGITS))
+_LONGEST_CODE = 6
+"""Digits of the code of a country with the zeros before it, and one more."""
+_WITHOUT_COUNTRY = frozenset({(NATIONAL,), (WITHOUT_CODE,)})
+"""Forms of a telephone number that are another one, such as that of another country, where more digits are around."""
 
 
 class Wanted(Protocol):
@@ -144,6 +150,8 @@ def _patterns(value: Value) -> Iterator[_Pattern]:
     is_text = text_of(value.data) is not None
     for form in forms(value.data):
         check = _check_folded if is_text or form.decoders in _CASELESS else _check_bytes
+        if form.decoders in _WITHOUT_COUNTRY:
+            check = _check_number
         yield _Pattern(value, form.data, _anchor(form.data), form.decoders, check)
     for digest in digests.plain(value.data):
         yield _Pattern(value, digest.data, 0, (digest.how,), _check_bytes)
@@ -217,6 +225,18 @@ def _check_token(pattern: _Pattern, data: bytes, folded: bytes, at: int) -> Matc
         return None
     around = data[max(0, at - 1) : at] + data[end : end + 1]
     return None if any(byte in _OF_TOKENS for byte in around) else _matched(pattern, at)
+
+
+def _check_number(pattern: _Pattern, data: bytes, folded: bytes, at: int) -> Match | None:
+    """A number without the code of its country counts only where no digits are around but those of that code."""
+    end = at + len(pattern.data)
+    if at < 0 or not data.startswith(pattern.data, at) or data[end : end + 1].isdigit():
+        return None
+    before = data[max(0, at - _LONGEST_CODE) : at]
+    code = before[len(before.rstrip(_DIGITS)) :]
+    whole = pattern.value.data.translate(None, _NO_DIGITS)
+    own = whole[: len(whole) - len(pattern.data.removeprefix(b"0"))]
+    return _matched(pattern, at) if code in (b"", own, b"00" + own) else None
 
 
 def _check_piece(pattern: _Pattern, data: bytes, folded: bytes, at: int) -> Match | None:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
+from lab.detect import find
 from lab.detect.forms import forms
 
-from .codings import VALUE, noise, search, whole
+from .codings import VALUE, noise, observed, search, secret, whole
 
 TEXTS = [VALUE.decode(), 'Grüße "an" alle / 5pm?', "chat.Example-3f9c1a7b.test", "\U0001f512 locked 77aa"]
 
@@ -85,3 +86,27 @@ def test_bytes_that_are_no_text_have_no_forms_of_text() -> None:
     of_text = {name for chain in chains for name in chain} & {"utf-16le", "json", "lowercase", "nfc", "separated"}
     assert {(), ("hex",), ("percent",), ("reversed",)} < chains
     assert not of_text
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        b"017634598127",
+        b"17634598127",
+        b"+49 (0)17634598127",
+        b"+49017634598127",
+        b"0049017634598127",
+        b"tel:017634598127;",
+    ],
+)
+def test_a_number_without_its_country_is_the_same_number(written: bytes) -> None:
+    (found,) = find([secret(b"+4917634598127")], [observed(b"call " + written + b", please")]).findings
+    assert found.partial is None
+
+
+@pytest.mark.parametrize(
+    "written", [b"+5917634598127", b"0059017634598127", b"9917634598127", b"0176345981270", b"20170176345981271"]
+)
+def test_a_number_of_another_country_or_subscriber_is_another_number(written: bytes) -> None:
+    found = find([secret(b"+4917634598127")], [observed(b"call " + written + b", please")]).findings
+    assert all(one.partial is not None for one in found)
