@@ -15,15 +15,15 @@ Only for devices that are your own.
 
 import time
 
-from mitmproxy import dns, http, tcp, tls, udp
+from mitmproxy import dns, http, tls, udp
 from mitmproxy.connection import Client
 from mitmproxy.proxy import commands, context, events, layer
 
-from lab.model import Direction, Observation, Observer
-from lab.stage.http_tap import EXCHANGE, HttpTap
+from lab.model import Direction, Observer
+from lab.stage.http_tap import EXCHANGE, STREAM, HttpTap
 from lab.stage.tap_side import Recorder, recorded
 
-STREAM, DATAGRAM = "tcp.stream", "udp.datagram"
+DATAGRAM = "udp.datagram"
 HELLO = "quic.client_hello"
 """The first message of QUIC. It is sealed with a key that anybody can work out (RFC 9001, section 5.2), so whoever is
 on the path reads it like that of TLS."""
@@ -54,7 +54,7 @@ class Overheard(layer.Layer):
 
 
 class TunnelObserver(HttpTap):
-    """HTTP is written down by its base; what else is inside TLS, or came without, as streams and datagrams."""
+    """What comes over TCP is written down by its base; what else is inside QUIC, or came without, as datagrams."""
 
     def __init__(self) -> None:
         super().__init__(Observer.SERVER)
@@ -91,37 +91,23 @@ class TunnelObserver(HttpTap):
             super().error(flow)
 
     @recorded
-    def tcp_message(self, flow: tcp.TCPFlow) -> None:
-        message = flow.messages[-1]
-        self._passed(flow, STREAM, _direction(message), message.timestamp, message.content)
-        if not self.interactive:
-            del flow.messages[:-1]  # they are in the record; mitmproxy would keep them until the connection ends
-
-    @recorded
     def udp_message(self, flow: udp.UDPFlow) -> None:
         message = flow.messages[-1]
-        self._passed(flow, DATAGRAM, _direction(message), message.timestamp, message.content)
+        self.passed(flow, DATAGRAM, _direction(message), message.timestamp, message.content)
         if not self.interactive:
             del flow.messages[:-1]
 
     @recorded
     def dns_request(self, flow: dns.DNSFlow) -> None:
-        self._passed(flow, DATAGRAM, Direction.TO_SERVICE, time.time(), flow.request.packed)
+        self.passed(flow, DATAGRAM, Direction.TO_SERVICE, time.time(), flow.request.packed)
 
     @recorded
     def dns_response(self, flow: dns.DNSFlow) -> None:
         if flow.response:
-            self._passed(flow, DATAGRAM, Direction.TO_CLIENT, time.time(), flow.response.packed)
-
-    def _passed(
-        self, flow: tcp.TCPFlow | udp.UDPFlow | dns.DNSFlow, place: str, way: Direction, moment: float, data: bytes
-    ) -> None:
-        self.recorder.got(flow.client_conn.id, place, way, moment, data)
-        if self.interactive:
-            self.mark(flow, [Observation(self.recorder.observer, place, "", way, moment, data)])
+            self.passed(flow, DATAGRAM, Direction.TO_CLIENT, time.time(), flow.response.packed)
 
 
-def _direction(message: tcp.TCPMessage | udp.UDPMessage) -> Direction:
+def _direction(message: udp.UDPMessage) -> Direction:
     return Direction.TO_SERVICE if message.from_client else Direction.TO_CLIENT
 
 

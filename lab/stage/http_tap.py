@@ -1,6 +1,7 @@
 """What an addon that reads HTTP writes down: each request and each response, part by part, as they came.
 
-Places: `http.request_line`, `http.status_line`, `http.header`, `http.body`, `http.trailer`, `websocket.message`.
+Places: `http.request_line`, `http.status_line`, `http.header`, `http.body`, `http.trailer`, `websocket.message` (the
+reason that is given at its end, too); `tcp.stream` where a connection carries something else, or goes on with it.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ import re
 import time
 from weakref import WeakKeyDictionary
 
-from mitmproxy import connection, ctx, hooks, http, tls
+from mitmproxy import connection, ctx, hooks, http, tcp, tls
+from mitmproxy.flow import Flow
 
 from lab.model import Direction, Observation, Observer
 from lab.stage.tap_side import Tap, recorded
 
 EXCHANGE = "lab_exchange"
+STREAM = "tcp.stream"
 
 SHOWN_BYTES = 1 << 20
 """How much of an event stream a person can look at; the record itself has no limit."""
@@ -75,6 +78,20 @@ class HttpTap(Tap):
             self._got(flow, "websocket.message", direction, message.timestamp, message.content)
 
     @recorded
+    def websocket_end(self, flow: http.HTTPFlow) -> None:
+        if flow.websocket and flow.websocket.close_reason:
+            direction = Direction.TO_SERVICE if flow.websocket.closed_by_client else Direction.TO_CLIENT
+            self._got(flow, "websocket.message", direction, time.time(), flow.websocket.close_reason.encode())
+
+    @recorded
+    def tcp_message(self, flow: tcp.TCPFlow) -> None:
+        message = flow.messages[-1]
+        way = Direction.TO_SERVICE if message.from_client else Direction.TO_CLIENT
+        self.passed(flow, STREAM, way, message.timestamp, message.content)
+        if not self.interactive:
+            del flow.messages[:-1]  # they are in the record; mitmproxy would keep them until the connection ends
+
+    @recorded
     def error(self, flow: http.HTTPFlow) -> None:
         # A client that closes a running event stream is its ordinary end.
         if not (flow.response and flow.response.stream):
@@ -83,6 +100,12 @@ class HttpTap(Tap):
     def exchanges(self, client: connection.Client) -> int:
         """How many requests have come on this connection, while it is open."""
         return self._exchanges.get(client.id, 0)
+
+    def passed(self, flow: Flow, place: str, way: Direction, moment: float, data: bytes) -> None:
+        """Write down what is not HTTP."""
+        self.recorder.got(flow.client_conn.id, place, way, moment, data)
+        if self.interactive:
+            self.mark(flow, [Observation(self.recorder.observer, place, "", way, moment, data)])
 
     def _keep_answer(self, flow: http.HTTPFlow) -> None:
         answer = flow.response

@@ -169,6 +169,42 @@ def test_a_web_socket_is_written_down_message_by_message(observer: Loaded) -> No
     assert {message.type for message in messages} == {Opcode.TEXT, Opcode.BINARY}
 
 
+@pytest.mark.parametrize("by_client", [True, False])
+def test_why_a_web_socket_was_closed_is_written_down(observer: Loaded, *, by_client: bool) -> None:
+    observer.record()
+    flow = tflow.twebsocketflow()
+    observer.addon.client_connected(flow.client_conn)
+    assert flow.websocket is not None
+    flow.websocket.close_reason, flow.websocket.closed_by_client = SECRET.decode(), by_client
+    observer.addon.websocket_end(flow)
+    ((place, direction, data),) = [(one.place, one.direction, one.data) for one in observer.recorded()[0]]
+    assert (place, data) == ("websocket.message", SECRET)
+    assert direction is (Direction.TO_SERVICE if by_client else Direction.TO_CLIENT)
+
+
+def test_a_web_socket_that_was_closed_without_a_reason_says_nothing(observer: Loaded) -> None:
+    observer.record()
+    flow = tflow.twebsocketflow()
+    observer.addon.client_connected(flow.client_conn)
+    assert flow.websocket is not None
+    flow.websocket.close_reason = ""
+    observer.addon.websocket_end(flow)
+    assert observer.recorded()[0] == []
+
+
+def test_what_is_no_http_is_written_down_and_kept_for_a_person_only(observer: Loaded) -> None:
+    observer.record()
+    flow = tflow.ttcpflow()
+    observer.addon.client_connected(flow.client_conn)
+    for observer.addon.interactive in (True, False):
+        observer.addon.tcp_message(flow)
+    last = tflow.ttcpflow().messages[-1]
+    seen = [(one.place, one.direction, one.data) for one in observer.recorded()[0]]
+    way = Direction.TO_SERVICE if last.from_client else Direction.TO_CLIENT
+    assert seen == [("tcp.stream", way, last.content)] * 2
+    assert len(flow.messages) == 1
+
+
 def test_an_exchange_that_breaks_is_noted_as_broken(observer: Loaded) -> None:
     observer.record()
     flow = tflow.tflow(err=True)

@@ -37,16 +37,23 @@ def service() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def tls_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """A service with TLS and a certificate of its own: its URL, and the file with its authority."""
+def tls_context(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, str]:
+    """A certificate of a service's own, for use, and the file with its authority."""
     folder = tmp_path_factory.mktemp("service")
     authority = make_authority("the service's own")
     (folder / "authority.pem").write_bytes(authority.pem)
     leaf = write_private(folder / "leaf.pem", authority.issue(LOOPBACK, "localhost"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(leaf)
+    return context, str(folder / "authority.pem")
+
+
+@pytest.fixture(scope="session")
+def tls_service(tls_context: tuple[ssl.SSLContext, str]) -> Iterator[tuple[str, str]]:
+    """A service with TLS and a certificate of its own: its URL, and the file with its authority."""
+    context, authority = tls_context
     with chat(context) as url:
-        yield url, str(folder / "authority.pem")
+        yield url, authority
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -101,8 +101,18 @@ def chat(context: ssl.SSLContext | None = None) -> Iterator[str]:
 
 
 @contextmanager
-def echo() -> Iterator[str]:
-    """The URL of a TCP service that gives back every line."""
+def switching() -> Iterator[str]:
+    """The URL of a service that leaves HTTP/1.1 after the first request, and gives back every line from then on."""
+    with echo(first=b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: lines\r\n\r\n") as url:
+        yield url.replace("tcp:", "http:")
+
+
+@contextmanager
+def echo(context: ssl.SSLContext | None = None, first: bytes = b"") -> Iterator[str]:
+    """The URL of a TCP service that gives back every line, under TLS if it gets a context for it.
+
+    `first` answers a request in HTTP that comes before.
+    """
     listener = socket.create_server((LOOPBACK, 0))
 
     def serve() -> None:
@@ -111,9 +121,14 @@ def echo() -> Iterator[str]:
                 connection, _ = listener.accept()
             except OSError:
                 return
-            with connection, connection.makefile("rb") as lines:
-                for line in lines:
-                    connection.sendall(line)
+            with suppress(OSError):  # a client that hangs up is no error of a test
+                served = context.wrap_socket(connection, server_side=True) if context else connection
+                with served, served.makefile("rb") as lines:
+                    while first and lines.readline().strip():
+                        pass
+                    served.sendall(first)
+                    for line in lines:
+                        served.sendall(line)
 
     thread = threading.Thread(target=serve)
     thread.start()

@@ -32,7 +32,7 @@ from lab.audit.window import Audit, LeakError, UndecidedError, View, Window
 from lab.model import Exposure, LabError, Observer
 from lab.scan.run import Means, prepare, scan
 from lab.scan.work import Task
-from tests.audit.services import LOOPBACK, echo, read_frame
+from tests.audit.services import LOOPBACK, echo, read_frame, switching
 
 type Client = requests.Session
 
@@ -253,8 +253,8 @@ def test_http_2_is_read(audit: Audit, service: str, *, seal: bool, hidden: bool)
     assert hides_and(lab.server, body) is hidden
 
 
-def say(lab: Window, text: str) -> None:
-    """Say it over a WebSocket, masked as clients must, and hear it again."""
+def say(lab: Window, text: str, reason: str = "") -> None:
+    """Say it over a WebSocket, masked as clients must, and hear it again; close it for this reason."""
     parts = urlsplit(lab.url)
     mask = os.urandom(4)
     with socket.create_connection((LOOPBACK, parts.port or 0)) as raw:
@@ -270,7 +270,11 @@ def say(lab: Window, text: str) -> None:
             masked = bytes(byte ^ mask[at % 4] for at, byte in enumerate(text.encode()))
             raw.sendall(bytes([0x81, 0x80 | len(masked)]) + mask + masked)
             assert read_frame(file) == text.encode()
-            raw.sendall(b"\x88\x80" + mask)
+            said = b"\x03\xe8" + reason.encode() if reason else b""
+            masked = bytes(byte ^ mask[at % 4] for at, byte in enumerate(said))
+            raw.sendall(bytes([0x88, 0x80 | len(masked)]) + mask + masked)
+            while reason and file.read(1):  # up to the end of the connection
+                pass
 
 
 @pytest.mark.parametrize("tls", [True, False])
@@ -283,6 +287,62 @@ def test_websockets_are_read(audit: Audit, service: str, *, tls: bool, seal: boo
         lab.confirm(body)
     assert hides_and(lab.server, body) is hidden
     assert hides_and(lab.network, body) is (tls or hidden)
+
+
+@pytest.mark.parametrize(("seal", "hidden"), [(True, True), (False, False)])
+def test_why_a_websocket_was_closed_is_read(audit: Audit, service: str, *, seal: bool, hidden: bool) -> None:
+    body = audit.secret("body")
+    with audit.observe(service.replace("http:", "ws:"), tls=True) as lab:
+        say(lab, "hello", f"bye {sealed(body) if seal else body}")
+        lab.confirm(body)
+    assert hides_and(lab.server, body) is hidden
+    lab.network.hides(body)
+
+
+@pytest.mark.parametrize(("seal", "hidden"), [(True, True), (False, False)])
+def test_what_a_connection_goes_on_with_after_http_is_read_at_the_server(
+    audit: Audit, client: Client, *, seal: bool, hidden: bool
+) -> None:
+    body = audit.secret("body")
+    said = (sealed(body) if seal else body).encode() + b"\n"
+    with switching() as url, audit.observe(url, tls=True) as lab:
+        context = ssl.create_default_context(cafile=lab.ca)
+        with (
+            socket.create_connection((lab.host, lab.port)) as raw,
+            context.wrap_socket(raw, server_hostname=LOOPBACK) as inside,
+            inside.makefile("rb") as lines,
+        ):
+            inside.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: lines\r\n\r\n")
+            while lines.readline().strip():
+                pass
+            inside.sendall(said)
+            assert lines.readline() == said
+        lab.confirm(body)
+    assert hides_and(lab.server, body) is hidden
+    lab.network.hides(body)
+
+
+@pytest.mark.parametrize(("seal", "hidden"), [(True, True), (False, False)])
+def test_what_is_no_http_inside_tls_is_read_at_the_server(
+    audit: Audit, service: str, client: Client, tls_context: tuple[ssl.SSLContext, str], *, seal: bool, hidden: bool
+) -> None:
+    context, authority = tls_context
+    body = audit.secret("body")
+    said = (sealed(body) if seal else body).encode() + b"\n"
+    with echo(context) as url, audit.observe(service_ca=authority) as lab:
+        client.proxies = {"http": lab.proxy}
+        client.get(service).raise_for_status()  # an ordinary exchange is no reason to call the other one hidden
+        with socket.create_connection((lab.host, lab.port)) as raw:
+            place = url.removeprefix("tcp://")
+            raw.sendall(f"CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n\r\n".encode())
+            assert raw.recv(4096).endswith(b"\r\n\r\n")
+            trusting = ssl.create_default_context(cafile=lab.ca)
+            with trusting.wrap_socket(raw, server_hostname=LOOPBACK) as inside, inside.makefile("rb") as lines:
+                inside.sendall(said)
+                assert lines.readline() == said
+        lab.confirm(body)
+    assert hides_and(lab.server, body) is hidden
+    lab.network.hides(body)
 
 
 @pytest.mark.parametrize(("seal", "hidden"), [(True, True), (False, False)])
