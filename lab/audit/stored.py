@@ -1,7 +1,11 @@
-"""Files, folders and databases of the software under test, as further observers: who gets hold of the storage."""
+"""Files, folders and databases of the software under test, as further observers: who gets hold of the storage.
+
+In a folder the names of files tell something, too. Beside a database lie the logs that it keeps while it writes.
+"""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,9 +17,13 @@ from lab.detect import Wanted
 from lab.model import Direction, LabError, Observation
 from lab.planting import Copy
 from lab.scan import readers
-from lab.scan.entry import Unread
+from lab.scan.entry import Unread, at_rest
 from lab.scan.files import listing
-from lab.scan.source import OnDisk
+from lab.scan.source import WAL, OnDisk
+
+NAMES = "file.name"
+JOURNAL = "-journal"
+"""What SQLite appends to a database's name for the log that holds what was there before (its rollback journal)."""
 
 type _State = dict[Path, tuple[int, int]]
 """When each file was changed last, and its size."""
@@ -56,7 +64,7 @@ def watch(path: Path, name: str | None = None) -> Watched:
 
 
 def _state(path: Path) -> _State:
-    files = (path, *path.rglob("*")) if path.is_dir() else (path, path.with_name(path.name + "-wal"))
+    files = (path, *path.rglob("*")) if path.is_dir() else (path, _beside(path, WAL), _beside(path, JOURNAL))
     found: _State = {}
     for file in files:
         if file.is_file():
@@ -69,13 +77,13 @@ def _read(path: Path) -> Iterator[Observation | str]:
     """Everything in the files, and what could not be read, in words."""
     moment = time.time()
     try:
-        found = listing([path], str)
+        found = listing([path, *(one for one in [_beside(path, JOURNAL)] if one.is_file())], str)
     except LabError as error:
         yield str(error)
         return
     yield from (f"{one.file}: {one.why}" for one in found.missed)
     for unit, file in found.units:
-        name = file.name if file == path else str(file.relative_to(path))
+        name = str(file.relative_to(path)) if file.is_relative_to(path) and file != path else file.name
         source = OnDisk(file)
         try:
             for one in readers.read_window(source, *unit.window) if unit.window else readers.read(source):
@@ -89,3 +97,9 @@ def _read(path: Path) -> Iterator[Observation | str]:
                 yield from (replace(part, connection=where, time=moment) for part in one.observations)
         except OSError as error:
             yield f"{file}: cannot be read: {error.strerror or error}"
+    if names := b"".join(os.fsencode(one.relative_to(path)) + b"\n" for one in sorted(path.rglob("*"))):
+        yield replace(at_rest(NAMES, names), connection="names in the folder", time=moment)
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)

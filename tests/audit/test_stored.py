@@ -43,7 +43,18 @@ def in_folder(path: Path, text: str) -> None:
     in_log(path / "new.log", "nothing")
 
 
+def in_a_file_name(path: Path, text: str) -> None:
+    path.mkdir(exist_ok=True)
+    (path / f"{text}.txt").write_text("nothing")
+
+
+def in_a_folder_name(path: Path, text: str) -> None:
+    (path / text).mkdir(parents=True)
+    in_log(path / text / "new.log", "nothing")
+
+
 STORES: dict[str, Callable[[Path, str], None]] = {"app.log": in_log, "app.sqlite": in_database, "logs": in_folder}
+STORES |= {"uploads": in_a_file_name, "accounts": in_a_folder_name}
 
 
 @pytest.mark.parametrize("name", STORES)
@@ -80,6 +91,25 @@ def test_what_stands_in_the_log_beside_a_database_is_read(
             in_database(path, body)
         assert (tmp_path / "app.sqlite-wal").stat().st_size > 0
     at_rest.exposes(body)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_stands_in_the_journal_beside_a_database_is_read(
+    audit: Audit, service: str, client: Client, tmp_path: Path, *, kept: bool
+) -> None:
+    body = audit.secret("body")
+    path = tmp_path / "app.sqlite"
+    with observed(audit, service, client, body) as lab:
+        at_rest = lab.watch(path)
+        with closing(sqlite3.connect(path)) as database:
+            database.execute(f"PRAGMA journal_mode={'PERSIST' if kept else 'DELETE'}")
+            database.execute("PRAGMA secure_delete=ON")
+            in_database(path, body)
+            database.execute("DELETE FROM messages")
+            database.commit()
+        assert body.encode() not in path.read_bytes()
+        assert (tmp_path / "app.sqlite-journal").exists() is kept
+    (at_rest.exposes if kept else at_rest.hides)(body)
 
 
 def why(view: View, secret: str) -> str:
