@@ -72,6 +72,12 @@ def run(asked: Asked, out: Console, errors: Console) -> int:
         for kind, names in ((SecretName.SIZE, asked.size), (SecretName.TIME, asked.time)):
             for name in names:
                 audit.infer(name, kind)
+        before = asked.confirm_file
+        if before and before.is_file() and (early := _held(before, secrets)):
+            raise LabError(
+                f"{before} holds {early[0].name} before anything was sent, so it can confirm nothing: "
+                "empty it, or let the value be drawn"
+            )
         status = 0
         unsaid: Sequence[str] = ()
         if asked.wireguard:
@@ -107,6 +113,8 @@ def _check(asked: Asked) -> None:
         _expected(asked.expect)  # a mistake in it costs no run
     if asked.confirm_output and not asked.program:
         raise LabError("--confirm-output is about the output of a command: give one after --, or --confirm-file")
+    if not all(text.strip() for text in asked.confirm_output):
+        raise LabError("--confirm-output is empty, and any output would confirm it: give what says that it arrived")
     if asked.wireguard and (asked.program or asked.service or asked.tls):
         raise LabError(
             "--wireguard is for a device, whatever its apps connect to: leave out the command, --service and --tls"
@@ -137,15 +145,20 @@ def _confirm(asked: Asked, lab: Window, secrets: Sequence[Canary], unsaid: Seque
         errors.print(f"lab: the program did not say {text!r}", soft_wrap=True, markup=False)
     if asked.confirm_file is not None:
         try:
-            held = asked.confirm_file.read_bytes()
+            arrived = _held(asked.confirm_file, secrets)
         except OSError as error:
             errors.print(f"lab: {asked.confirm_file}: {error.strerror}", soft_wrap=True, markup=False)
             return
-        arrived = [secret for secret in secrets if secret.encode() in held]
         for secret in secrets:
             if secret not in arrived:
                 errors.print(f"lab: {asked.confirm_file} does not hold {secret.name}", soft_wrap=True, markup=False)
         lab.confirm(*arrived)
+
+
+def _held(file: Path, secrets: Sequence[Canary]) -> list[Canary]:
+    """Those that stand in this file. OSError."""
+    content = file.read_bytes()
+    return [secret for secret in secrets if secret.encode() in content]
 
 
 def _say_how(lab: Window, taps: Gate | Taps, out: Console) -> None:

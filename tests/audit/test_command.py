@@ -109,6 +109,20 @@ def test_a_file_of_the_recipient_confirms_too(audit: Audit, tmp_path: Path) -> N
     result = audit(str(inbox), confirm_output=[], confirm_file=inbox)
     assert (result.status, row(result)) == (3, ["inconclusive", "inconclusive"])
     assert "does not hold body" in result.err
+
+
+def test_what_confirms_everything_confirms_nothing(audit: Audit, tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox.txt"
+    value = "9d0f7c31e2a84b56"
+    inbox.write_text(f"received {value} in the last run\n")
+    with pytest.raises(LabError, match=r"inbox\.txt holds body before anything was sent"):
+        audit(secret=[f"body={value}"], confirm_output=[], confirm_file=inbox)
+    inbox.write_text("received nothing so far\n")
+    given = [f"body={value}"]
+    assert audit(str(inbox), "log it", secret=given, confirm_output=[], confirm_file=inbox).status == 0
+    for empty in ("", " "):
+        with pytest.raises(LabError, match="--confirm-output is empty"):
+            audit(confirm_output=[empty])
     inbox.unlink()
     assert audit(confirm_output=[], confirm_file=inbox).status == 3
 
@@ -196,7 +210,6 @@ STAY = [sys.executable, "-m", "lab", "audit", "--secret", "body=a text number 81
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a signal")
 def test_without_a_program_it_tells_what_happens_until_ctrl_c(tmp_path: Path) -> None:
     inbox = tmp_path / "inbox"
-    inbox.write_text("a text number 8151", "utf-8")
     with chat() as url:
         process = subprocess.Popen(
             [*STAY, "--service", url, "--confirm-file", str(inbox)],
@@ -210,6 +223,7 @@ def test_without_a_program_it_tells_what_happens_until_ctrl_c(tmp_path: Path) ->
             said.append(line)
             if line.startswith("Let your client connect to"):
                 requests.post(line.split()[-1], json={"text": "a text number 8151"}, timeout=60).raise_for_status()
+                inbox.write_text("a text number 8151", "utf-8")
             if line.startswith("server: body readable in http.body"):
                 process.send_signal(signal.SIGINT)
                 break

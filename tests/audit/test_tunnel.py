@@ -312,7 +312,6 @@ COMMAND = [sys.executable, "-m", "lab", "audit", "--wireguard", "--listen", LOOP
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a signal")
 def test_the_command_shows_the_configuration_and_what_happens_until_ctrl_c(service: str, tmp_path: Path) -> None:
     inbox = tmp_path / "inbox"
-    inbox.write_text("a text no 8151", "utf-8")
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "TMPDIR": str(tmp_path)}
     command = [*COMMAND, "--confirm-file", str(inbox)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", env=environment) as process:
@@ -325,6 +324,7 @@ def test_the_command_shows_the_configuration_and_what_happens_until_ctrl_c(servi
                 assert Path(said.split("for this run alone:")[1].split()[0]).read_bytes().startswith(b"-----BEGIN CERT")
                 with Tunnel(configuration) as tunnel:
                     post(tunnel, service, "a text no 8151")
+                inbox.write_text("a text no 8151", "utf-8")
             if line.startswith("server: body readable in http.body"):
                 process.send_signal(signal.SIGINT)  # once: it may be shown again if it was interrupted just then
                 break
