@@ -72,12 +72,8 @@ def run(asked: Asked, out: Console, errors: Console) -> int:
         for kind, names in ((SecretName.SIZE, asked.size), (SecretName.TIME, asked.time)):
             for name in names:
                 audit.infer(name, kind)
-        before = asked.confirm_file
-        if before and before.is_file() and (early := _held(before, secrets)):
-            raise LabError(
-                f"{before} holds {early[0].name} before anything was sent, so it can confirm nothing: "
-                "empty it, or let the value be drawn"
-            )
+        if asked.confirm_file is not None:
+            _held_by_none(asked.confirm_file, secrets)
         status = 0
         unsaid: Sequence[str] = ()
         if asked.wireguard:
@@ -153,6 +149,18 @@ def _confirm(asked: Asked, lab: Window, secrets: Sequence[Canary], unsaid: Seque
             if secret not in arrived:
                 errors.print(f"lab: {asked.confirm_file} does not hold {secret.name}", soft_wrap=True, markup=False)
         lab.confirm(*arrived)
+
+
+def _held_by_none(file: Path, secrets: Sequence[Canary]) -> None:
+    """LabError: one of them stands in the file before anything was sent."""
+    early: list[Canary] = []
+    with suppress(OSError):  # it is not there yet, or this is said at the end
+        early = _held(file, secrets)
+    if early:
+        raise LabError(
+            f"{file} holds {early[0].name} before anything was sent, so it can confirm nothing: "
+            "empty it, or let the value be drawn"
+        )
 
 
 def _held(file: Path, secrets: Sequence[Canary]) -> list[Canary]:
