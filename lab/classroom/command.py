@@ -40,13 +40,6 @@ _OWN_FILES = 512
 """File descriptors for everything but connections: the stage with its processes, the state."""
 _MOST_CONNECTIONS = 4096
 
-LAN_MEANS = (
-    "With --lan, everybody in this network can open the learners’ page. It comes without TLS: whoever is on the way "
-    "can read nicknames and answers, and send in a learner’s name. Nothing else of this machine is opened; the "
-    "teacher’s pages and the stage view are for this computer alone."
-)
-HINT = "Ctrl-C ends; the same command goes on with the same class."
-
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -69,7 +62,8 @@ def hold(asked: Asked, console: Console, progress: Callable[[str], None], pause:
     `progress` is told what happens while a person has to wait, `pause` that something else is printed.
     """
     _check(asked)
-    progress("reading the lessons")
+    words = catalogue(asked.language)
+    progress(words.say("terminal.reading"))
     recordings = [open_recording(path, asked.language) for path in asked.replay]
     lessons = _lessons(asked, recordings)
     lan = _lan_address() if asked.lan else None
@@ -83,20 +77,20 @@ def hold(asked: Asked, console: Console, progress: Callable[[str], None], pause:
         room = Classroom(store, lessons, asked.language, alone=asked.alone, url=url)
         push = Push(room)
         _attach(asked, room, push, recordings, stack)
-        words, limits = catalogue(asked.language), guard.Limits(time.monotonic)
+        limits = guard.Limits(time.monotonic)
         app = create_app(room, limits, words, asked.language)
         site = Site(app, push, guard.hosts(port, lan), limits, room, words.say)
         stack.enter_context(served(site, listeners, room=_room()))
         interrupted = stack.enter_context(interrupt())
         pause()
         if renamed is not None:
-            _say(f"The class until now is kept in {renamed}.")
+            _say(words.say("terminal.kept", path=renamed))
         _greet(asked, room, port, url, console, goes_on=known)
         select.select([interrupted], [], [])
         _say("")
-        progress("ending the class")
+        progress(words.say("terminal.ending"))
     pause()
-    _say(f"Ended; everything was stopped and tidied up. The class is kept in {asked.state.resolve()}.")
+    _say(words.say("terminal.ended", path=asked.state.resolve()))
 
 
 def _check(asked: Asked) -> None:
@@ -129,28 +123,31 @@ def _attach(asked: Asked, room: Classroom, push: Push, recordings: Sequence[Reco
 
 
 def _greet(asked: Asked, room: Classroom, port: int, url: str, console: Console, *, goes_on: bool) -> None:
+    say = catalogue(asked.language).say
     here = f"http://{LOOPBACK}:{port}"
     join = f"{url}#code={room.code}"
     if asked.lan:
-        _say(f"{LAN_MEANS}\n")
+        _say(f"{say('terminal.lan_means')}\n")
     if asked.alone:
-        lines = [("your page", join, "")]
+        lines = [("your_page", join, "")]
     else:
-        lines = [("learners", url, f"join code {room.code}")]
+        lines = [("learners", url, say("terminal.join_code", code=room.code))]
         if console.is_terminal:
-            print_qr(join.encode(), console, "This terminal cannot show the QR code of the address.")
+            print_qr(join.encode(), console, say("terminal.no_qr"))
             _say("")
     lines += [
-        ("teacher", f"{here}/teacher?key={room.key}", "" if asked.alone else "for you alone: the key leads the class"),
-        ("stage view", f"{here}/stage?key={room.key}", "" if asked.alone else "for the projector"),
-        ("state", str(asked.state.resolve()), "goes on from there; --new begins anew" if goes_on else "a new class"),
+        ("teacher", f"{here}/teacher?key={room.key}", "" if asked.alone else say("terminal.for_you")),
+        ("stage", f"{here}/stage?key={room.key}", "" if asked.alone else say("terminal.for_projector")),
+        ("state", str(asked.state.resolve()), say("terminal.goes_on" if goes_on else "terminal.new")),
     ]
     if asked.port is None and port != PORT:
-        lines.append(("port", str(port), f"{PORT} was taken when this class began, or is now"))
-    _say("".join(f"{what:<11} {where}{f'  ({note})' if note else ''}\n" for what, where, note in lines))
+        lines.append(("port", str(port), say("terminal.other_port", port=PORT)))
+    named = [(say(f"terminal.{name}"), where, note) for name, where, note in lines]
+    width = max(len(name) for name, _, _ in named)
+    _say("".join(f"{name:<{width}}  {where}{f'  ({note})' if note else ''}\n" for name, where, note in named))
     if not asked.lan and not asked.alone:
-        _say("Other devices cannot come in: end this, and give --lan, to let them.")
-    _say(HINT)
+        _say(say("terminal.nobody_else"))
+    _say(say("terminal.hint"))
 
 
 def _rename(state: Path) -> Path | None:

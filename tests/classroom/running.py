@@ -33,23 +33,23 @@ class Running:
 
     @property
     def code(self) -> str:
-        return self.found(r"(?:join code |#code=)(\w+)")
+        return self.found(r"(?:join code |Code zum Beitreten: |#code=)(\w+)")
 
     @property
     def page(self) -> str:
-        return self.found(r"^(?:learners|your page) +(http\S+)")
+        return self.found(r"^(?:learners|your page|Lernende|deine Seite) +(http\S+)")
 
     @property
     def teacher(self) -> str:
-        return self.found(r"^teacher +(\S+)")
+        return self.found(r"^(?:teacher|Lehrkraft) +(\S+)")
 
     @property
     def stage(self) -> str:
-        return self.found(r"^stage view +(\S+)")
+        return self.found(r"^(?:stage view|Bühnenansicht) +(\S+)")
 
     @property
     def port(self) -> int:
-        return int(self.found(r"^teacher +http://127\.0\.0\.1:(\d+)/"))
+        return int(self.found(r"^(?:teacher|Lehrkraft) +http://127\.0\.0\.1:(\d+)/"))
 
     @property
     def key(self) -> str:

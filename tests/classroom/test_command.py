@@ -14,6 +14,7 @@ import pytest
 
 from lab import cli
 from lab.classroom import command
+from lab.classroom.catalogue import catalogue
 from lab.classroom.store import Store
 from tests.classroom.prepared import Browser, act
 from tests.classroom.running import started
@@ -76,6 +77,32 @@ def test_a_new_class_leaves_the_old_one_as_it_is(
     assert {path.name for path in tmp_path.glob("*.sqlite*")} == {"class.sqlite", "class-1.sqlite"}
     with Store(tmp_path / "class-1.sqlite") as store:
         assert store.once("code", lambda: "") == codes[0]
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_in_german_the_command_says_no_english_sentence(
+    tmp_path: Path,
+    lend: Callable[[pytest.MonkeyPatch], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    alone: bool,
+) -> None:
+    lend(monkeypatch)
+    monkeypatch.setattr(command, "interrupt", at_once)
+    said = {}
+    for language in ("en", "de"):
+        arguments = ["tour", "--port=0", f"--state={tmp_path / f'{language}.sqlite'}", *["--alone"] * alone]
+        assert cli.main(["class", *arguments, "--language", language]) == 0
+        said[language] = capsys.readouterr().out
+    sentences = {
+        key: max(re.split(r"\{\w+\}", text), key=len).strip()
+        for key, text in catalogue("en").tables["terminal"].items()
+        if len(text) > 10
+    }
+    english = {key for key, sentence in sentences.items() if sentence in said["en"]}
+    assert {"hint", "ended", "new", *(() if alone else ("for_you", "for_projector", "nobody_else"))} <= english
+    assert [key for key in english if sentences[key] in said["de"]] == []
 
 
 @pytest.mark.parametrize(
