@@ -434,7 +434,7 @@ class Classroom:
 
     def lessons(self) -> list[dict[str, Any]]:
         """What can be picked."""
-        return documents.lessons(self._lessons.values())
+        return documents.lessons(self._lessons.values(), self._replay)
 
     def export(self, name: str) -> str:
         """One file for the teacher to keep."""
@@ -592,6 +592,8 @@ class Classroom:
         if lesson is None or type(number) is not int or not 0 <= number < len(lesson.scenarios):
             raise self._refused(Kind.UNKNOWN, "no_scenario")
         scenario = lesson.scenarios[number]
+        if self._replay is not None and number not in self._replay.recorded.get(lesson.name, ()):
+            raise self._refused(Kind.UNKNOWN, "not_recorded", title=scenario.title)
         names = arguments.get("cells")
         if names is None:
             return lesson, number, model.default_cells(scenario)

@@ -104,16 +104,24 @@ def _check(asked: Asked) -> None:
 
 
 def _lessons(asked: Asked, recordings: Sequence[Recording]) -> list[Lesson]:
-    """Those that were named; else those that were recorded, or all."""
-    if recordings and not asked.lessons:
-        return list({one.lesson.name: one.lesson for one in recordings}.values())
-    return list(chosen(asked.lessons or [ALL], asked.language))
+    """Those that were named; else those that were recorded, or all. LabError: one was named that was not recorded."""
+    recorded = {one.lesson.name: one.lesson for one in recordings}
+    if recorded and not asked.lessons:
+        return list(recorded.values())
+    lessons = list(chosen(asked.lessons or [ALL], asked.language))
+    missing = [one.name for one in lessons if recorded and one.name not in recorded]
+    if missing and ALL not in asked.lessons:
+        raise LabError(f"--replay: {missing[0]} was not recorded; give a recording of it, or leave it out")
+    return lessons
 
 
 def _attach(asked: Asked, room: Classroom, push: Push, recordings: Sequence[Recording], stack: ExitStack) -> None:
     """Give the class what plays lessons, and what plays what is typed; a recording has nothing that could."""
     if recordings:
-        replay = Replay(", ".join(one.path.name for one in recordings), asked.speed)
+        recorded: dict[str, set[int]] = {}
+        for one in recordings:
+            recorded.setdefault(one.lesson.name, set()).add(one.scenario)
+        replay = Replay(", ".join(one.path.name for one in recordings), asked.speed, recorded)
         player = stack.enter_context(closing(ReplayRunner(room, recordings, asked.language, asked.speed)))
         room.attach(push, player, None, replay)
         return

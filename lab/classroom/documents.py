@@ -4,7 +4,7 @@ learners, and before the reveal it holds nothing that is right, and nothing of o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
@@ -84,10 +84,12 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The capture that is played in place of a live run, and how many times as fast."""
+    """The captures that are played in place of live runs, and how many times as fast. `recorded` are their scenarios
+    (from 0), by the name of the lesson: only these can be run."""
 
     file: str
     speed: float
+    recorded: Mapping[str, Collection[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +182,9 @@ def for_stage(now: Now, room: Room, shown: Shown, version: int) -> Document:
     }
 
 
-def lessons(all_of_them: Iterable[Lesson]) -> list[Document]:
-    """What can be picked. The cells are named; nothing says what is right in them."""
+def lessons(all_of_them: Iterable[Lesson], replay: Replay | None = None) -> list[Document]:
+    """What can be picked: of a replay, what was recorded. The cells are named; nothing says what is right in them."""
+    offered = ((one, _offered(one, replay)) for one in all_of_them)
     return [
         {
             "name": lesson.name,
@@ -190,16 +193,24 @@ def lessons(all_of_them: Iterable[Lesson]) -> list[Document]:
             "minutes": None if lesson.minutes is None else lesson.minutes.demo,
             "scenarios": [
                 {
+                    "number": number,
                     "title": scenario.title,
                     "mode": scenario.mode,
                     "cells": [named(one) for one in table(scenario)],
                     "default": [named(one) for one in default_cells(scenario)],
                 }
-                for scenario in lesson.scenarios
+                for number, scenario in scenarios.items()
             ],
         }
-        for lesson in all_of_them
+        for lesson, scenarios in offered
+        if scenarios
     ]
+
+
+def _offered(lesson: Lesson, replay: Replay | None) -> dict[int, Scenario]:
+    """Those that can be run, by their number."""
+    recorded = None if replay is None else replay.recorded.get(lesson.name, ())
+    return {number: one for number, one in enumerate(lesson.scenarios) if recorded is None or number in recorded}
 
 
 def me(learner: Learner, asked: Question | None, sent: Rounds, own: Document, progress: Iterable[Document]) -> Document:

@@ -18,6 +18,7 @@ from lab import resources, scenario
 from lab.classroom import guard
 from lab.classroom.catalogue import catalogue
 from lab.classroom.classroom import Classroom, Player, Teller
+from lab.classroom.documents import Replay
 from lab.classroom.model import PlaySetup
 from lab.classroom.store import Store
 from lab.classroom.web.app import create_app
@@ -123,6 +124,7 @@ def held(
     language: str = "en",
     connections: int = ROOM,
     player: Player | None = None,
+    replay: Replay | None = None,
 ) -> Iterator[Class]:
     with ExitStack() as stack:
         store = stack.enter_context(Store(state))
@@ -131,7 +133,7 @@ def held(
         bound: int = listener.getsockname()[1]
         room = Classroom(store, taught, language, alone=alone, url=f"http://{LOOPBACK}:{bound}/")
         push, words, limits = Push(room), catalogue(language), guard.Limits(clock)
-        room.attach(push, Prepared(room), player)
+        room.attach(push, Prepared(room), player, replay)
         site = Site(create_app(room, limits, words, language), push, guard.hosts(bound, None), limits, room, words.say)
         stack.enter_context(served(site, [listener], connections))
         yield Class(room, push, bound)

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from guide.lessons import lesson, measured
 
-from classroom.people import Party, party, state_file
+from classroom.people import URL, Hub, Party, Runner, party, state_file
 from lab.classroom.classroom import KEPT_PIECES, MOST_OWN, Classroom, Face, Kind, RefusedError
+from lab.classroom.documents import Replay
 from lab.classroom.model import LONGEST_MESSAGE, LONGEST_REASON, Learner, PlaySetup
 from lab.classroom.seen import Part, Piece
 from lab.classroom.store import Store
@@ -531,6 +532,23 @@ def lesson_text() -> str:
     from guide.lessons import TEXT
 
     return TEXT.partition("\n")[2]
+
+
+@pytest.mark.parametrize(("language", "why"), [("en", "plays recordings"), ("de", "spielt Aufzeichnungen ab")])
+@pytest.mark.parametrize("alone", [False, True])
+def test_what_was_not_recorded_is_neither_offered_nor_picked(
+    store: Store, language: str, why: str, *, alone: bool
+) -> None:
+    room = Classroom(store, [lesson()], language, alone=alone, url=URL)
+    room.attach(Hub(), Runner(), None, Replay("short.capture.jsonl", 1.0, {"short": {1}}))
+    assert [[one["number"] for one in told["scenarios"]] for told in room.lessons()] == [[1]]
+    for arguments in ({"lesson": "short"}, {"lesson": "short", "scenario": 0}):
+        said = refused(Kind.UNKNOWN, room.act, "pick", arguments, alone=alone)
+        assert why in said
+        assert lesson().scenarios[0].title in said
+    assert room.document(Face.LEARNER)["phase"] == "lobby"
+    room.act("pick", {"lesson": "short", "scenario": 1}, alone=alone)
+    assert room.document(Face.LEARNER)["question"]["title"] == lesson().scenarios[1].title
 
 
 def test_two_lessons_of_one_name(store: Store) -> None:

@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 
 from lab import cli
+from lab.capture import Writer
 from lab.classroom import command
 from lab.classroom.catalogue import catalogue
 from lab.classroom.store import Store
+from lab.model import Observer, Story
+from lab.scenario.library import find
 from tests.classroom.prepared import Browser, act
 from tests.classroom.running import started
 
@@ -47,6 +50,40 @@ def test_a_class_is_held_and_its_restart_goes_on_with_it(tmp_path: Path) -> None
         assert teacher.get("/api/lessons").status == 200
         two.end(signal.SIGTERM, status=128 + signal.SIGTERM)
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def recording_of(scenario: int, folder: Path) -> Path:
+    """Of the tour, in which nobody has said anything yet."""
+    told = find("tour").scenarios[scenario]
+    path = folder / f"tour-{scenario + 1}-{told.mode}.capture.jsonl"
+    with Writer(path, Story("tour", told.title, told.mode, (Observer.NETWORK,), 0.0)):
+        return path
+
+
+@pytest.mark.parametrize(("number", "alone"), [(2, False), (1, True)])
+def test_only_what_was_recorded_is_offered(tmp_path: Path, number: int, *, alone: bool) -> None:
+    options = ["--alone"] if alone else []
+    with started(tmp_path, *options, "--replay", str(recording_of(number, tmp_path))) as running:
+        leader = Browser(running.port)
+        if alone:
+            leader.post("/api/join", {"code": running.code, "nickname": "Kim"})
+        else:
+            leader.get(f"/teacher?key={running.key}")
+        (offered,) = leader.get("/api/lessons").json
+        assert (offered["name"], [one["number"] for one in offered["scenarios"]]) == ("tour", [number])
+        refused = leader.post("/api/act", {"action": "pick", "lesson": "tour", "scenario": 0})
+        assert (refused.status, "recordings" in refused.error) == (404, True)
+        act(leader, "pick", lesson="tour", scenario=number)
+        running.end()
+
+
+def test_a_lesson_that_is_named_was_recorded_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state, path = tmp_path / "class.sqlite", recording_of(2, tmp_path)
+    arguments = ["tour", "the-operator-reads", "--port=0", f"--state={state}", "--replay", str(path)]
+    assert cli.main(["class", *arguments]) == cli.WRONG_USE
+    printed = capsys.readouterr().err
+    assert printed == "lab: --replay: the-operator-reads was not recorded; give a recording of it, or leave it out\n"
+    assert not state.exists()
 
 
 @contextmanager

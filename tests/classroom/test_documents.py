@@ -132,7 +132,9 @@ def test_the_teacher_sees_what_is_right_and_who_is_stuck() -> None:
 
 
 def test_the_stage_shows_the_path_of_the_scenario() -> None:
-    told = documents.for_stage(now(Phase.STORY), room(KIM), shown(replay=Replay("tour.capture", 2.0)), 1)
+    told = documents.for_stage(
+        now(Phase.STORY), room(KIM), shown(replay=Replay("tour.capture", 2.0, {"short": {0}})), 1
+    )
     assert [one["name"] for one in told["path"]] == ["network", "server", "", "database"]
     assert told["people"] == ["alice", "bob"]
     assert (told["votes"], told["panes"], told["matrices"], told["zoom"]) == (None, {}, {}, None)
@@ -199,6 +201,17 @@ def test_every_lesson_of_the_course_can_be_told(language: str) -> None:
             json.dumps(documents.for_stage(asked, room(KIM), shown(), 1))
             assert len(told["misconceptions"]) == len(one.misconceptions)
             assert all(each["idea"] and each["truth"] for each in told["misconceptions"])
+
+
+def test_of_a_replay_only_what_was_recorded_can_be_picked() -> None:
+    def offered(replay: Replay | None) -> list[tuple[str, list[int]]]:
+        told = documents.lessons([lesson(), replace(lesson(), name="another")], replay)
+        return [(one["name"], [each["number"] for each in one["scenarios"]]) for one in told]
+
+    assert offered(None) == [("short", [0, 1]), ("another", [0, 1])]
+    assert offered(Replay("x", 1.0, {"another": {1}})) == [("another", [1])]
+    (told,) = documents.lessons([lesson()], Replay("x", 1.0, {"short": {1}}))
+    assert told["scenarios"] == [documents.lessons([lesson()])[0]["scenarios"][1]]
 
 
 # Whatever a class does

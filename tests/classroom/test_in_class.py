@@ -16,10 +16,12 @@ pytest.importorskip("playwright", reason="no Playwright; pip install playwright"
 
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from classroom.in_class import PATIENCE, PROJECTOR, Learner, Person, Teacher, browser_of
+from classroom.in_class import LAPTOP, PATIENCE, PHONE, PROJECTOR, Learner, Person, Teacher, browser_of
 from classroom.prepared import Typed, held
 from classroom.running import started
 from lab.classroom.catalogue import catalogue
+from lab.classroom.classroom import Face
+from lab.classroom.documents import Replay
 from lab.classroom.seen import Part, Piece
 from lab.model import Direction, Mode, Observer
 from lab.scenario.library import find
@@ -283,6 +285,48 @@ def test_the_messages_of_a_whole_class_leave_room_to_read_them(
         assert page.evaluate(ROOM) == heights
         assert barriers(page, axe) == []
         assert stage.complaints == []
+
+
+@pytest.mark.parametrize(
+    ("replay", "offered"),
+    [(None, ["0", "1", "2"]), (Replay("tour-2-tls, tour-3-e2ee", 1.0, {"tour": {1, 2}}), ["1", "2"])],
+)
+def test_what_can_be_run_is_offered_and_nothing_else(
+    browser: Browser, tmp_path: Path, replay: Replay | None, offered: list[str]
+) -> None:
+    titles = [find("tour").scenarios[int(one)].title for one in offered]
+    with held(tmp_path / "class.sqlite", [find("tour")], replay=replay) as served:
+        teacher = Person(browser, LAPTOP)
+        teacher.page.goto(f"{served.origin}/teacher?key={served.room.key}")
+        choices = teacher.page.locator("#scenario option")
+        expect(choices).to_have_count(len(offered), timeout=PATIENCE)
+        assert [one.get_attribute("value") for one in choices.all()] == offered
+        teacher.page.get_by_role("button", name=teacher.words("teacher.pick"), exact=True).click()
+        teacher.sees(teacher.words("teacher.phase_story"))
+        assert served.room.document(Face.TEACHER)["question"]["title"] == titles[0]
+        assert teacher.complaints == []
+    with held(tmp_path / "alone.sqlite", [find("tour")], alone=True, replay=replay) as served:
+        kim = Person(browser, PHONE)
+        kim.page.goto(f"{served.origin}/#code={served.room.code}")
+        kim.page.get_by_label(kim.words("learner.nickname"), exact=True).fill("Kim")
+        kim.page.get_by_role("button", name=kim.words("learner.join"), exact=True).click()
+        kim.sees(kim.words("learner.go_on_with", title=titles[0]))
+        for title in titles:
+            kim.page.locator("details summary").first.click()
+            kim.page.get_by_role("button", name=kim.words("learner.pick_part", title=title), exact=True).click()
+            kim.sees(kim.words("learner.begin"))
+            assert served.room.document(Face.LEARNER)["question"]["title"] == title
+            kim.page.get_by_role("button", name=kim.words("learner.all_lessons"), exact=True).click()
+            kim.sees(kim.words("learner.lessons"))
+        kim.page.get_by_role("button", name=kim.words("learner.go_on_with", title=titles[0]), exact=True).click()
+        kim.sees(kim.words("learner.begin"))
+        assert served.room.document(Face.LEARNER)["question"]["title"] == titles[0]
+        for action in ("open", "close", "run", "rest", "reveal"):
+            served.room.act(action, {})
+        kim.page.get_by_role("button", name=kim.words("learner.next_part", title=titles[1]), exact=True).click()
+        kim.sees(kim.words("learner.begin"))
+        assert served.room.document(Face.LEARNER)["question"]["title"] == titles[1]
+        assert kim.complaints == []
 
 
 @pytest.mark.parametrize("language", ["en", "de"])

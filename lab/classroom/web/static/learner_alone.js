@@ -57,9 +57,9 @@ function offered(lab, names) {
 
 /** The scenario after this one in the lessons' own order, or null. */
 function after(lessons, question) {
-  const all = lessons.flatMap((lesson) => lesson.scenarios.map((_, scenario) => ({lesson, scenario})));
+  const all = lessons.flatMap((lesson) => lesson.scenarios.map((scenario) => ({lesson, scenario})));
   const at = all.findIndex(
-    ({lesson, scenario}) => lesson.name === question.lesson && lesson.scenarios[scenario].title === question.title,
+    ({lesson, scenario}) => lesson.name === question.lesson && scenario.title === question.title,
   );
   return all[at + 1] || null;
 }
@@ -74,9 +74,9 @@ function goOn(lab) {
     const found = after(await lab.lessons(), question);
     if (found === null) return;
     const {lesson, scenario} = found;
-    next.textContent = say("next_part", {title: lesson.scenarios[scenario].title});
+    next.textContent = say("next_part", {title: scenario.title});
     next.hidden = false;
-    go = made.doing("pick", {lesson: lesson.name, scenario});
+    go = made.doing("pick", {lesson: lesson.name, scenario: scenario.number});
   };
   // Without the list there is the way back to it.
   load().catch(() => {});
@@ -144,14 +144,14 @@ function lessonItem(lab, lesson, doing) {
       el(
         "ul",
         {class: "rows"},
-        lesson.scenarios.map((scenario, number) =>
+        lesson.scenarios.map((scenario, place) =>
           el(
             "li",
             {},
             el("span", {class: "name"}, scenario.title),
-            el("span", {class: "quiet"}, results[number] ? say("part_right", results[number]) : say("part_new")),
-            button(say(results[number] ? "again" : "pick"), doing("pick", {lesson: lesson.name, scenario: number}), {
-              "aria-label": say(results[number] ? "again_part" : "pick_part", {title: scenario.title}),
+            el("span", {class: "quiet"}, results[place] ? say("part_right", results[place]) : say("part_new")),
+            button(say(results[place] ? "again" : "pick"), doing("pick", {lesson: lesson.name, scenario: scenario.number}), {
+              "aria-label": say(results[place] ? "again_part" : "pick_part", {title: scenario.title}),
             }),
           ),
         ),
@@ -182,10 +182,9 @@ export function lessons(lab) {
       lab.mine.progress.some((one) => one.lesson === lesson.name && one.title === scenario.title);
     const lesson = known.find((one) => one.scenarios.some((scenario) => !isDone(one, scenario)));
     if (lesson === undefined) return next.replaceChildren(say("all_done"));
-    const scenario = lesson.scenarios.findIndex((one) => !isDone(lesson, one));
-    const title = lesson.scenarios[scenario].title;
+    const {number, title} = lesson.scenarios.find((one) => !isDone(lesson, one));
     next.replaceChildren(
-      button(say("go_on_with", {title}), made.doing("pick", {lesson: lesson.name, scenario}), {class: "first"}),
+      button(say("go_on_with", {title}), made.doing("pick", {lesson: lesson.name, scenario: number}), {class: "first"}),
     );
   };
 

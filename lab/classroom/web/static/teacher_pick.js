@@ -63,11 +63,12 @@ export class Picker {
     this.#lesson(more ? scenario : 0);
   }
 
+  /** `scenario` is a place in the list of this lesson: of recordings, not all of its scenarios are in it. */
   #lesson(scenario) {
     const lesson = this.#lessons[by("lesson").selectedIndex];
     by("scenario").replaceChildren(
-      ...lesson.scenarios.map((one, number) =>
-        el("option", {value: number}, say("scenario_mode", {title: one.title, mode: one.mode})),
+      ...lesson.scenarios.map((one) =>
+        el("option", {value: one.number}, say("scenario_mode", {title: one.title, mode: one.mode})),
       ),
     );
     by("scenario").selectedIndex = scenario;
@@ -118,7 +119,7 @@ export class Picker {
     if (!allowed(by("pick"))) return;
     const cells = this.#picked().cells.filter((cell) => this.#chosen.has(cell));
     const lesson = by("lesson").value;
-    if (await this.#act("pick", {lesson, scenario: by("scenario").selectedIndex, cells})) {
+    if (await this.#act("pick", {lesson, scenario: this.#picked().number, cells})) {
       by("pick-box").open = false;
       by("work").scrollTop = 0;
       by("main-action").focus();
