@@ -153,6 +153,7 @@ def for_teacher(now: Now, room: Room, version: int) -> Document:
         **({} if now.asked is None else _for_teaching(now.asked, now, room)),
         "play": _play(now.moment),
         "selected": _selected(now.moment),
+        "plays": room.plays,
         "actions": [one for one in Action if one in actions],
     }
 

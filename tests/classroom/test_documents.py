@@ -131,6 +131,12 @@ def test_the_teacher_sees_what_is_right_and_who_is_stuck() -> None:
     assert told["actions"] == ["pick", "close", "lobby", "pause", "reset", "remove"]
 
 
+@pytest.mark.parametrize("plays", [True, False])
+def test_the_teacher_knows_whether_there_can_be_free_play(*, plays: bool) -> None:
+    told = documents.for_teacher(Now("en", False, Moment(), None), replace(room(KIM), plays=plays), 1)
+    assert (told["plays"], "play" in told["actions"]) == (plays, plays)
+
+
 def test_the_stage_shows_the_path_of_the_scenario() -> None:
     told = documents.for_stage(
         now(Phase.STORY), room(KIM), shown(replay=Replay("tour.capture", 2.0, {"short": {0}})), 1

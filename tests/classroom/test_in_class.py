@@ -231,6 +231,23 @@ def test_typed_messages_in_three_modes_and_a_learners_own(browser: Browser, axe:
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
+@pytest.mark.parametrize("player", [None, Typed()])
+def test_free_play_is_shown_where_there_can_be_any(browser: Browser, tmp_path: Path, player: Typed | None) -> None:
+    with held(tmp_path / "class.sqlite", [find(LESSON)], player=player) as served:
+        teacher = Person(browser, LAPTOP)
+        teacher.page.goto(f"{served.origin}/teacher?key={served.room.key}")
+        box, phase = teacher.page.locator("#play-box"), teacher.page.locator("#phase")
+        for action, name in ((None, "lobby"), ("pick", "story"), ("lobby", "lobby")):
+            if action is not None:
+                served.room.act(action, {"lesson": LESSON})
+            expect(phase).to_have_text(teacher.words(f"teacher.phase_{name}"), timeout=PATIENCE)
+            expect(box).to_be_visible(visible=player is not None)
+        served.room.join(served.room.code, "Kim")
+        said = teacher.words("teacher.next_lobby" if player else "teacher.next_lobby_no_play")
+        expect(teacher.page.get_by_text(said, exact=True)).to_be_visible(timeout=PATIENCE)
+        assert teacher.complaints == []
+
+
 def everybodys(mode: Mode, observer: Observer) -> list[Piece]:
     """A message of each in a class of thirty, as somebody gets them who reads them all."""
     return [

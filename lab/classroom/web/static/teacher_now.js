@@ -110,7 +110,8 @@ export class Now {
 const isUnderWay = ({phase, run}) => phase === "run" && !run.failed && !run.measured && (run.of === 0 || run.step < run.of);
 
 function whatNext(state) {
-  if (state.phase === "lobby") return say(state.learners.length ? "next_lobby" : "next_lobby_empty");
+  if (state.phase === "lobby" && state.learners.length === 0) return say("next_lobby_empty");
+  if (state.phase === "lobby") return say(state.plays ? "next_lobby" : "next_lobby_no_play");
   if (state.phase === "first" || state.phase === "second") {
     return say(everyone(state) ? "next_all_answered" : `next_${state.phase}`);
   }

@@ -24,7 +24,7 @@ export class Play {
     this.#state = state;
     const {play} = state;
     by("play").hidden = state.phase !== "play";
-    by("play-box").hidden = state.phase === "play";
+    by("play-box").hidden = state.phase === "play" || !state.plays;
     by("pick-box").hidden = state.phase === "play";
     if (state.phase === "play" && play) this.#on(play);
     this.#ready();
