@@ -67,6 +67,7 @@ _CODE = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 _CODE_LENGTH = 6
 _KEY_BYTES = 24
 _TOKEN_BYTES = 24
+_ID_BYTES = 6
 
 
 class Kind(StrEnum):
@@ -205,6 +206,8 @@ class Classroom:
         self.url = url
         self.code = store.once("code", lambda: "".join(secrets.choice(_CODE) for _ in range(_CODE_LENGTH)))
         self.key = store.once("key", lambda: secrets.token_urlsafe(_KEY_BYTES))
+        self.id = store.once("id", lambda: secrets.token_hex(_ID_BYTES))
+        """No secret: it tells this class from others on this computer, wherever it is served."""
         kept = store.load()
         self._learners = {one.id: one for one in kept.learners}
         self._tokens = {token: learner for learner, token in kept.tokens.items()}

@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-LEARNER_COOKIE = "learner"
-TEACHER_COOKIE = "teacher"
-
 MOST_BYTES = 16 * 1024
 """Of the body of a request: an answer to every cell of the longest table, with its reason, is a tenth of this."""
 
@@ -99,6 +96,17 @@ class Limits:
         self.keys = Bucket(Rate(5, 10.0), clock)
         self.requests = Bucket(Rate(3000, 1 / 300), clock)
         """By address: a school behind one address reloads at once, and one device cannot keep all others waiting."""
+
+
+def learner_cookie(room: str) -> str:
+    """What the cookie of a learner is called in the class with this id. Cookies know no ports: a browser sends those of
+    all classes on one computer to each of them, and of two of the same name it keeps the newer one alone."""
+    return f"learner-{room}"
+
+
+def teacher_cookie(room: str) -> str:
+    """The same, of the teacher."""
+    return f"teacher-{room}"
 
 
 def same(given: str, expected: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,10 @@ from flask.testing import FlaskClient
 
 from lab.classroom import guard
 from lab.classroom.catalogue import catalogue
-from lab.classroom.classroom import Classroom
+from lab.classroom.classroom import Classroom, Face
 from lab.classroom.store import Store
 from lab.classroom.web.app import create_app
-from tests.classroom.prepared import Browser, Class, Typed, act, held, joined, lessons, teaching
+from tests.classroom.prepared import LOOPBACK, Browser, Class, Typed, act, held, joined, lessons, teaching
 
 ELSEWHERE = {"REMOTE_ADDR": "192.0.2.50"}
 
@@ -70,9 +71,40 @@ def test_joining_gives_a_cookie_that_no_script_reads_and_no_other_site_sends(ser
     assert "SameSite=Strict" in cookie
     assert "Path=/" in cookie
     assert browser.get("/api/me").json["nickname"] == "Kim"
+    assert set(browser.cookies) == {guard.learner_cookie(served.room.id)}
     assert browser.post("/api/leave", {}).status == 200
-    assert "learner" not in browser.cookies
+    assert browser.cookies == {}
     assert browser.get("/api/me").status == 401
+
+
+def test_two_classes_on_one_computer_leave_each_others_people_alone(tmp_path: Path) -> None:
+    """A browser keeps one set of cookies for all ports of a computer."""
+    with held(tmp_path / "1.sqlite", lessons("tour")) as one, held(tmp_path / "2.sqlite", lessons("tour")) as other:
+        here, there = Browser(one.port), Browser(other.port)
+        there.cookies = here.cookies
+        for browser, served, name in ((here, one, "Kim"), (there, other, "Noa")):
+            browser.get(f"/teacher?key={served.room.key}")
+            browser.post("/api/join", {"code": served.room.code, "nickname": name})
+        for browser, name in ((here, "Kim"), (there, "Noa")):
+            assert browser.get("/api/me").json["nickname"] == name
+            assert browser.get("/api/lessons").status == 200
+            for face in Face:
+                events = browser.events(face)
+                assert (events.status, events.next()["face"]) == (200, face)
+                events.close()
+        assert here.post("/api/leave", {}).status == 200
+        assert [browser.get("/api/me").status for browser in (here, there)] == [401, 200]
+
+
+def test_a_class_that_is_served_at_another_port_knows_its_people(tmp_path: Path) -> None:
+    with held(tmp_path / "class.sqlite", lessons("tour")) as before:
+        kim, teacher = joined(before, "Kim"), teaching(before)
+        before_port = before.port
+    with socket.create_server((LOOPBACK, before_port)), held(tmp_path / "class.sqlite", lessons("tour")) as after:
+        assert after.port != before_port
+        kim.port = teacher.port = after.port
+        assert kim.get("/api/me").json["nickname"] == "Kim"
+        assert teacher.get("/api/lessons").status == 200
 
 
 @pytest.mark.parametrize("code", ["", "AAAAAA", "K"])
@@ -157,10 +189,10 @@ def test_what_a_teacher_does_needs_the_key_and_this_computer(
 ) -> None:
     data = {"action": "pause", "who": "alice", "text": "x"}
     for browser in (Browser(served.port), joined(served, "Kim")):
-        browser.cookies["teacher"] = served.room.code
+        browser.cookies[guard.teacher_cookie(served.room.id)] = served.room.code
         answer = browser.post(path, data) if method == "POST" else browser.get(path)
         assert answer.status == 403
-    client.set_cookie("teacher", room.key)
+    client.set_cookie(guard.teacher_cookie(room.id), room.key)
     headers = {"Origin": "http://localhost", "Content-Type": "application/json"}
     far = client.open(path, method=method, data=json.dumps(data), headers=headers, environ_base=ELSEWHERE)
     assert far.status_code == 403

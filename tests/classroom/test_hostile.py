@@ -126,13 +126,15 @@ def test_a_body_without_end_is_not_read(served: Class) -> None:
         b"PUT /api/answers HTTP/1.1\r\nHost: HOST\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"GET /%ff%00%2e%2e HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\n\r\n",
         b"GET /events?face=%00 HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: HOST\r\nCookie: learner=\xff\xfe; teacher=\xe9; =;;\r\nConnection: close\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: HOST\r\n"
+        b"Cookie: learner-ID=\xff\xfe; teacher-ID=\xe9; =;;\r\nConnection: close\r\n\r\n",
         b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: HOST\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: HOST\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
     ],
 )
 def test_what_is_no_request_ends_with_its_connection(served: Class, sent: bytes) -> None:
-    got = raw(served, sent.replace(b"HOST", f"{LOOPBACK}:{served.port}".encode()))
+    sent = sent.replace(b"HOST", f"{LOOPBACK}:{served.port}".encode()).replace(b"-ID", f"-{served.room.id}".encode())
+    got = raw(served, sent)
     assert got == b"" or got.startswith(b"HTTP/1.1 ")
     assert b"Traceback" not in got
     assert goes_on(served)
@@ -179,8 +181,15 @@ def test_hundreds_of_joins_at_once_end_in_words_and_those_who_are_in_go_on(tmp_p
 def test_forged_calls_of_the_teacher_change_nothing(served: Class) -> None:
     kim = joined(served, "Kim")
     before = served.room.document(Face.LEARNER)
-    for token in ("", "x", served.room.code, kim.cookies["learner"], served.room.key[:-1], served.room.key + "x"):
-        kim.cookies["teacher"] = token
+    for token in (
+        "",
+        "x",
+        served.room.code,
+        kim.cookies[guard.learner_cookie(served.room.id)],
+        served.room.key[:-1],
+        served.room.key + "x",
+    ):
+        kim.cookies[guard.teacher_cookie(served.room.id)] = token
         for action in ("pick", "open", "pause", "reset", "remove", "reveal", "play"):
             assert kim.post("/api/act", {"action": action, "lesson": "tour", "scenario": 0, "key": token}).status == 403
     for path in (f"/teacher?key={served.room.code}", "/events?face=teacher", "/events?face=stage"):

@@ -134,7 +134,8 @@ async def _turn() -> None:
 
 @pytest.mark.parametrize("face", list(Face))
 def test_nobody_is_told_without_the_cookie_for_it(served: Class, face: Face) -> None:
-    for cookies in ({}, {"learner": "guessed", "teacher": "guessed"}):
+    room = served.room.id
+    for cookies in ({}, {guard.learner_cookie(room): "guessed", guard.teacher_cookie(room): "guessed"}):
         browser = Browser(served.port)
         browser.cookies = dict(cookies)
         answer = browser.get(f"/events?face={face}")

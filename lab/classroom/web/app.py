@@ -104,7 +104,7 @@ def _add_pages(app: Flask, room: Classroom, limits: guard.Limits, words: Catalog
             abort(403, words.say("errors.no_key"))
         limits.keys.give_back()
         response = _as_response(redirect(url_for("page", name=name), 303))
-        response.set_cookie(guard.TEACHER_COOKIE, room.key, httponly=True, samesite="Strict")
+        response.set_cookie(guard.teacher_cookie(room.id), room.key, httponly=True, samesite="Strict")
         return response
 
     @app.get("/qr.svg")
@@ -132,7 +132,7 @@ def _add_learners(app: Flask, room: Classroom, limits: guard.Limits, words: Cata
         response = jsonify(nickname=shown)
         response.status_code = 201
         response.set_cookie(
-            guard.LEARNER_COOKIE, token, max_age=_COOKIE_SECONDS, path="/", httponly=True, samesite="Strict"
+            guard.learner_cookie(room.id), token, max_age=_COOKIE_SECONDS, path="/", httponly=True, samesite="Strict"
         )
         return response
 
@@ -140,7 +140,7 @@ def _add_learners(app: Flask, room: Classroom, limits: guard.Limits, words: Cata
     def leave() -> Response:
         _must_be_in(room, words)
         response = jsonify({})
-        response.delete_cookie(guard.LEARNER_COOKIE, path="/", httponly=True, samesite="Strict")
+        response.delete_cookie(guard.learner_cookie(room.id), path="/", httponly=True, samesite="Strict")
         return response
 
     @app.get("/api/me")
@@ -222,7 +222,7 @@ def _add_teachers(app: Flask, room: Classroom, words: Catalogue) -> None:
 
 
 def _known(room: Classroom) -> Learner | None:
-    token = request.cookies.get(guard.LEARNER_COOKIE)
+    token = request.cookies.get(guard.learner_cookie(room.id))
     return room.learner(token) if token else None
 
 
@@ -235,7 +235,7 @@ def _must_be_in(room: Classroom, words: Catalogue) -> Learner:
 
 def _has_key(room: Classroom) -> bool:
     here = is_loopback(request.remote_addr)
-    return here and guard.same(request.cookies.get(guard.TEACHER_COOKIE, ""), room.key)
+    return here and guard.same(request.cookies.get(guard.teacher_cookie(room.id), ""), room.key)
 
 
 def _must_be_here(words: Catalogue) -> None:

@@ -318,13 +318,15 @@ class _Requests(Router):
         if face is not Face.LEARNER:
             if not is_loopback(request.remote_ip):
                 _refuse(request, HTTPStatus.FORBIDDEN, site.say("errors.only_here"))
-            elif not guard.same(_cookie(request, guard.TEACHER_COOKIE), site.room.key):
+            elif not guard.same(_cookie(request, guard.teacher_cookie(site.room.id)), site.room.key):
                 _refuse(request, HTTPStatus.FORBIDDEN, site.say("errors.no_key"))
             else:
                 _begin(request, site, face, None)
             return
         loop = asyncio.get_running_loop()
-        found = loop.run_in_executor(self._executor, site.room.learner, _cookie(request, guard.LEARNER_COOKIE))
+        found = loop.run_in_executor(
+            self._executor, site.room.learner, _cookie(request, guard.learner_cookie(site.room.id))
+        )
 
         def greet(found: asyncio.Future[Learner | None]) -> None:
             if found.cancelled():
