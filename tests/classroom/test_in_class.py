@@ -201,8 +201,10 @@ def test_typed_messages_in_three_modes_and_a_learners_own(browser: Browser, axe:
         kim.page.get_by_label(kim.words("learner.own_text"), exact=True).fill("Kim was here, at the market")
         kim.page.get_by_role("button", name=kim.words("learner.send"), exact=True).click()
         stage = teacher.stage
-        # In so many words: what waits to be sent says so in a sentence that ends the same way.
-        expect(kim.page.get_by_text(kim.words("learner.message_sent"), exact=True)).to_be_visible(timeout=PATIENCE)
+        # In so many words: what waits to be sent says so in a sentence that ends the same way. In the list: it is said
+        # aloud as well.
+        sent = kim.page.get_by_role("listitem").get_by_text(kim.words("learner.message_sent"), exact=True)
+        expect(sent).to_be_visible(timeout=PATIENCE)
         # Wherever it can be read it stands there, marked as hers, and nowhere else.
         for mode, observer, readable in (
             ("plaintext", "network", True),
