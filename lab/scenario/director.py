@@ -25,6 +25,7 @@ from lab.scenario.company import Company, observers_own
 from lab.scenario.lesson import (
     AcceptIdentity,
     AddGhost,
+    AddGhostDevice,
     AddMember,
     BreakTls,
     CompareEnds,
@@ -310,6 +311,9 @@ class _Direction:
 
     def add_ghost(self, _: Step, __: AddGhost) -> None:
         self._opponents.haunt(f"{GHOST}-{tag()}", self._group)
+
+    def add_ghost_device(self, _: Step, action: AddGhostDevice) -> None:
+        self._opponents.haunt_account(self._cast.people[action.owner].account)
 
     def refuse_to_send_to_group(self, step: Step, action: RefuseToSendToGroup) -> None:
         others = [self._cast.people[who].account for who in self._cast.groups[step.line] if who != action.sender]
@@ -642,6 +646,7 @@ _ACTS: Mapping[type, Callable[[_Direction, Step, Any], None]] = {
     ForkLog: _Direction.fork_log,
     NoticeFork: _Direction.notice_fork,
     AddGhost: _Direction.add_ghost,
+    AddGhostDevice: _Direction.add_ghost_device,
     RefuseToSendToGroup: _Direction.refuse_to_send_to_group,
     SendChanged: _Direction.change,
     SendMeddled: _Direction.meddle,

@@ -200,6 +200,11 @@ _STEPS = (
         'die App von {participant} sich weigert, an die Gruppe "{text}" zu schicken',
         'die App von alice sich weigert, an die Gruppe "Wir treffen uns um fünf" zu schicken',
     ),
+    Phrase(
+        StepKind.GHOST_DEVICE,
+        "der Betreiber dem Konto von {participant} ein Geistergerät hinzufügt",
+        "der Betreiber dem Konto von bob ein Geistergerät hinzufügt",
+    ),
     Phrase(StepKind.COPY, "jemand das Gerät von {participant} kopiert", "jemand das Gerät von bob kopiert"),
     Phrase(StepKind.LINK, "{participant} ein zweites Gerät dazunimmt", "bob ein zweites Gerät dazunimmt"),
     Phrase(

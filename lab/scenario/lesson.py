@@ -346,6 +346,14 @@ class RefuseToSendToGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class AddGhostDevice:
+    """The operator says from now on that an account has one more device, in a list that is signed with another key than
+    the account's own."""
+
+    owner: Participant
+
+
+@dataclass(frozen=True, slots=True)
 class DelayText:
     """One participant seals a text for another one; it is not delivered for now."""
 
@@ -533,6 +541,7 @@ type Action = (
     | ForkLog
     | NoticeFork
     | AddGhost
+    | AddGhostDevice
     | RefuseToSendToGroup
     | Pad
     | Plant

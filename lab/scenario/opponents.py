@@ -12,6 +12,7 @@ from lab.e2ee.static_x3dh import HEADER
 from lab.model import Encryption
 from lab.scenario.lesson import (
     AddGhost,
+    AddGhostDevice,
     Certificate,
     DenyKeys,
     ForkLog,
@@ -53,6 +54,7 @@ _BEHIND = {
     SubstituteNearKeys: KEY_SUBSTITUTION,
     ForkLog: KEY_SUBSTITUTION,
     AddGhost: GHOST,
+    AddGhostDevice: GHOST,
 }
 """For the steps that the operator acts in: what does that between front end and service."""
 
@@ -119,6 +121,10 @@ class Opponents:
     def haunt(self, ghost: str, conversation: str) -> None:
         """Make `ghost`, an account that nobody has, a member of `conversation`."""
         self._stage.act(GHOST, {"member": ghost, "conversations": [conversation], "encryption": self._encryption})
+
+    def haunt_account(self, account: str) -> None:
+        """From now on let `account` have one more device, in a list that is signed with another key than its own."""
+        self._stage.act(GHOST, {"device": account, "encryption": self._encryption})
 
     def stand_in(self, certificate: Certificate) -> tuple[str, int]:
         """Where somebody answers in place of the service with such a certificate."""

@@ -70,6 +70,7 @@ class StepKind(Enum):
     NOTICE_FORK = auto()
     GHOST = auto()
     REFUSE_GROUP = auto()
+    GHOST_DEVICE = auto()
     COPY = auto()
     LINK = auto()
     REPLACE = auto()
@@ -428,6 +429,14 @@ _ENGLISH = (
         'the app of {participant} refuses to send the group "{text}"',
         'the app of alice refuses to send the group "Meet me at 5pm"',
         "The app must refuse: there is a ghost in the group. Only in e2ee mode.",
+    ),
+    Phrase(
+        StepKind.GHOST_DEVICE,
+        "the operator adds a ghost device to the account of {participant}",
+        "the operator adds a ghost device to the account of bob",
+        "From now on, the service says that this participant has one more device, which is nobody but the operator. "
+        "The list of devices is signed with a key of the operator's: an app that knows the real key refuses it. "
+        "Only in e2ee mode.",
     ),
     Phrase(
         StepKind.COPY,

@@ -10,6 +10,7 @@ from lab.scenario.lesson import (
     AcceptIdentity,
     Action,
     AddGhost,
+    AddGhostDevice,
     AddMember,
     Behave,
     BreakTls,
@@ -89,6 +90,7 @@ _E2EE_ONLY = (
     ForkLog,
     NoticeFork,
     AddGhost,
+    AddGhostDevice,
     RefuseToSendToGroup,
     SendTwoFaces,
     ReportFace,
@@ -147,6 +149,10 @@ class _Plot:
         """Between whom the operator stands with keys that it has searched."""
         self._haunted = 0
         """Since when there is a ghost in the group."""
+        self._ghosts: dict[Participant, int] = {}
+        """Whose account has a ghost device, and since which line."""
+        self._warned: set[tuple[Participant, Participant]] = set()
+        """Whose app knows the account key of whom, and refuses a ghost device there."""
         self._talking: set[Participant] = set()
         self._acting: dict[Participant, int] = {}
         """Whose devices or identities a step is about, and the first such line."""
@@ -221,6 +227,8 @@ class _Plot:
             case AddGhost():
                 self._members_there()
                 self._haunted = line
+            case AddGhostDevice():
+                self._add_ghost_device(action.owner)
             case RefuseToSendToGroup():
                 self._members(action.sender)
                 if not self._haunted or Habit.BELIEVE in self._habits:
@@ -400,9 +408,24 @@ class _Plot:
         if self._group is None:
             self._refuse("there is no group yet; somebody starts it first")
 
+    def _add_ghost_device(self, owner: Participant) -> None:
+        self._about(owner)
+        if owner in self._ghosts:
+            self._refuse(f"{owner} has a ghost device since line {self._ghosts[owner]} already")
+        self._ghosts.setdefault(owner, self._line)
+        self._warned |= {(friend, owner) for pair in self._together if owner in pair for friend in pair - {owner}}
+
+    def _sees_ghost(self, sender: Participant, owner: Participant) -> bool:
+        """Whether the app of `sender` refuses a ghost device of `owner`: it has another key, or the log has."""
+        return (sender, owner) in self._warned or (owner in self._ghosts and Habit.LOGGED in self._habits)
+
     def _compare(self, action: CompareSafetyNumbers) -> None:
         self._about(action.participant, action.other)
-        if not action.same and not self._substituted:
+        if (
+            not action.same
+            and not self._substituted
+            and self._ghosts.keys().isdisjoint((action.participant, action.other))
+        ):
             self._refuse("nobody has handed out other keys before, so the safety numbers are the same")
 
     def _refuse(self, message: str) -> None:
@@ -445,6 +468,10 @@ class _Plot:
                 self._refuse(f"the app of {sender} refuses this before: {sender} accepts the new identity of {one}")
             elif (one, sender) in self._unaccepted:
                 self._refuse(f"the app of {one} refuses this before: {one} accepts the new identity of {sender}")
+            elif self._sees_ghost(sender, one):
+                self._refuse(
+                    f"{one} has a ghost device since line {self._ghosts[one]}: the app of {sender} refuses this"
+                )
 
     def _ask_for_keys(self, recipients: Iterable[Participant]) -> None:
         for one in recipients:
@@ -532,9 +559,11 @@ class _Plot:
 
     def _accept(self, action: AcceptIdentity) -> None:
         self._about(action.participant, action.other)
-        if action.other not in self._replaced and action.other not in self._swapped and not self._substituted:
+        new = {*self._replaced, *self._swapped, *self._ghosts}
+        if action.other not in new and not self._substituted:
             self._refuse(f"there is no new identity: {action.other} has not lost the device, and nobody swaps keys")
         self._unaccepted.discard((action.participant, action.other))
+        self._warned.discard((action.participant, action.other))
 
     def _refuse_to_send(self, action: RefuseToSend) -> None:
         # Whoever has no keys, as far as the apps are told, need not write to anybody either.
@@ -542,7 +571,8 @@ class _Plot:
         changed = (action.sender, action.recipient) in self._unaccepted
         swapped = action.recipient in self._swapped
         too_long = self._serve.encryption is Encryption.RSA
-        if not (changed or swapped or too_long or self._no_keys()):
+        haunted = self._sees_ghost(action.sender, action.recipient)
+        if not (changed or swapped or haunted or too_long or self._no_keys()):
             self._refuse(f"nothing keeps the app of {action.sender} from sending this")
 
     def _no_keys(self) -> bool:

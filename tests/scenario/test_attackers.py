@@ -13,10 +13,22 @@ from lab.matrix import judge
 from lab.model import Capture, Deed, Encryption, Event, Exposure, Note, Observer, SecretName
 from lab.scenario import parse
 from lab.scenario.director import play
-from lab.scenario.lesson import ForkLog, Habit
+from lab.scenario.lesson import AddGhostDevice, ForkLog, Habit
 from lab.stage.stage import Stage
 
-from .test_lesson_attackers import CHANGED, DENIED, EXPIRED, FORKED, HELLO, LOGGED, NOTICED, SUBSTITUTED, lesson
+from .test_lesson_attackers import (
+    CHANGED,
+    DENIED,
+    EXPIRED,
+    FORKED,
+    GHOST_DEVICE,
+    HELLO,
+    LOGGED,
+    NOT_TO_BOB,
+    NOTICED,
+    SUBSTITUTED,
+    lesson,
+)
 
 TURNED_BACK = [HELLO, EXPIRED]
 
@@ -167,6 +179,30 @@ class TestOperators:
         play(read, replace(read.scenarios[0], steps=honest), stage, tmp_path / "c", lambda _: None)
         recording = capture.read(tmp_path / "c")
         assert "the app of carol has not noticed that there are two logs" in recording.missing[0].what
+
+    @pytest.mark.parametrize(
+        ("given", "story", "read"),
+        [
+            ([], [GHOST_DEVICE, HELLO, 'bob sends alice "And you?"'], True),
+            ([], [HELLO, GHOST_DEVICE, NOT_TO_BOB, 'bob sends alice "And you?"'], False),
+            ([], [HELLO, GHOST_DEVICE, NOT_TO_BOB, "alice accepts the new identity of bob", HELLO], True),
+            ([LOGGED], ['carol sends alice and bob "Hi"', GHOST_DEVICE, NOT_TO_BOB], False),
+        ],
+    )
+    def test_a_ghost_device_reads_where_nobody_knows_the_key_of_the_account(
+        self, stage: Stage, tmp_path: Path, given: list[str], story: list[str], read: bool
+    ) -> None:
+        recording = held(stage, tmp_path / "c", "e2ee mode", given, story)
+        assert recording.missing == ()
+        cell = judge(recording).cell(SecretName.BODY, Observer.SERVER)
+        assert cell.exposure is (Exposure.EXPOSED if read else Exposure.HIDDEN)
+
+    def test_without_a_ghost_device_an_app_has_nothing_to_refuse(self, stage: Stage, tmp_path: Path) -> None:
+        read = parse(lesson("e2ee mode", [], [HELLO, GHOST_DEVICE, NOT_TO_BOB]), Path("f.feature.md"))
+        honest = tuple(step for step in read.scenarios[0].steps if not isinstance(step.action, AddGhostDevice))
+        play(read, replace(read.scenarios[0], steps=honest), stage, tmp_path / "c", lambda _: None)
+        recording = capture.read(tmp_path / "c")
+        assert "the app of alice has sent what it was to refuse" in recording.missing[0].what
 
     @pytest.mark.parametrize(
         ("step", "what"),

@@ -10,6 +10,7 @@ from lab.model import Observer
 from lab.scenario import LessonErrors, Scenario, parse
 from lab.scenario.lesson import (
     AddGhost,
+    AddGhostDevice,
     BreakTls,
     Certificate,
     CompareEnds,
@@ -21,6 +22,7 @@ from lab.scenario.lesson import (
     NoticeFork,
     Participant,
     RefuseToConnect,
+    RefuseToSend,
     RefuseToSendToGroup,
     SendChanged,
     SendMeddled,
@@ -46,6 +48,8 @@ SEARCHED = "the operator stands between alice and bob from now on, with keys tha
 ENDS = "alice and bob compare the first and the last digit of their safety numbers, and see no difference"
 LOGGED = "the apps check a public log of keys"
 GHOST = "the operator adds a ghost to the group"
+GHOST_DEVICE = "the operator adds a ghost device to the account of bob"
+NOT_TO_BOB = 'the app of alice refuses to send bob "Hi"'
 BELIEVING = "the apps write to whoever the service calls a member of a group"
 NOT_TO_GROUP = 'the app of bob refuses to send the group "?"'
 DIFFER = "alice and bob compare safety numbers, and they differ"
@@ -121,6 +125,11 @@ def test_what_attackers_and_apps_do_is_read() -> None:
     assert actions[-3:-1] == [AddGhost(), RefuseToSendToGroup(BOB, "?")]
     believed = read("e2ee mode", [BELIEVING], [GROUP, GHOST, TO_GROUP])
     assert believed.habits == {Habit.BELIEVE}
+    assert read("e2ee mode", [], [GHOST_DEVICE, HELLO, DIFFER]).steps[2].action == AddGhostDevice(BOB)
+    for story in ([HELLO, GHOST_DEVICE, NOT_TO_BOB], [HELLO, GHOST_DEVICE, 'bob sends alice "?"', NOT_TO_BOB]):
+        assert read("e2ee mode", [], story).steps[-2].action == RefuseToSend(ALICE, BOB, "Hi")
+    assert read("e2ee mode", [], [HELLO, GHOST_DEVICE, "alice accepts the new identity of bob", HELLO])
+    assert read("e2ee mode", [LOGGED], ['carol sends alice and bob "Hi"', GHOST_DEVICE, NOT_TO_BOB])
     searched = read("e2ee mode", [], [SEARCHED, HELLO, ENDS, DIFFER])
     assert [type(step.action) for step in searched.steps][2:5] == [SubstituteNearKeys, SendText, CompareEnds]
     forked = read("e2ee mode", [LOGGED], [FORKED, HELLO, NOTICED])
@@ -187,6 +196,12 @@ def test_what_attackers_and_apps_do_is_read() -> None:
         ("e2ee mode", [], [HELLO, GHOST], "there is no group yet"),
         ("e2ee mode", [], [GROUP, GHOST, TO_GROUP], "there is a ghost in the group"),
         ("e2ee mode", [BELIEVING], [GROUP, TO_GROUP, GHOST, NOT_TO_GROUP], "nothing keeps the app of bob"),
+        ("tls mode", [], [GHOST_DEVICE, HELLO], "participants have no keys"),
+        ("e2ee mode", [], [HELLO, GHOST_DEVICE, HELLO], "bob has a ghost device since line 8: the app of alice"),
+        ("e2ee mode", [LOGGED], [GHOST_DEVICE, HELLO], "bob has a ghost device since line 8: the app of alice"),
+        ("e2ee mode", [], [GHOST_DEVICE, NOT_TO_BOB, HELLO], "nothing keeps the app of alice"),
+        ("e2ee mode", [], [GHOST_DEVICE, GHOST_DEVICE, HELLO], "has a ghost device since line 7 already"),
+        ("e2ee mode", [], [GHOST_DEVICE, 'alice sends carol "Hi"'], "bob neither sends nor gets a message"),
         ("tls mode", [BELIEVING], [HELLO], "participants have no keys"),
         (
             "e2ee mode",
