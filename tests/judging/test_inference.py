@@ -311,7 +311,7 @@ def test_padded_messages_of_the_real_recording_are_inconclusive(captures: Mappin
             if one.place == "http.body"
             and one.direction is Direction.TO_SERVICE
             and (one.connection, one.exchange) in posted
-            else replace(one, data=b"Content-Type: application/json\r\n")
+            else replace(one, data=b"Host: x\r\nContent-Type: application/json\r\n")
             if one.place == "http.header"
             else one
         )
@@ -468,7 +468,7 @@ def a_byte_more_in_a_request(recording: Capture, observer: Observer) -> Capture:
         if (one.connection, one.exchange, one.direction) != (line.connection, line.exchange, line.direction):
             return one
         if one.place == "http.header":
-            return replace(one, data=b"Content-Type: application/json\r\n")
+            return replace(one, data=b"Host: x\r\nContent-Type: application/json\r\n")
         return replace(one, data=one.data + b" ") if one.place == "http.body" else one
 
     return record(change)(recording, observer)
