@@ -92,10 +92,7 @@ class TunnelObserver(HttpTap):
 
     @recorded
     def udp_message(self, flow: udp.UDPFlow) -> None:
-        message = flow.messages[-1]
-        self.passed(flow, DATAGRAM, _direction(message), message.timestamp, message.content)
-        if not self.interactive:
-            del flow.messages[:-1]
+        self.relayed(flow, DATAGRAM)
 
     @recorded
     def dns_request(self, flow: dns.DNSFlow) -> None:
@@ -105,10 +102,6 @@ class TunnelObserver(HttpTap):
     def dns_response(self, flow: dns.DNSFlow) -> None:
         if flow.response:
             self.passed(flow, DATAGRAM, Direction.TO_CLIENT, time.time(), flow.response.packed)
-
-
-def _direction(message: udp.UDPMessage) -> Direction:
-    return Direction.TO_SERVICE if message.from_client else Direction.TO_CLIENT
 
 
 addons = [TunnelObserver()]

@@ -77,13 +77,13 @@ def _read(path: Path) -> Iterator[Observation | str]:
     """Everything in the files, and what could not be read, in words."""
     moment = time.time()
     try:
-        found = listing([path, *(one for one in [_beside(path, JOURNAL)] if one.is_file())], str)
+        found = listing(_files(path), str)
     except LabError as error:
         yield str(error)
         return
     yield from (f"{one.file}: {one.why}" for one in found.missed)
     for unit, file in found.units:
-        name = str(file.relative_to(path)) if file.is_relative_to(path) and file != path else file.name
+        name = str(file.relative_to(path)) if path.is_dir() else file.name
         source = OnDisk(file)
         try:
             for one in readers.read_window(source, *unit.window) if unit.window else readers.read(source):
@@ -99,6 +99,12 @@ def _read(path: Path) -> Iterator[Observation | str]:
             yield f"{file}: cannot be read: {error.strerror or error}"
     if names := b"".join(os.fsencode(one.relative_to(path)) + b"\n" for one in sorted(path.rglob("*"))):
         yield replace(at_rest(NAMES, names), connection="names in the folder", time=moment)
+
+
+def _files(path: Path) -> list[Path]:
+    """What there is to read: the write-ahead log comes with its database, the rollback journal does not."""
+    journal = _beside(path, JOURNAL)
+    return [path, journal] if path.is_file() and journal.is_file() else [path]
 
 
 def _beside(path: Path, suffix: str) -> Path:

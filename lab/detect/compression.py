@@ -265,9 +265,8 @@ def _expand(
     """
     end = len(data) if end is None else end
     stream, out, at, step = make(), bytearray(), start, block
-    at, damage = first = _feed(stream, data, at, end, step, limit, out)
-    if damage is None:
-        return Expanded(bytes(out), at - start - len(stream.unused_data), stream.eof)
+    at, damage = _feed(stream, data, at, end, step, limit, out)
+    shown = damage
     if isinstance(damage, lzma.LZMAError) and "limit" in str(damage):  # its window, that is
         raise TooLargeError from damage
     while damage is not None and step > 1:
@@ -277,9 +276,9 @@ def _expand(
             for _ in _pieces(stream, data[before : min(before + block, at)], _PIECE):
                 pass
         at, damage = _feed(stream, data, at, end, step, limit, out)
-    if damage is not None or not stream.eof:
-        raise CorruptError(bytes(out), at - start) from first[1]
-    return Expanded(bytes(out), at - start - len(stream.unused_data), whole=True)
+    if shown is not None and (damage is not None or not stream.eof):
+        raise CorruptError(bytes(out), at - start) from shown
+    return Expanded(bytes(out), at - start - len(stream.unused_data), stream.eof)
 
 
 def _feed(

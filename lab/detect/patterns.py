@@ -235,7 +235,7 @@ def _check_number(pattern: _Pattern, data: bytes, folded: bytes, at: int) -> Mat
     before = data[max(0, at - _LONGEST_CODE) : at]
     code = before[len(before.rstrip(_DIGITS)) :]
     whole = pattern.value.data.translate(None, _NO_DIGITS)
-    own = whole[: len(whole) - len(pattern.data.removeprefix(b"0"))]
+    own = whole[: len(whole) - len(pattern.data.removeprefix(b"0"))].removeprefix(b"00")
     return _matched(pattern, at) if code in (b"", own, b"00" + own) else None
 
 

@@ -10,7 +10,7 @@ import re
 import time
 from weakref import WeakKeyDictionary
 
-from mitmproxy import connection, ctx, hooks, http, tcp, tls
+from mitmproxy import connection, ctx, hooks, http, tcp, tls, udp
 from mitmproxy.flow import Flow
 
 from lab.model import Direction, Observation, Observer
@@ -74,22 +74,17 @@ class HttpTap(Tap):
     def websocket_message(self, flow: http.HTTPFlow) -> None:
         if flow.websocket:
             message = flow.websocket.messages[-1]
-            direction = Direction.TO_SERVICE if message.from_client else Direction.TO_CLIENT
-            self._got(flow, "websocket.message", direction, message.timestamp, message.content)
+            self._got(flow, "websocket.message", _way(message.from_client), message.timestamp, message.content)
 
     @recorded
     def websocket_end(self, flow: http.HTTPFlow) -> None:
         if flow.websocket and flow.websocket.close_reason:
-            direction = Direction.TO_SERVICE if flow.websocket.closed_by_client else Direction.TO_CLIENT
-            self._got(flow, "websocket.message", direction, time.time(), flow.websocket.close_reason.encode())
+            reason = flow.websocket.close_reason.encode()
+            self._got(flow, "websocket.message", _way(flow.websocket.closed_by_client), time.time(), reason)
 
     @recorded
     def tcp_message(self, flow: tcp.TCPFlow) -> None:
-        message = flow.messages[-1]
-        way = Direction.TO_SERVICE if message.from_client else Direction.TO_CLIENT
-        self.passed(flow, STREAM, way, message.timestamp, message.content)
-        if not self.interactive:
-            del flow.messages[:-1]  # they are in the record; mitmproxy would keep them until the connection ends
+        self.relayed(flow, STREAM)
 
     @recorded
     def error(self, flow: http.HTTPFlow) -> None:
@@ -100,6 +95,13 @@ class HttpTap(Tap):
     def exchanges(self, client: connection.Client) -> int:
         """How many requests have come on this connection, while it is open."""
         return self._exchanges.get(client.id, 0)
+
+    def relayed(self, flow: tcp.TCPFlow | udp.UDPFlow, place: str) -> None:
+        """Write down the newest message of a connection that carries no HTTP."""
+        message = flow.messages[-1]
+        self.passed(flow, place, _way(message.from_client), message.timestamp, message.content)
+        if not self.interactive:
+            del flow.messages[:-1]  # they are in the record; mitmproxy would keep them until the connection ends
 
     def passed(self, flow: Flow, place: str, way: Direction, moment: float, data: bytes) -> None:
         """Write down what is not HTTP."""
@@ -159,3 +161,7 @@ def _show(flow: http.HTTPFlow, piece: bytes) -> None:
 
 def _header_block(headers: http.Headers) -> bytes:
     return b"".join(name + b": " + value + b"\r\n" for name, value in headers.fields)
+
+
+def _way(from_client: bool | None) -> Direction:
+    return Direction.TO_SERVICE if from_client else Direction.TO_CLIENT

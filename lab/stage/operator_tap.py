@@ -58,7 +58,7 @@ class OperatorTap(Tap):
         own_traffic.add_option(loader)
 
     def configure(self, updated: set[str]) -> None:
-        own_traffic.refuse_others(ctx.options)
+        own_traffic.refuse_others(ctx.options)  # before a record is begun
         super().configure(updated)
 
     @recorded

@@ -299,6 +299,13 @@ def test_why_a_websocket_was_closed_is_read(audit: Audit, service: str, *, seal:
     lab.network.hides(body)
 
 
+def said_back(connection: socket.socket, line: bytes) -> bool:
+    """Whether the other side answers with the line that it is sent."""
+    connection.sendall(line)
+    with connection.makefile("rb") as lines:
+        return lines.readline() == line
+
+
 @pytest.mark.parametrize(("seal", "hidden"), [(True, True), (False, False)])
 def test_what_a_connection_goes_on_with_after_http_is_read_at_the_server(
     audit: Audit, client: Client, *, seal: bool, hidden: bool
@@ -310,13 +317,12 @@ def test_what_a_connection_goes_on_with_after_http_is_read_at_the_server(
         with (
             socket.create_connection((lab.host, lab.port)) as raw,
             context.wrap_socket(raw, server_hostname=LOOPBACK) as inside,
-            inside.makefile("rb") as lines,
         ):
             inside.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: lines\r\n\r\n")
-            while lines.readline().strip():
-                pass
-            inside.sendall(said)
-            assert lines.readline() == said
+            with inside.makefile("rb") as lines:
+                while lines.readline().strip():
+                    pass
+            assert said_back(inside, said)
         lab.confirm(body)
     assert hides_and(lab.server, body) is hidden
     lab.network.hides(body)
@@ -337,9 +343,8 @@ def test_what_is_no_http_inside_tls_is_read_at_the_server(
             raw.sendall(f"CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n\r\n".encode())
             assert raw.recv(4096).endswith(b"\r\n\r\n")
             trusting = ssl.create_default_context(cafile=lab.ca)
-            with trusting.wrap_socket(raw, server_hostname=LOOPBACK) as inside, inside.makefile("rb") as lines:
-                inside.sendall(said)
-                assert lines.readline() == said
+            with trusting.wrap_socket(raw, server_hostname=LOOPBACK) as inside:
+                assert said_back(inside, said)
         lab.confirm(body)
     assert hides_and(lab.server, body) is hidden
     lab.network.hides(body)
@@ -349,10 +354,8 @@ def test_what_is_no_http_inside_tls_is_read_at_the_server(
 def test_what_is_no_http_is_read_on_the_way(audit: Audit, *, seal: bool, hidden: bool) -> None:
     body = audit.secret("body")
     with echo() as url, audit.observe(url) as lab:
-        with socket.create_connection((lab.host, lab.port)) as raw, raw.makefile("rb") as lines:
-            said = (sealed(body) if seal else body).encode() + b"\n"
-            raw.sendall(said)
-            assert lines.readline() == said
+        with socket.create_connection((lab.host, lab.port)) as raw:
+            assert said_back(raw, (sealed(body) if seal else body).encode() + b"\n")
         lab.confirm(body)
     assert lab.url == f"tcp://{lab.host}:{lab.port}"
     assert hides_and(lab.network, body) is hidden

@@ -100,8 +100,9 @@ def test_bytes_that_are_no_text_have_no_forms_of_text() -> None:
     ],
 )
 def test_a_number_without_its_country_is_the_same_number(written: bytes) -> None:
-    (found,) = find([secret(b"+4917634598127")], [observed(b"call " + written + b", please")]).findings
-    assert found.partial is None
+    for planted in (b"+4917634598127", b"004917634598127"):
+        (found,) = find([secret(planted)], [observed(b"call " + written + b", please")]).findings
+        assert found.partial is None
 
 
 @pytest.mark.parametrize(

@@ -114,32 +114,24 @@ def replace(
     A match may be several escapes in a row; where each is of `unit` bytes and stands for one, positions are kept.
     A value starts and ends where a match of `values` does, which no match of `pattern` crosses.
     """
+
+    def add(copied: int, end: int) -> None:
+        for escape in pattern.finditer(data, copied, end):
+            builder.add(data[copied : escape.start()], copied)
+            decoded, length = decode(escape), len(escape[0])
+            if length == unit * len(decoded):
+                builder.add(decoded, escape.start(), 1, unit)
+            else:
+                builder.add_whole(decoded, escape.start(), length)
+            copied = escape.end()
+        builder.add(data[copied:end], copied)
+
     at, end = run
     for value in values.finditer(data, *run) if values else ():
-        _replaced(builder, data, (at, value.start()), pattern, decode, unit)
+        add(at, value.start())
         builder.mark()
-        _replaced(builder, data, value.span(), pattern, decode, unit)
+        add(*value.span())
         builder.end(builder.size)
         at = value.end()
-    _replaced(builder, data, (at, end), pattern, decode, unit)
+    add(at, end)
     builder.gap()
-
-
-def _replaced(
-    builder: Builder,
-    data: bytes,
-    run: tuple[int, int],
-    pattern: re.Pattern[bytes],
-    decode: Callable[[re.Match[bytes]], bytes],
-    unit: int,
-) -> None:
-    copied, end = run
-    for escape in pattern.finditer(data, *run):
-        builder.add(data[copied : escape.start()], copied)
-        decoded, length = decode(escape), len(escape[0])
-        if length == unit * len(decoded):
-            builder.add(decoded, escape.start(), 1, unit)
-        else:
-            builder.add_whole(decoded, escape.start(), length)
-        copied = escape.end()
-    builder.add(data[copied:end], copied)

@@ -133,7 +133,7 @@ def _other(number: int, values: dict[str, Any]) -> Observation:
 
 def _taken(values: dict[str, Any], name: str) -> dict[str, Any]:
     """The object of that name, taken out of `values`. What is no object stays there, to be searched with the rest."""
-    return _dict(values.pop(name)) if isinstance(values.get(name), dict) else {}
+    return values.pop(name) if isinstance(values.get(name), dict) else {}
 
 
 def _dict(value: object) -> dict[str, Any]:
